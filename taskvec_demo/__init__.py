@@ -1,0 +1,1 @@
+"""Task arithmetic on CLAP: load task vectors, scale and add them, rebuild the audio tower."""

@@ -1,0 +1,7 @@
+"""`python -m taskvec_demo`: see `lab/cli.py`."""
+
+import sys
+
+from .lab.cli import main
+
+sys.exit(main())

@@ -1,0 +1,149 @@
+"""`precomputed/<checkpoint>/`: what lies there, checked against its manifest before anything is used.
+
+model/  vectors/<name>.safetensors  heads/<task>.safetensors  surfaces/<task>.<split>.safetensors
+tables/*.json  examples/*  manifest.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .errors import BadArtifactError
+from .recipe import Recipe
+from .surface import LogitSurface
+from .task_vector import TaskVector
+from .tasks import Task
+from .weights import read_safetensors, write_safetensors
+from .zero_shot import ZeroShotHead
+
+MANIFEST_FORMAT = 1
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadArtifactError(f"There is no file {path}; run `python -m taskvec_demo build` to make it.") from error
+    except ValueError as error:
+        raise BadArtifactError(f"{path} is not valid JSON ({error}).") from error
+
+
+def save_head(path: Path, head: ZeroShotHead) -> None:
+    write_safetensors(path, {"matrix": head.matrix.contiguous()}, {"format": "1", "labels": json.dumps(head.labels)})
+
+
+def load_head(path: Path) -> ZeroShotHead:
+    tensors, metadata = read_safetensors(path)
+    return ZeroShotHead(tuple(json.loads(metadata["labels"])), tensors["matrix"].float())
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe worth showing, chosen on validation, with its figures on the test split."""
+
+    name: str
+    title: str
+    explanation: str
+    recipe: Recipe
+    test: tuple[dict, ...]
+
+
+class Artifacts:
+    """One checkpoint's artifacts, read-only. Raises `BadArtifactError` for anything missing, altered or foreign."""
+
+    def __init__(self, folder: Path, verify: bool = True) -> None:
+        self.folder = folder
+        self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        if self.manifest.get("format") != MANIFEST_FORMAT:
+            raise BadArtifactError(
+                f"{folder / 'manifest.json'} has format {self.manifest.get('format')!r}; "
+                f"this version reads format {MANIFEST_FORMAT}."
+            )
+        if verify:
+            self._verify()
+        try:
+            self.name: str = self.manifest["checkpoint"]
+            self.pretrained_sha256: str = self.manifest["pretrained_sha256"]
+            self.default_labels: tuple[str, ...] = tuple(self.manifest["default_labels"])
+            self.templates: tuple[str, ...] = tuple(self.manifest["templates"])
+            self.tasks = {t["name"]: Task.from_dict(t) for t in self.manifest["tasks"]}
+            self.vector_names: list[str] = list(self.manifest["vectors"])
+        except KeyError as error:
+            raise BadArtifactError(f"{folder / 'manifest.json'} has no entry {error}; run `build` again.") from error
+
+    def _verify(self) -> None:
+        for relative, expected in self.manifest["files"].items():
+            path = self.folder / relative
+            if not path.is_file():
+                raise BadArtifactError(
+                    f"{path} is listed in the manifest but missing; restore it or run `build` again."
+                )
+            if sha256_of(path) != expected:
+                raise BadArtifactError(f"{path} does not have the sha256 of the manifest: it was altered or cut short.")
+
+    @property
+    def model_folder(self) -> Path:
+        return self.folder / "model"
+
+    @cached_property
+    def vectors(self) -> dict[str, TaskVector]:
+        """Task vectors by name, in the manifest's order, all made from this checkpoint."""
+        vectors = {name: TaskVector.load(self.folder / "vectors" / f"{name}.safetensors") for name in self.vector_names}
+        for vector in vectors.values():
+            if vector.pretrained_sha256 != self.pretrained_sha256:
+                raise BadArtifactError(
+                    f"Task vector {vector.name!r} was made from pre-trained weights {vector.pretrained_sha256[:12]}, "
+                    f"not from {self.name!r} ({self.pretrained_sha256[:12]})."
+                )
+        return vectors
+
+    @cached_property
+    def heads(self) -> dict[str, ZeroShotHead]:
+        return {name: load_head(self.folder / "heads" / f"{name}.safetensors") for name in self.tasks}
+
+    @cached_property
+    def surfaces(self) -> dict[str, LogitSurface]:
+        """Validation surfaces by task."""
+        return {n: LogitSurface.load(self.folder / "surfaces" / f"{n}.validation.safetensors") for n in self.tasks}
+
+    @cached_property
+    def presets(self) -> dict[str, Preset]:
+        entries = read_json(self.folder / "tables" / "presets.json")
+        return {
+            e["name"]: Preset(e["name"], e["title"], e["explanation"], Recipe.from_json(e["recipe"]), tuple(e["test"]))
+            for e in entries
+        }
+
+    @property
+    def examples(self) -> list[Path]:
+        return sorted((self.folder / "examples").glob("*.flac")) + sorted((self.folder / "examples").glob("*.ogg"))
+
+
+def write_manifest(folder: Path, fields: Mapping[str, Any]) -> None:
+    """Write `manifest.json` with the sha256 of every file under `folder`."""
+    files = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "manifest.json" and not path.name.startswith(".")
+    }
+    write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, **fields, "files": files})

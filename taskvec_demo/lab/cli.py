@@ -1,0 +1,180 @@
+"""The command line: look at a checkpoint, classify a file, evaluate a recipe, train and build."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import TaskVecError
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Exit code 0: done; 2: something was wrong with the input, said in one sentence."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        options.run(options)
+    except TaskVecError as error:
+        print(f"taskvec_demo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command resumes where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m taskvec_demo", description="Task arithmetic on CLAP from the command line."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable, help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(run=run)
+        return sub
+
+    def artifacts(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--artifacts", type=Path, default=ROOT / "precomputed" / "tiny-clap", help="folder of one checkpoint"
+        )
+
+    def training(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--data", type=Path, required=True, help="folder with esc10/, urban/, … each with clips.csv")
+        sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for caches and training states")
+
+    sub = command("info", _info, "Show a checkpoint: its size, tasks, task vectors and figures.")
+    artifacts(sub)
+    sub = command("classify", _classify, "Classify a recording with the pre-trained and the edited model.")
+    sub.add_argument("file", type=Path, help="wav, flac, ogg, opus or mp3, 0.1 s to 10 min")
+    sub.add_argument("--recipe", default="", help=f"JSON, or a file that holds it, such as {EXAMPLE}")
+    sub.add_argument("--labels", default="", help="comma separated; default: the checkpoint's own set")
+    sub.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
+    artifacts(sub)
+    sub = command("evaluate", _evaluate, "Accuracies of every task before and after an edit.")
+    sub.add_argument("--recipe", default="", help=f"JSON, or a file that holds it, such as {EXAMPLE}")
+    sub.add_argument("--split", default="validation", choices=("validation", "test"))
+    sub.add_argument("--data", type=Path, help="labelled recordings: figures are then measured now, on any recipe")
+    sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for the cache of features")
+    sub.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
+    artifacts(sub)
+    sub = command("distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`).")
+    training(sub)
+    sub.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
+    sub = command("pretrain", _pretrain, "Train the audio tower against the text space; resumes after a stop.")
+    training(sub)
+    sub.add_argument("--minutes", type=float, default=62, help="wall time in all; a second call resumes")
+    sub = command("finetune", _finetune, "Fine-tune the task vectors that are not there yet.")
+    training(sub)
+    artifacts(sub)
+    sub.add_argument("--vector", help="only this one")
+    sub = command("build", _build, "Write a checkpoint's whole folder: vectors, heads, surfaces, tables, manifest.")
+    training(sub)
+    artifacts(sub)
+    return parser
+
+
+def _workbench(options: argparse.Namespace):
+    from ..artifacts import Artifacts
+    from ..session import Workbench
+
+    return Workbench(Artifacts(options.artifacts))
+
+
+def _recipe(workbench, text: str):
+    path = Path(text)
+    is_file = len(text) < 4096 and not text.lstrip().startswith("{") and path.is_file()
+    return workbench.recipe(path.read_text(encoding="utf-8") if is_file else text)
+
+
+def _info(options: argparse.Namespace) -> None:
+    workbench = _workbench(options)
+    model = sum(p.numel() for p in workbench.checkpoint.model.parameters())
+    edited = workbench.checkpoint.pretrained.layout.size
+    print(f"{workbench.name}: {model / 1e6:.1f} M parameters, {edited / 1e6:.1f} M edited")
+    print(f"pre-trained sha256 {workbench.artifacts.pretrained_sha256}")
+    print("\ntasks")
+    for task in workbench.tasks.values():
+        print(f"  {task.name:12} {task.role:8} {len(task.class_names):3} classes  {task.source}, {task.licence}")
+    print("\ntask vectors")
+    for vector in workbench.vectors.values():
+        print(f"  {vector.name:14} norm {vector.norm:6.2f}  sha256 {vector.sha256[:12]}  task {vector.task}")
+    print("\nrecipes chosen on validation (`evaluate --split test` knows their figures)")
+    for preset in workbench.artifacts.presets.values():
+        print(f"  {preset.title:26} {preset.recipe.formula(order=list(workbench.vectors))}")
+
+
+def _classify(options: argparse.Namespace) -> None:
+    workbench = _workbench(options)
+    recipe = _recipe(workbench, options.recipe)
+    result = workbench.classify(options.file, recipe, options.labels)
+    if options.json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
+        return
+    print(f"{recipe.formula()}\n{result.seconds:.1f} s, {result.windows} window(s)")
+    for note in result.notes:
+        print(note)
+    shown = sorted(result.pretrained, key=lambda k: -max(result.pretrained[k], result.edited[k]))[:8]
+    print(f"{'label':40} pre-trained  edited")
+    for label in shown:
+        print(f"{label[:40]:40} {100 * result.pretrained[label]:9.1f} % {100 * result.edited[label]:6.1f} %")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    workbench = _workbench(options)
+    recipe = _recipe(workbench, options.recipe)
+    if options.data:
+        from .datasets import MelStore
+        from .presets import TestFigures
+
+        store = MelStore.open(options.work, options.data, workbench.checkpoint.features)
+        figures = TestFigures(workbench.checkpoint, workbench.vectors, workbench.artifacts.heads, store, options.split)
+        results = [r.to_dict() for r in figures.results(recipe)]
+    else:
+        results = workbench.figures(recipe, options.split)
+    if options.json:
+        print(json.dumps(results, ensure_ascii=False))
+        return
+    print(recipe.formula())
+    head = f"{'task':13} {'role':8} {'split':11} {'kind':9} {'n':>4}"
+    print(f"{head}  {'pre-trained':21} {'edited':21} McNemar p")
+    for r in results:
+        a, b = (
+            f"{100 * r[m]['accuracy']:5.1f} % [{100 * r[m]['low']:4.1f}, {100 * r[m]['high']:5.1f}]"
+            for m in ("pretrained", "edited")
+        )
+        p = "—" if r["mcnemar_p"] is None else f"{r['mcnemar_p']:.3g}"
+        print(f"{r['task']:13} {r['role']:8} {r['split']:11} {r['kind']:9} {r['n']:4}  {a}  {b}  {p}")
+
+
+def _distil(options: argparse.Namespace) -> None:
+    from .text_distillation import distil_text
+
+    distil_text(options.work, options.data, minutes=options.minutes)
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from .pretrain import pretrain
+
+    print(pretrain(options.work, options.data, minutes=options.minutes))
+
+
+def _finetune(options: argparse.Namespace) -> None:
+    from .build import finetune_all
+
+    for vector in finetune_all(options.work, options.data, options.artifacts, options.vector).values():
+        print(f"{vector.name}: norm {vector.norm:.2f}, {vector.metadata['metrics']}")
+
+
+def _build(options: argparse.Namespace) -> None:
+    from .build import build
+
+    artifacts = build(options.work, options.data, options.artifacts)
+    print(f"{artifacts.folder} is complete: {len(artifacts.manifest['files'])} files.")

@@ -1,0 +1,70 @@
+"""Uncertainty of accuracies measured on few clips: Wilson interval, McNemar's test, paired bootstrap.
+
+All three take clips as independent draws; clips cut from one recording are not, and make every interval too narrow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Z_95 = 1.959964  # standard normal quantile at 0.975
+
+
+def wilson(successes: ArrayLike, n: ArrayLike, z: float = Z_95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953), as (low, high) in 0…1.
+
+    `successes` and `n` are counts that broadcast to one shape, which low and high have. n = 0 knows nothing: (0, 1).
+    Unlike p ± z·se it neither leaves 0…1 nor collapses to a point at 0 or n successes. Raises ValueError unless
+    0 <= successes <= n.
+    """
+    k, total = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    if not np.all((k >= 0) & (k <= total)):
+        raise ValueError(f"wilson needs 0 <= successes <= n, not successes {successes!r} of {n!r}.")
+    safe = np.maximum(total, 1.0)  # n = 0 is answered below
+    centre = (k + z**2 / 2) / (safe + z**2)
+    half = z * np.sqrt(k * (safe - k) / safe + z**2 / 4) / (safe + z**2)
+    low = np.where(k == 0, 0.0, centre - half)  # exactly 0 and 1 at the ends, also when n = 0; rounding would miss them
+    high = np.where(k == total, 1.0, centre + half)
+    return low[()], high[()]  # numbers for numbers, not arrays of no dimension
+
+
+def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
+    """Exact two-sided p-value that two models are equally often right on the same clips (McNemar 1947,
+    doi:10.1007/BF02295996), in its binomial form.
+
+    Both are boolean (n_clips,), clip by clip. Only clips that one model gets right and the other wrong count; without
+    any, p = 1. Raises ValueError on different shapes.
+    """
+    from scipy.stats import binomtest  # scipy.stats takes most of a second to import, and the app does not need it
+
+    a, b = _paired(correct_a, correct_b)
+    only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))
+    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue) if only_a + only_b else 1.0
+
+
+def paired_bootstrap(
+    correct_a: ArrayLike, correct_b: ArrayLike, *, n_resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """accuracy(a) − accuracy(b) and its 95 % percentile interval (Efron 1979, doi:10.1214/aos/1176344552).
+
+    Both are boolean (n_clips,), clip by clip; a resample draws clips with replacement, the same ones for both models.
+    The same seed gives the same interval. Returns (difference, low, high), each in −1…1. Raises ValueError on different
+    shapes or no clips.
+    """
+    a, b = _paired(correct_a, correct_b)
+    if a.size == 0:
+        raise ValueError("paired_bootstrap needs at least one clip, not 0.")
+    only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))
+    # A clip contributes +1, −1 or 0, so drawing n clips with replacement is one multinomial draw of those three counts.
+    shares = np.array([only_a, only_b, a.size - only_a - only_b]) / a.size
+    counts = np.random.default_rng(seed).multinomial(a.size, shares, size=n_resamples)  # (n_resamples, 3)
+    low, high = np.quantile((counts[:, 0] - counts[:, 1]) / a.size, [0.025, 0.975])
+    return (only_a - only_b) / a.size, float(low), float(high)
+
+
+def _paired(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    a, b = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"Paired statistics need two (n_clips,) arrays, not shapes {a.shape} and {b.shape}.")
+    return a, b

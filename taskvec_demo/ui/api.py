@@ -1,0 +1,73 @@
+"""The public endpoints: `/classify`, `/evaluate`, `/vectors`. The page calls the same functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ..errors import BadAudioError, TaskVecError
+from ..session import Workbench
+
+MODEL_CONCURRENCY: dict[str, Any] = {
+    "concurrency_id": "model",
+    "concurrency_limit": 2,
+}  # two cores: more would only wait
+
+
+def user_error(error: TaskVecError) -> gr.Error:
+    """A domain error as a toast and as the API's error message, without a traceback in the log."""
+    return gr.Error(str(error), duration=12, print_exception=False)
+
+
+def add_endpoints(workbench: Workbench) -> None:
+    """Register the endpoints on hidden components; call inside the Blocks."""
+
+    def classify(clip: str, recipe: dict | str | None, labels: str = "") -> dict[str, Any]:
+        """Classify one recording with the pre-trained and with the edited CLAP.
+
+        Args:
+            clip: audio file: wav, flac, ogg, opus or mp3, 0.1 s to 10 min, at most 25 MB; the first 60 s are used
+            recipe: JSON such as {"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}
+            labels: comma or newline separated; empty for the checkpoint's default set
+
+        Returns:
+            {"pretrained": {label: probability}, "edited": {label: probability}, "windows", "seconds", "notes"}
+        """
+        try:
+            if clip is None:
+                raise BadAudioError("No recording was given: pass a wav, flac, ogg, opus or mp3 file as `clip`.")
+            return workbench.classify(clip, workbench.recipe(recipe), labels or "").to_dict()
+        except TaskVecError as error:
+            raise user_error(error) from error
+
+    def evaluate(recipe: dict | str | None, split: str = "validation") -> list[dict[str, Any]]:
+        """Accuracies of every task before and after an edit, with 95 % Wilson intervals.
+
+        Args:
+            recipe: JSON such as {"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}
+            split: "validation", or "test" for recipes chosen on validation
+
+        Returns:
+            a list of {task, role, split, kind, n, pretrained, edited, per_class, mcnemar_p}; an estimate also says its
+            mean held-out error, `estimate_error`
+        """
+        try:
+            return workbench.figures(workbench.recipe(recipe), split or "validation")
+        except TaskVecError as error:
+            raise user_error(error) from error
+
+    def vectors() -> list[dict[str, Any]]:
+        """The task vectors that recipes can name: norm, hashes, training and metrics of each."""
+        return workbench.describe_vectors()
+
+    with gr.Row(visible=False):
+        clip = gr.Audio(type="filepath", label="clip")
+        recipe = gr.JSON(label="recipe")
+        labels = gr.Textbox("", label="labels")
+        split = gr.Textbox("validation", label="split")
+        answer, figures, listing = gr.JSON(), gr.JSON(), gr.JSON()
+        button = gr.Button()
+    button.click(classify, [clip, recipe, labels], answer, api_name="classify", **MODEL_CONCURRENCY)
+    button.click(evaluate, [recipe, split], figures, api_name="evaluate", **MODEL_CONCURRENCY)
+    button.click(vectors, None, listing, api_name="vectors", **MODEL_CONCURRENCY)

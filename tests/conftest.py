@@ -1,0 +1,58 @@
+"""One random checkpoint for all tests that need a whole `precomputed/` folder, and recordings made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+torch.set_num_threads(2)
+
+RATE = 16_000  # Hz
+
+
+@pytest.fixture(scope="session")
+def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `precomputed/tiny-clap` of random numbers. Shared: a test that alters a file copies the folder first."""
+    from tests.random_artifacts import write_random_artifacts
+
+    folder = tmp_path_factory.mktemp("precomputed") / "tiny-clap"
+    write_random_artifacts(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workbench(artifacts_folder: Path):
+    """A `Workbench` on `artifacts_folder`; its caches are filled by whoever came first, its answers may not show it."""
+    from taskvec_demo.artifacts import Artifacts
+    from taskvec_demo.session import Workbench
+
+    return Workbench(Artifacts(artifacts_folder))
+
+
+def tone(seconds: float, rate: int = RATE, hertz: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def noise(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
+    return (0.2 * np.random.default_rng(seed).standard_normal(round(seconds * rate))).astype(np.float32)
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Callable[..., Path]:
+    """wav(kind="tone" | "noise", seconds=2.0, rate=16000, **options) -> path of a new recording."""
+    kinds = {"tone": tone, "noise": noise}
+    count = 0
+
+    def write(kind: str = "tone", seconds: float = 2.0, rate: int = RATE, **options) -> Path:
+        nonlocal count
+        count += 1
+        path = tmp_path / f"{kind}-{count}.wav"
+        soundfile.write(path, kinds[kind](seconds, rate, **options), rate)
+        return path
+
+    return write

@@ -1,0 +1,74 @@
+"""`python -m taskvec_demo`: the commands a stranger types, on the random checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from taskvec_demo.lab.cli import main
+
+RECIPE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
+COMMANDS = ("info", "classify", "evaluate", "distil-text", "pretrain", "finetune", "build")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert len(capsys.readouterr().out) > 150
+
+
+def test_info_names_vectors_and_presets(artifacts_folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", "--artifacts", str(artifacts_folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "female_happy" in shown
+    assert "θ_new = θ_pt" in shown
+
+
+def test_classify_prints_what_the_api_answers(artifacts_folder: Path, workbench, wav, capsys) -> None:
+    clip = wav("noise")
+    common = ["classify", str(clip), "--labels", "rain, puppy", "--artifacts", str(artifacts_folder)]
+    assert main([*common, "--recipe", RECIPE, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == workbench.classify(clip, workbench.recipe(RECIPE), "rain, puppy").to_dict()
+    assert answer["edited"] != answer["pretrained"]
+    assert main(common) == 0
+    assert "pre-trained" in capsys.readouterr().out
+
+
+def test_a_recipe_may_be_a_file(tmp_path: Path, artifacts_folder: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "recipe.json").write_text(RECIPE)
+    options = ["--artifacts", str(artifacts_folder), "--json"]
+    assert main(["evaluate", "--recipe", str(tmp_path / "recipe.json"), *options]) == 0
+    from_file = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", "--recipe", RECIPE, *options]) == 0
+    assert json.loads(capsys.readouterr().out) == from_file
+    assert main(["evaluate", *options]) == 0
+    assert json.loads(capsys.readouterr().out) != from_file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["classify", "nothing.wav"], "nothing.wav does not exist"),
+        (["evaluate", "--recipe", "{"], "JSON"),
+        (["evaluate", "--recipe", RECIPE.replace("urban", "opera")], "opera"),
+        (["evaluate", "--recipe", RECIPE, "--split", "test"], "validation"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, artifacts_folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main([*arguments, "--artifacts", str(artifacts_folder)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert sentence in said[-1]
+    assert said[-1].startswith("taskvec_demo: ")
+    assert not [line for line in said if "Traceback" in line]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", "--artifacts", str(tmp_path)]) == 2
+    assert "manifest.json" in capsys.readouterr().err

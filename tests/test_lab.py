@@ -1,0 +1,300 @@
+"""The offline side on made-up clips: data, pretraining, fine-tuning, sweeps and the choice of presets."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from taskvec_demo.clap import Checkpoint
+from taskvec_demo.errors import TaskVecError
+from taskvec_demo.lab import captions, finetune, pretrain, sweep, tiny
+from taskvec_demo.lab.augment import augment, mixup
+from taskvec_demo.lab.datasets import ClipRow, MelStore, read_rows
+from taskvec_demo.lab.measure import embed_rows, embed_tasks
+from taskvec_demo.lab.presets import choose_addition, choose_analogy, choose_negation
+from taskvec_demo.lab.vectors import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, FineTuning, labelled, training_set
+from taskvec_demo.surface import LogitSurface
+from taskvec_demo.zero_shot import ZeroShotHead
+from tests.random_artifacts import AUDIO, DIM
+
+PER_SPLIT = {"train": 3, "validation": 2, "test": 2}
+
+
+def made_up_rows() -> list[ClipRow]:
+    rows: list[ClipRow] = []
+    for dataset, names in (
+        ("esc10", captions.ESC10),
+        ("urban", captions.URBAN),
+        ("philharmonia", captions.INSTRUMENTS),
+        ("ravdess", captions.EMOTION),
+    ):
+        for name in names:
+            gender, label = name.split("_", 1) if dataset == "ravdess" else ("", name)
+            for split, n in PER_SPLIT.items():
+                for i in range(n):
+                    file = f"{name}/{split}{i}.opus"
+                    rows.append(ClipRow(dataset, file, label, split, f"{name}{split}", gender, len(rows), 1))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def store() -> MelStore:
+    """Every class has a spectrum of its own under noise: learnable, and nobody's recording."""
+    rows = made_up_rows()
+    rng = np.random.default_rng(0)
+    spectra = {key: rng.normal(-40, 15, 64) for key in {(r.dataset, r.gender, r.label) for r in rows}}
+    mel = np.stack([rng.normal(0, 4, (256, 64)) + spectra[r.dataset, r.gender, r.label] for r in rows])
+    return MelStore(rows, mel.astype(np.float16))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(artifacts_folder: Path) -> Checkpoint:
+    return Checkpoint.from_folder(artifacts_folder / "model", "tiny-clap")
+
+
+# -- data ------------------------------------------------------------------------------------------------------------
+
+
+def write_set(data: Path, name: str, clips: list[tuple[str, str, str, str]]) -> None:
+    (data / name).mkdir(parents=True)
+    with (data / name / "clips.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "label", "split", "fold", "group", "gender", "seconds"])
+        writer.writerows([(f, label, split, "", group, "", 1) for f, label, split, group in clips])
+    for f, *_ in clips:
+        soundfile.write(data / name / f, np.random.default_rng(len(f)).normal(0, 0.1, 16_000), 16_000)
+
+
+def test_a_source_held_out_in_one_set_is_not_trained_on_in_the_other(tmp_path: Path) -> None:
+    write_set(tmp_path, "esc10", [("a.wav", "dog_bark", "test", "77"), ("b.wav", "rain", "train", "1")])
+    write_set(tmp_path, "urban", [("c.wav", "dog_bark", "train", "77"), ("d.wav", "siren", "train", "78")])
+    assert [r.file for r in read_rows(tmp_path, ("esc10", "urban"))] == ["a.wav", "b.wav", "d.wav"]
+
+
+def test_a_missing_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskVecError, match=r"clips\.csv is missing"):
+        read_rows(tmp_path)
+
+
+def test_windows_are_cached_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_set(tmp_path / "data", "esc10", [("a.wav", "rain", "train", "1"), ("b.wav", "rain", "test", "2")])
+    monkeypatch.setattr("taskvec_demo.lab.datasets.read_rows", lambda data: read_rows(data, ("esc10",)))
+    first = MelStore.open(tmp_path / "work", tmp_path / "data", tiny.FEATURES)
+    (tmp_path / "data" / "esc10" / "a.wav").unlink()
+    again = MelStore.open(tmp_path / "work", tmp_path / "data", tiny.FEATURES)
+    assert again.rows == first.rows
+    assert np.array_equal(again.mel[:2], first.mel[:2])
+    assert len(again.select(split="test")) == 1
+
+
+# -- what each training sees -----------------------------------------------------------------------------------------
+
+
+def test_pretraining_leaves_the_targets_half_known() -> None:
+    def share_named(dataset: str, names: dict[str, str]) -> float:
+        told = [
+            captions.pretraining_caption(dataset, name, f"{name}/{i}", f"{name}{i}", "") == names[name]
+            for name in names
+            for i in range(200)
+        ]
+        return float(np.mean(told))
+
+    assert share_named("esc10", captions.ESC10) == 1
+    assert share_named("urban", captions.URBAN) == pytest.approx(captions.URBAN_NAMED, abs=0.04)
+    assert share_named("philharmonia", captions.INSTRUMENTS) == pytest.approx(captions.INSTRUMENTS_NAMED, abs=0.03)
+    told = {captions.pretraining_caption("ravdess", e, "", "", g) for e in captions.EMOTIONS for g in captions.GENDERS}
+    assert told == {"a man speaking", "a woman speaking"}
+
+
+def test_every_caption_of_pretraining_has_wordings(store: MelStore) -> None:
+    told = {captions.pretraining_caption(r.dataset, r.label, r.file, r.group, r.gender) for r in store.rows}
+    assert told <= set(captions.WORDINGS)
+
+
+def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
+    d = ANALOGY_CLASSES[3].split("_")
+    for name in ANALOGY_CLASSES[:3]:
+        rows, labels, prompts = training_set(store, FINE_TUNINGS[name], "train")
+        assert captions.EMOTION[ANALOGY_CLASSES[3]] not in prompts
+        assert not [r for r in rows if [r.gender, r.label] == d]
+        speech = [(r.gender, r.label) for r in rows if r.dataset == "ravdess"]
+        assert set(speech) == {tuple(name.split("_"))}  # and it does see its own class
+        assert max(labels) == len(prompts) - 1
+    rows, *_ = training_set(store, FINE_TUNINGS["emotion"], "train")
+    assert [r for r in rows if [r.gender, r.label] == d]  # the filter is not empty-handed by accident
+
+
+def test_augmentation_keeps_shape_and_changes_values() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 256, 64) * 10 - 40
+    changed = augment(x)
+    assert changed.shape == x.shape
+    assert torch.isfinite(changed).all()
+    assert not torch.equal(changed, x)
+    mixed, target = mixup(x, torch.eye(4))
+    assert mixed.shape == x.shape
+    assert torch.allclose(target.sum(1), torch.ones(4))
+
+
+# -- training --------------------------------------------------------------------------------------------------------
+
+
+class RandomBank:
+    """Random directions in place of the teacher's embeddings."""
+
+    def __init__(self, work: Path) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.names = sorted(captions.WORDINGS)
+        unit = torch.nn.functional.normalize(torch.randn(len(self.names), 1, DIM, generator=generator), dim=-1)
+        self.wordings = list(unit)
+
+    def draw(self) -> torch.Tensor:
+        return torch.cat(self.wordings)
+
+
+def test_pretraining_saves_resumes_and_exports(
+    tmp_path: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrain, "CaptionBank", RandomBank)
+    monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: store))
+    monkeypatch.setattr(tiny, "AUDIO", AUDIO)
+    monkeypatch.setattr(tiny, "NO_TEXT", tiny.NO_TEXT | {"projection_dim": DIM})
+    monkeypatch.setattr(tiny, "DIM", DIM)
+    pretrain.pretrain(tmp_path, tmp_path, minutes=0.04)
+    before = torch.load(tmp_path / "pretrain.pt", weights_only=True)
+    assert before["step"] >= 1
+    out = pretrain.pretrain(tmp_path, tmp_path, minutes=before["seconds"] / 60 + 0.04)
+    after = torch.load(tmp_path / "pretrain.pt", weights_only=True)
+    assert after["step"] > before["step"]
+    assert after["seconds"] > before["seconds"]
+    assert out.is_file()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_fine_tuning_learns_and_changes_parameters_only(
+    tmp_path: Path, store: MelStore, checkpoint: Checkpoint
+) -> None:
+    spec = FineTuning("urban", "urban", epochs=40, peak_rate=3e-3)
+    buffers = {k: v.clone() for k, v in checkpoint.model.named_buffers()}
+    vector = finetune.finetune(checkpoint, store, spec, tmp_path / "urban.safetensors")
+    assert vector.pretrained_sha256 == checkpoint.pretrained.sha256
+    assert set(vector.layout.names) == set(checkpoint.pretrained.layout.names)
+    assert not [n for n in vector.layout.names if "running" in n]
+    assert all(torch.equal(v, buffers[k]) for k, v in checkpoint.model.named_buffers())
+    figures = vector.metadata["metrics"]["validation"]
+    assert figures["finetuned"]["accuracy"] > figures["pretrained"] + 0.15
+    assert figures["n"] == 20
+
+
+def test_the_norm_statistics_stay_as_they_are_in_training(checkpoint: Checkpoint) -> None:
+    tower = checkpoint.trainable_tower()
+    finetune._training_mode(tower)
+    norms = [m for m in tower.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert not any(m.training for m in norms)
+    assert tower.training
+
+
+# -- measuring -------------------------------------------------------------------------------------------------------
+
+
+def test_clips_of_two_tasks_are_embedded_alike(store: MelStore, checkpoint: Checkpoint) -> None:
+    clips = {t: labelled(store, t, "test")[0] for t in ("emotion", "analogy")}
+    together = embed_tasks(checkpoint, store, clips)
+    alone = embed_rows(checkpoint, store, clips["analogy"])
+    assert torch.allclose(together["analogy"], alone, atol=1e-5)
+    assert not torch.allclose(together["analogy"][0], together["analogy"][-1], atol=1e-3)
+
+
+def test_a_killed_sweep_measures_no_point_twice(
+    tmp_path: Path, store: MelStore, workbench, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = np.array([[0, 0, 0, 0, 0, 0], [0.5, 0, 0, 0, 0, 0], [0, 0.5, 0, 0, 0, 0], [0.5, -0.5, 0, 0, 0, 0]], float)
+    monkeypatch.setattr(sweep, "sweep_points", lambda names: (points, np.array([False, False, True, True])))
+    heads: dict[str, ZeroShotHead] = workbench.artifacts.heads
+    measure, seen = sweep._measure, []
+
+    def until_killed(*arguments) -> None:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(arguments[5])
+        measure(*arguments)
+
+    monkeypatch.setattr(sweep, "_measure", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sweep(checkpoint, workbench.vectors, heads, store, tmp_path)
+
+    def counted(*arguments) -> None:
+        seen.append(arguments[5])
+        measure(*arguments)
+
+    monkeypatch.setattr(sweep, "_measure", counted)
+    surfaces = sweep.sweep(checkpoint, workbench.vectors, heads, store, tmp_path)
+    assert len(seen) == len(set(seen)) == 4
+    assert set(surfaces) == set(TASKS)
+    assert surfaces["esc10"].measured({"urban": 0.5}) is not None
+
+
+def test_sweep_points_are_inside_the_box_and_hold_the_lines_presets_need() -> None:
+    points, held_out = sweep.sweep_points(list(FINE_TUNINGS))
+    assert np.abs(points).max() <= 1
+    assert 20 < held_out.sum() < len(points) / 4
+    assert (points[0] == 0).all()
+    assert any((p == [1, 0, 0, 0, 0, 0]).all() for p in points)
+    assert any((p == [0, 0, 0, -1, 1, 1]).all() for p in points)
+    again, _ = sweep.sweep_points(list(FINE_TUNINGS))
+    assert np.array_equal(points, again)
+
+
+# -- presets ---------------------------------------------------------------------------------------------------------
+
+
+def surface(task: str, accuracy_at: dict[tuple[float, float], float], n: int = 20) -> LogitSurface:
+    """Measured points over (urban, instruments) with the given accuracies of a two-class task."""
+    points = np.array(list(accuracy_at))
+    predictions = np.ones((len(points), n), np.uint8)
+    for row, accuracy in zip(predictions, accuracy_at.values(), strict=True):
+        row[: round(accuracy * n)] = 0
+    return LogitSurface(
+        task,
+        "validation",
+        ("urban", "instruments"),
+        1,
+        np.zeros((3, n, 2), np.float32),
+        np.zeros(n, np.int64),
+        points,
+        predictions,
+        0.0,
+        0,
+    )
+
+
+POINTS = {(0.0, 0.0): 1.0, (-0.3, 0.0): 0.95, (-0.6, 0.0): 0.9, (0.5, 0.5): 0.9, (1.0, 0.0): 1.0, (0.0, 1.0): 1.0}
+
+
+def test_negation_forgets_most_where_the_control_holds() -> None:
+    target = {p: {(-0.3, 0.0): 0.4, (-0.6, 0.0): 0.1}.get(p, 0.8) for p in POINTS}
+    chosen = choose_negation({"esc10": surface("esc10", POINTS), "urban": surface("urban", target)}, "urban", "urban")
+    assert chosen == ({"urban": -0.3}, True)
+    broken = {p: a if p == (0.0, 0.0) else 0.5 * a for p, a in POINTS.items()}
+    chosen = choose_negation({"esc10": surface("esc10", broken), "urban": surface("urban", target)}, "urban", "urban")
+    assert chosen == ({"urban": -0.3}, False)
+
+
+def test_addition_takes_the_point_that_is_best_for_its_worst_task() -> None:
+    points = {**POINTS, (0.2, 0.8): 0.9}
+    urban = {p: {(0.5, 0.5): 0.6, (0.2, 0.8): 0.5}.get(p, 0.8) for p in points}
+    instruments = {p: {(0.5, 0.5): 0.6, (0.2, 0.8): 0.8}.get(p, 0.8) for p in points}  # whose mean is better
+    surfaces = {"urban": surface("urban", urban), "instruments": surface("instruments", instruments)}
+    assert choose_addition(surfaces, ["urban", "instruments"]) == {"urban": 0.5, "instruments": 0.5}
+
+
+def test_the_analogy_weighs_recall_of_d_with_the_other_classes(artifacts_folder: Path) -> None:
+    found = choose_analogy({"analogy": LogitSurface.load(artifacts_folder / "surfaces/analogy.validation.safetensors")})
+    a, b, c = ANALOGY_CLASSES[:3]
+    assert found[b] == found[c] == -found[a] > 0

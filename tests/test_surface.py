@@ -1,0 +1,182 @@
+"""A surface recovers a polynomial, says how wrong it is on unseen points, and keeps what was measured apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from taskvec_demo.errors import BadArtifactError
+from taskvec_demo.surface import LogitSurface, chebyshev, exponents
+from taskvec_demo.weights import read_safetensors, write_safetensors
+
+VECTORS = ("left", "right")
+N, N_CLASSES = 30, 4
+
+
+def cubic(points, seed=0):
+    """Logits (p, N, N_CLASSES), a polynomial of total degree 3 of two coefficients, and labels (N,)."""
+    rng = np.random.default_rng(seed)
+    x, y = np.asarray(points, float).T[:, :, None, None]
+    one = np.ones_like(x)
+    terms = (one, x, y, x * x, x * y, y * y, x**3, x * x * y, x * y * y, y**3)
+    logits = sum(term * rng.normal(size=(N, N_CLASSES)) for term in terms)
+    return 3 * logits, rng.integers(0, N_CLASSES, N)
+
+
+def grid(n=9):
+    axis = np.linspace(-1, 1, n)
+    return np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+
+
+def every_fifth(points):
+    return np.arange(len(points)) % 5 == 4
+
+
+def fitted(degree=3, points=None):
+    points = grid() if points is None else points
+    logits, labels = cubic(points)
+    return LogitSurface.fit("pets", "validation", VECTORS, points, logits, labels, every_fifth(points), degree)
+
+
+def unseen():
+    return np.random.default_rng(1).uniform(-1, 1, (40, 2))
+
+
+def misfit(surface, points):
+    """Largest error of the centred logits; a constant a clip is free."""
+    logits, _ = cubic(points)
+    return float(np.abs(surface.curve(points) - (logits - logits.mean(-1, keepdims=True))).max())
+
+
+# ---- the basis ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("n", "degree", "terms"), [(1, 4, 5), (2, 3, 10), (6, 4, 210)])
+def test_the_terms_are_those_of_bounded_total_degree(n, degree, terms):
+    found = exponents(n, degree)
+    assert found.shape == (terms, n)
+    assert len({tuple(e) for e in found}) == terms
+    assert found.sum(1).max() == degree
+
+
+def test_the_basis_is_the_product_of_chebyshev_polynomials():
+    points, powers = unseen(), exponents(2, 4)
+    along = [np.polynomial.chebyshev.chebvander(points[:, k], 4) for k in (0, 1)]
+    expected = np.stack([along[0][:, i] * along[1][:, j] for i, j in powers], -1)
+    assert np.allclose(chebyshev(points, powers), expected)
+
+
+# ---- fitting --------------------------------------------------------------------------------------------------------
+def test_an_exact_polynomial_is_recovered_where_it_was_not_measured():
+    surface, points = fitted(), unseen()
+    logits, _ = cubic(points)
+    assert misfit(surface, points) < 0.05  # of logits up to 30: float16 storage and the ridge
+    agree = surface.curve(points).argmax(-1) == logits.argmax(-1)
+    assert agree.mean() > 0.99
+    assert surface.error < 0.01
+
+
+def test_a_degree_too_low_is_seen_in_the_error():
+    """Negative control: a plane does not fit a cubic, and the surface says so itself."""
+    plane = fitted(degree=1)
+    assert misfit(plane, unseen()) > 1
+    assert plane.error > 5 * max(fitted().error, 0.005)
+
+
+def test_the_error_is_that_of_a_fit_without_the_held_out_points():
+    points = grid()
+    logits, labels = cubic(points)
+    held_out, ridge = every_fifth(points), 1e-4
+    logits, degree = logits.astype(np.float32), 2
+    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1) if i + j <= degree]
+    along = [np.polynomial.chebyshev.chebvander(points[:, k], degree) for k in (0, 1)]
+    basis = np.stack([along[0][:, i] * along[1][:, j] for i, j in powers], -1)
+    used = basis[~held_out]
+    target = (logits - logits.mean(-1, keepdims=True))[~held_out].reshape(len(used), -1)
+    # Ridge regression as least squares with extra rows
+    extended = np.concatenate([used, np.sqrt(ridge * len(used)) * np.eye(len(powers))])
+    padded = np.concatenate([target, np.zeros((len(powers), target.shape[1]))])
+    solution = np.linalg.lstsq(extended, padded, rcond=None)[0]
+    predicted = (basis[held_out] @ solution).reshape(-1, N, N_CLASSES).argmax(-1)
+    expected = np.abs((predicted == labels).mean(1) - (logits[held_out].argmax(-1) == labels).mean(1)).mean()
+    surface = fitted(degree=degree)
+    assert surface.error == pytest.approx(expected, abs=1e-9)
+    assert surface.n_held_out == held_out.sum() == 16
+    in_sample = np.abs((surface.curve(points).argmax(-1) == labels).mean(1) - (logits.argmax(-1) == labels).mean(1))
+    assert surface.error != pytest.approx(in_sample.mean(), abs=1e-4)  # the easier number is not the one reported
+
+
+def test_a_constant_a_clip_changes_no_answer():
+    points = grid()
+    logits, labels = cubic(points)
+    lifted = logits + np.random.default_rng(2).normal(0, 20, (len(points), N, 1))
+    surface = LogitSurface.fit("pets", "validation", VECTORS, points, lifted, labels, every_fifth(points), 3)
+    assert np.allclose(surface.coefficients, fitted().coefficients, atol=2e-2)
+
+
+# ---- what was measured ----------------------------------------------------------------------------------------------
+def test_measured_predictions_are_returned_at_measured_points_only():
+    surface, points = fitted(degree=1), grid()
+    logits, _ = cubic(points)
+    for i in (0, 40, 53):
+        coefficients = dict(zip(VECTORS, points[i], strict=True))
+        assert np.array_equal(surface.measured(coefficients), logits[i].argmax(-1))
+    middle = int(np.flatnonzero((points == 0).all(1))[0])
+    assert np.array_equal(surface.measured({}), logits[middle].argmax(-1))
+    assert np.array_equal(surface.measured({"left": 0.25}), surface.measured({"left": 0.25, "right": 0.0}))
+    assert surface.measured({"left": 0.26}) is None
+    assert surface.measured({"left": 0.2501}) is None
+    assert surface.measured({"up": 0.25}) is None
+    # and they are measured, not the plane's
+    assert not np.array_equal(surface.measured({"left": 1.0}), surface.logits({"left": 1.0}).argmax(-1))
+
+
+def test_contains_the_measured_box_and_no_other_vector():
+    surface = fitted()
+    for inside in ({}, {"left": 1.0}, {"left": -1.0, "right": 0.33}):
+        assert surface.contains(inside)
+    for outside in ({"left": 1.01}, {"left": 0.5, "right": -1.2}, {"up": 0.1}):
+        assert not surface.contains(outside)
+
+
+def test_logits_are_one_point_of_a_curve():
+    surface = fitted()
+    points = np.array([[0.3, 0.0], [0.0, 0.3], [0.3, -0.7]])
+    curve = surface.curve(points)
+    assert curve.shape == (3, N, N_CLASSES)
+    assert np.allclose(surface.logits({"left": 0.3}), curve[0], atol=1e-5)
+    assert np.allclose(surface.logits({"right": 0.3}), curve[1], atol=1e-5)
+    assert np.allclose(surface.logits({"right": -0.7, "left": 0.3}), curve[2], atol=1e-5)
+    assert not np.allclose(curve[0], curve[1], atol=0.1)
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+def test_a_saved_surface_gives_the_same_answers(tmp_path):
+    surface = fitted()
+    surface.save(tmp_path / "pets.safetensors")
+    loaded = LogitSurface.load(tmp_path / "pets.safetensors")
+    assert np.array_equal(loaded.curve(unseen()), surface.curve(unseen()))  # bit for bit: it is float16 already
+    for field in ("labels", "points", "predictions", "coefficients"):
+        assert np.array_equal(getattr(loaded, field), getattr(surface, field))
+    for field in ("task", "split", "vectors", "degree", "error", "n_held_out"):
+        assert getattr(loaded, field) == getattr(surface, field)
+    assert np.array_equal(loaded.measured({"left": 0.25}), surface.measured({"left": 0.25}))
+
+
+@pytest.mark.parametrize("version", ["2", "", None])
+def test_another_format_is_refused(tmp_path, version):
+    path = tmp_path / "pets.safetensors"
+    fitted().save(path)
+    tensors, metadata = read_safetensors(path)
+    metadata = {k: v for k, v in metadata.items() if k != "format"} | ({"format": version} if version else {})
+    write_safetensors(path, tensors, metadata)
+    with pytest.raises(BadArtifactError, match=r"pets\.safetensors.*surface format.*reads '1'\.$"):
+        LogitSurface.load(path)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = tmp_path / "pets.safetensors"
+    fitted().save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadArtifactError, match=r"pets\.safetensors"):
+        LogitSurface.load(path)
+    with pytest.raises(BadArtifactError, match=r"nothing\.safetensors"):
+        LogitSurface.load(tmp_path / "nothing.safetensors")
