@@ -43,13 +43,12 @@ class Page:
     def __init__(self, workbench: Workbench) -> None:
         self.workbench = workbench
         self.tasks = workbench.tasks
-        presets = list(workbench.artifacts.presets.values())
         own = [n for n, v in workbench.vectors.items() if v.name == v.task]
         self.main, self.extra = tuple(own), tuple(n for n in workbench.vectors if n not in own)
         self.vectors = self.main + self.extra
         self.abc = tuple((*self.extra, *self.main)[:3])
-        self.presets = presets
-        self.start = next((p.recipe for p in presets if p.name == FIRST_PRESET), Recipe(workbench.name))
+        self.presets = list(workbench.artifacts.presets.values())
+        self.start = next((p.recipe for p in self.presets if p.name == FIRST_PRESET), Recipe(workbench.name))
         self.finetuned = self._finetuned()
         self.examples = [str(p) for p in workbench.artifacts.examples]
 
