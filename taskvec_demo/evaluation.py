@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -48,6 +49,7 @@ class TaskResult:
     predicted_pretrained: np.ndarray
     predicted_edited: np.ndarray
     estimate_error: float | None = None  # mean absolute held-out error of an estimated accuracy
+    estimate_class_error: float | None = None  # that of an estimated per-class accuracy; NaN where not measured
 
     @cached_property
     def pretrained(self) -> Accuracy:
@@ -103,7 +105,9 @@ class TaskResult:
             "mcnemar_p": None if p is None else float(f"{p:.4g}"),
         }
         if self.estimate_error is not None:
+            by_class = self.estimate_class_error
             fields["estimate_error"] = round(self.estimate_error, 4)
+            fields["estimate_class_error"] = None if by_class is None or math.isnan(by_class) else round(by_class, 4)
         return fields
 
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from .artifacts import Artifacts
 from .audio import load_clip, windows
-from .clap import Checkpoint
+from .cache import BoundedCache
+from .clap import Checkpoint, Precision
 from .edit import apply_recipe
 from .errors import BadRecipeError
 from .evaluation import TaskResult
+from .exact import BATCH, ExactEvaluation, ExactFigures
 from .features import log_mel
+from .labelled import SYNTHESIZED, VALIDATION, LabelledSet, read_folder, read_synthesized
 from .recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
+from .trace import Trace
 from .weights import Weights
 from .zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
 
-EDITED_CACHE_BYTES = 192 * 2**20  # 16 edits of tiny-CLAP, one of a full-size tower
-CLIP_CACHE = 32  # clips; at most 12 windows of 65 kB each
+EDITED_CACHE_BYTES = 192 * 2**20  # 17 edits of tiny-CLAP, one of a full-size tower
+CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
+TRACE_CACHE_BYTES = 8 * 2**20  # 200 traces of 41 λ and 256 dimensions
+TRACED_WINDOWS = 2
+TRACE_POINTS = 41  # every 0.05 of the measured range
 SPLITS = ("validation", "test")
 
 
@@ -48,18 +56,61 @@ class Classification:
         }
 
 
-class Workbench:
-    """A checkpoint with its task vectors and measurements. Safe to call from many threads; nothing shared is edited."""
+@dataclass(frozen=True)
+class _EmbeddedClip:
+    """What every question about one recording begins with: mel (k, 1, frames, mels), pre-trained embedding (dim,)."""
 
-    def __init__(self, artifacts: Artifacts) -> None:
-        self.artifacts = artifacts
-        self.checkpoint = Checkpoint.from_folder(artifacts.model_folder, artifacts.name)
+    mel: torch.Tensor
+    pretrained: torch.Tensor
+    seconds: float
+    notes: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return self.mel.nbytes + self.pretrained.nbytes
+
+
+class Workbench:
+    """A checkpoint with its task vectors and measurements. Safe to call from many threads; nothing shared is edited.
+
+    `data`: a folder of labelled recordings (`labelled.py`) to measure exact figures on; without it the clips that the
+    artifacts synthesize are used, if they hold any. `precision` "auto" is bfloat16 where `Checkpoint.try_bfloat16`
+    finds that it helps and harms no answer on the examples.
+    """
+
+    def __init__(
+        self, artifacts: Artifacts, data: Path | None = None, precision: Precision | Literal["auto"] = "auto"
+    ) -> None:
+        self.artifacts, self.data = artifacts, data
+        wanted: Precision = "float32" if precision == "auto" else precision
+        self.checkpoint = Checkpoint.from_folder(artifacts.model_folder, artifacts.name, wanted)
         self.vectors = artifacts.vectors
         self.tasks = artifacts.tasks
-        edit_bytes = 4 * self.checkpoint.pretrained.layout.size
-        self._edited = functools.lru_cache(maxsize=max(1, EDITED_CACHE_BYTES // edit_bytes))(self._edit)
-        self._clip = functools.lru_cache(maxsize=CLIP_CACHE)(self._embed_clip)
+        self._edits: BoundedCache[Recipe, Weights] = BoundedCache(EDITED_CACHE_BYTES, lambda w: w.buffer.nbytes)
+        self._clips: BoundedCache[tuple[Path, str], _EmbeddedClip] = BoundedCache(CLIP_CACHE_BYTES, lambda c: c.nbytes)
+        self._traces: BoundedCache[tuple, torch.Tensor] = BoundedCache(TRACE_CACHE_BYTES, lambda t: t.nbytes)
         self._head = functools.lru_cache(maxsize=64)(self._embed_labels)
+        if data is not None:
+            clips, split = read_folder(data, self.tasks), VALIDATION
+        else:
+            clips, split = read_synthesized(artifacts.folder / SYNTHESIZED, self.tasks), SYNTHESIZED
+        self.labelled = LabelledSet(clips, self.tasks, self.checkpoint.features, split)
+        self._exact = ExactEvaluation(self.labelled, self.checkpoint, artifacts.heads, self._edited)
+        if precision == "auto" and self.checkpoint.gains_from_bfloat16:
+            self._try_bfloat16()
+
+    def _try_bfloat16(self) -> None:
+        features = self.checkpoint.features
+        samples = [load_clip(path, features.sample_rate).samples for path in self.artifacts.examples]
+        first_windows = np.concatenate([windows(s, features.n_samples)[:1] for s in samples])
+        head = self._head(self.artifacts.default_labels)
+        self.checkpoint.try_bfloat16(log_mel(first_windows, features), head.matrix)
+
+    def warm_up(self) -> None:
+        """Everything that the first clip would otherwise wait for: filters, kernels, memory, the default labels."""
+        silence = np.zeros((1, self.checkpoint.features.n_samples), np.float32)
+        self.checkpoint.embed_audio(log_mel(silence, self.checkpoint.features))
+        self._head(self.artifacts.default_labels)
 
     @property
     def name(self) -> str:
@@ -94,32 +145,69 @@ class Workbench:
         weights = self._edited(self.check(recipe))
         head = self._head(parse_labels(labels) or self.artifacts.default_labels)
         path = Path(clip)
-        digest = _content_hash(path)
-        mel, pretrained, seconds, notes = self._clip(path, digest)
-        edited = pretrained if weights is self.checkpoint.pretrained else self._embed(mel, weights)
+        heard = self._heard(path, _content_hash(path))
+        unchanged = weights is self.checkpoint.pretrained
+        edited = heard.pretrained if unchanged else clip_embedding(self.checkpoint.embed_audio(heard.mel, weights))
+        before, after = (self._probabilities(head, e[None])[0] for e in (heard.pretrained, edited))
         return Classification(
-            self._probabilities(head, pretrained), self._probabilities(head, edited), len(mel), seconds, notes
+            dict(zip(head.labels, before, strict=True)),
+            dict(zip(head.labels, after, strict=True)),
+            len(heard.mel),
+            heard.seconds,
+            heard.notes,
         )
 
-    def _edit(self, recipe: Recipe) -> Weights:
+    def trace(
+        self, clip: str | Path, recipe: Recipe, vector: str, labels: str = "", n_points: int = TRACE_POINTS
+    ) -> Trace:
+        """Follow one recording's probabilities while λ of `vector` runs over the measured range, the rest as in
+        `recipe`.
+
+        Only the clip's first `TRACED_WINDOWS` windows are heard; `notes` say so of longer ones. Raises as `classify`.
+        """
+        Recipe(self.name, {vector: 1.0}).check_vectors(self.vectors)
+        others = {name: value for name, value in self.check(recipe).coefficients.items() if name != vector}
+        rest = Recipe(self.name, others)
+        head = self._head(parse_labels(labels) or self.artifacts.default_labels)
+        path = Path(clip)
+        digest = _content_hash(path)
+        heard = self._heard(path, digest)
+        axis = np.round(np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points), 4)
+
+        def embed() -> torch.Tensor:
+            mel = heard.mel[:TRACED_WINDOWS]
+            along = self.checkpoint.embed_along(mel, self._edited(rest), self.vectors[vector], axis.tolist())
+            return torch.stack([clip_embedding(windows_of_one) for windows_of_one in along])
+
+        embedded = self._traces.get((digest, rest, vector, n_points), embed)
+        values = np.array(self._probabilities(head, embedded))
+        notes: tuple[str, ...] = ()
+        if len(heard.mel) > TRACED_WINDOWS:
+            seconds = TRACED_WINDOWS * self.checkpoint.features.n_samples / self.checkpoint.features.sample_rate
+            notes = (f"Only the first {seconds:.1f} s are followed along λ.",)
+        return Trace.of(vector, axis, head.labels, values, notes)
+
+    def _edited(self, recipe: Recipe) -> Weights:
         if not recipe.coefficients:
             return self.checkpoint.pretrained
-        return apply_recipe(self.checkpoint.pretrained, self.vectors, recipe)
+        return self._edits.get(recipe, lambda: apply_recipe(self.checkpoint.pretrained, self.vectors, recipe))
 
-    def _embed(self, mel: torch.Tensor, weights: Weights) -> torch.Tensor:
-        return clip_embedding(self.checkpoint.embed_audio(mel, weights))
+    def _heard(self, path: Path, digest: str) -> _EmbeddedClip:
+        # `digest` is part of the key: a temporary name may be used again for another recording. So is the name, which
+        # is in the message of a refusal.
+        def embed() -> _EmbeddedClip:
+            clip = load_clip(path, self.checkpoint.features.sample_rate)
+            mel = log_mel(windows(clip.samples, self.checkpoint.features.n_samples), self.checkpoint.features)
+            return _EmbeddedClip(mel, clip_embedding(self.checkpoint.embed_audio(mel)), clip.seconds, clip.notes)
 
-    def _embed_clip(self, path: Path, digest: str) -> tuple[torch.Tensor, torch.Tensor, float, tuple[str, ...]]:
-        # `digest` is part of the cache's key: a temporary name may be used again for another recording.
-        clip = load_clip(path, self.checkpoint.features.sample_rate)
-        mel = log_mel(windows(clip.samples, self.checkpoint.features.n_samples), self.checkpoint.features)
-        return mel, self._embed(mel, self.checkpoint.pretrained), clip.seconds, clip.notes
+        return self._clips.get((path, digest), embed)
 
     def _embed_labels(self, labels: tuple[str, ...]) -> ZeroShotHead:
         return ZeroShotHead.from_prompts(self.checkpoint.embed_text, labels, labels, self.artifacts.templates)
 
-    def _probabilities(self, head: ZeroShotHead, embedding: torch.Tensor) -> dict[str, float]:
-        return dict(zip(head.labels, probabilities(head.logits(embedding, self.checkpoint.logit_scale)), strict=True))
+    def _probabilities(self, head: ZeroShotHead, embeddings: torch.Tensor) -> list[list[float]]:
+        """Unit embeddings (n, dim) -> n lists of one probability a label."""
+        return [probabilities(logits) for logits in head.logits(embeddings, self.checkpoint.logit_scale)]
 
     # -- accuracies ----------------------------------------------------------------------------------------------
 
@@ -131,6 +219,15 @@ class Workbench:
         """
         self.check(recipe)
         return [self._result(task, recipe) for task in self.tasks]
+
+    def exact(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
+        """Measure the edited weights on the labelled clips of this machine, figures growing batch by batch.
+
+        Intervals narrow as clips come in; tasks without clips are left out, and without any nothing is yielded. Closing
+        the iterator stops the work. What was measured is kept: asked again, a recipe answers at once. Raises
+        `BadRecipeError` here, and `BadAudioError` from the iterator for a clip that cannot be read.
+        """
+        return self._exact.stream(self.check(recipe), batch)
 
     def figures(self, recipe: Recipe, split: str = "validation") -> list[dict[str, Any]]:
         """The JSON of `/evaluate`.
@@ -159,7 +256,8 @@ class Workbench:
                 f"this recipe goes beyond: {recipe.formula()}."
             )
         after = surface.logits(coefficients).argmax(-1)
-        return TaskResult(self.tasks[task], "validation", "estimate", surface.labels, before, after, surface.error)
+        errors = (surface.error, surface.class_error)
+        return TaskResult(self.tasks[task], "validation", "estimate", surface.labels, before, after, *errors)
 
     def _test_figures(self, recipe: Recipe) -> list[dict]:
         for preset in self.artifacts.presets.values():
@@ -169,29 +267,6 @@ class Workbench:
         raise BadRecipeError(
             f"Test figures exist only for recipes chosen on validation ({names}); use split 'validation' for this one."
         )
-
-    def curve(self, recipe: Recipe, vector: str, n_points: int = 41) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Estimated validation accuracy of each task along one vector, the others as in `recipe`.
-
-        Returns λ (n_points,) over the measured range and {task: accuracies (n_points,)}.
-        """
-        axis = np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points)
-        curves = {}
-        for task, surface in self.artifacts.surfaces.items():
-            point = [np.clip(recipe.coefficients.get(v, 0.0), MEASURED_LOW, MEASURED_HIGH) for v in surface.vectors]
-            points = np.tile(point, (n_points, 1))
-            points[:, surface.vectors.index(vector)] = axis
-            curves[task] = (surface.curve(points).argmax(-1) == surface.labels).mean(1)
-        return axis, curves
-
-    def measured_along(self, vector: str, task: str) -> tuple[np.ndarray, np.ndarray]:
-        """Measured points of a single vector: λ (p,) in order and the validation accuracy there."""
-        surface = self.artifacts.surfaces[task]
-        column = surface.vectors.index(vector)
-        alone = (np.abs(np.delete(surface.points, column, axis=1)) < 1e-9).all(1)
-        order = np.argsort(surface.points[alone, column])
-        accuracy = (surface.predictions[alone] == surface.labels).mean(1)
-        return surface.points[alone, column][order], accuracy[order]
 
     def describe_vectors(self) -> list[dict[str, Any]]:
         """The JSON of `/vectors`."""

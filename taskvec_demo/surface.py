@@ -1,14 +1,14 @@
 """Logit surfaces: the logits of every labelled clip as a polynomial of the scaling coefficients.
 
-Measured once on many recipes, fitted by least squares with Chebyshev polynomials of bounded total degree, evaluated in
-well under a millisecond. What a surface says is an estimate and carries its held-out error; the predictions measured
-at the points it was fitted on are kept beside it and are returned as measured.
+Measured once on many recipes, fitted by ridge regression on products of Chebyshev polynomials, evaluated in about a
+millisecond. What a surface says is an estimate and carries its held-out error; the predictions measured at the points
+it was fitted on are kept beside it and are returned as measured.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,40 @@ from .errors import BadArtifactError
 from .recipe import MEASURED_HIGH, MEASURED_LOW
 from .weights import read_safetensors, write_safetensors
 
-SURFACE_FORMAT = "1"
+SURFACE_FORMAT = "2"
+OLD_FORMAT = "1"  # still read: one total degree in place of the exponents of each term, no per-class error
+MAIN_DEGREES = (6, 5, 4)  # largest total degree of a term that joins one, two, three main vectors
+OTHER_DEGREES = (4, 3, 3)  # the same for a term that joins any other vector
+GROWTH = 6.0  # of the ridge penalty with each degree of a term: logits are smooth in λ
+RIDGES = tuple(10 ** (k / 2) for k in range(-16, -5))  # a point; which one, leaving points out decides
 
 
 def exponents(n_vectors: int, degree: int) -> np.ndarray:
     """All exponents (terms, n_vectors) of total degree <= `degree`, in a fixed order."""
     return np.array([e for e in itertools.product(range(degree + 1), repeat=n_vectors) if sum(e) <= degree])
+
+
+def sparse_exponents(
+    n_vectors: int,
+    main: Collection[int],
+    main_degrees: Sequence[int] = MAIN_DEGREES,
+    other_degrees: Sequence[int] = OTHER_DEGREES,
+) -> np.ndarray:
+    """Exponents (terms, n_vectors) for many vectors of which few are moved at a time.
+
+    A term joins at most `len(main_degrees)` vectors; its total degree is bounded by how many it joins, and by whether
+    all of them are `main` (columns). Total degree 4 over eight vectors has 495 terms, most of them interactions of
+    three and four vectors: small, and poorly determined by measurements with few vectors active.
+    """
+    rows = [np.zeros(n_vectors, int)]
+    for order, degrees in enumerate(zip(main_degrees, other_degrees, strict=True), start=1):
+        for joined in itertools.combinations(range(n_vectors), order):
+            limit = degrees[0 if set(joined) <= set(main) else 1]
+            for powers in itertools.product(range(1, limit + 1), repeat=order):
+                if sum(powers) <= limit:
+                    rows.append(np.zeros(n_vectors, int))
+                    rows[-1][list(joined)] = powers
+    return np.stack(rows)
 
 
 def chebyshev(points: np.ndarray, powers: np.ndarray) -> np.ndarray:
@@ -40,24 +68,45 @@ def chebyshev(points: np.ndarray, powers: np.ndarray) -> np.ndarray:
     return values
 
 
+def _ridge_matrix(basis: np.ndarray, degrees: np.ndarray, ridge: float) -> np.ndarray:
+    """The matrix (terms, p) that takes measured values at p points to the coefficients of least penalised error."""
+    penalty = ridge * len(basis) * np.where(degrees > 0, GROWTH**degrees, 0.0)
+    return np.linalg.solve(basis.T @ basis + np.diag(penalty), basis.T)
+
+
+def _leave_one_out(basis: np.ndarray, degrees: np.ndarray, ridge: float, values: np.ndarray) -> np.ndarray:
+    """What the fit without a point says at that point, for every point at once: values - residuals / (1 - leverage)."""
+    solution = _ridge_matrix(basis, degrees, ridge)
+    leverage = np.einsum("pt,tp->p", basis, solution)
+    return values - (values - basis @ (solution @ values)) / (1 - leverage)[:, None]
+
+
+def _recalls(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Correctness (p, n) and labels (n,) -> recall (p, classes that occur)."""
+    return np.stack([correct[:, labels == c].mean(1) for c in np.unique(labels)], axis=1)
+
+
 @dataclass(frozen=True)
 class LogitSurface:
     """Per-clip logits of one task and split over the coefficients of `vectors`.
 
-    coefficients (terms, n, n_classes) float32; labels (n,) class indices; points (p, n_vectors) and predictions (p, n)
-    as measured; error: mean absolute held-out error of the accuracy over `n_held_out` points.
+    powers (terms, n_vectors) Chebyshev exponents; coefficients (terms, n, n_classes) float32; labels (n,) class
+    indices; points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the
+    accuracy over `n_held_out` points; class_error: that of the per-class accuracies, over classes and points (NaN in
+    files of the old format, which did not store it).
     """
 
     task: str
     split: str
     vectors: tuple[str, ...]
-    degree: int
+    powers: np.ndarray
     coefficients: np.ndarray
     labels: np.ndarray
     points: np.ndarray
     predictions: np.ndarray
     error: float
     n_held_out: int
+    class_error: float = float("nan")
 
     @classmethod
     def fit(
@@ -69,35 +118,44 @@ class LogitSurface:
         logits: np.ndarray,
         labels: np.ndarray,
         held_out: np.ndarray,
-        degree: int = 4,
-        ridge: float = 1e-4,
+        powers: np.ndarray,
     ) -> LogitSurface:
-        """Fit measured logits (p, n, n_classes) at `points`; `held_out` (p,) marks points kept for the error."""
-        powers = exponents(len(vectors), degree)
-        basis = chebyshev(points, powers)
-        flat = np.asarray(logits, np.float32).reshape(len(points), -1)
+        """Fit measured logits (p, n, n_classes) at `points` with the terms `powers`.
+
+        The points marked in `held_out` (p,) choose nothing and judge a trial fit of the others; the surface itself is
+        then fitted on all points.
+        """
+        logits, labels = np.asarray(logits, np.float32), np.asarray(labels, np.int64)
         # A logit is fixed only up to a constant a clip: centred logits need smaller coefficients.
-        flat = (flat.reshape(*logits.shape) - logits.mean(-1, keepdims=True)).reshape(len(points), -1)
+        flat = (logits - logits.mean(-1, keepdims=True)).reshape(len(points), -1)
+        basis, degrees = chebyshev(points, powers), powers.sum(1)
+        measured = logits.argmax(-1)
+        correct = measured == labels
 
-        def solve(used: np.ndarray) -> np.ndarray:
-            a = basis[used]
-            return np.linalg.solve(a.T @ a + ridge * len(a) * np.eye(a.shape[1]), a.T @ flat[used])
+        def predictions(values: np.ndarray) -> np.ndarray:
+            return values.reshape(-1, *logits.shape[1:]).argmax(-1)
 
-        trial = (basis[held_out] @ solve(~held_out)).reshape(-1, *logits.shape[1:])
-        measured = (logits.argmax(-1) == labels).mean(1)
-        error = float(np.abs((trial.argmax(-1) == labels).mean(1) - measured[held_out]).mean())
-        solution = solve(np.ones(len(points), bool)).reshape(len(powers), *logits.shape[1:])
+        def changed(ridge: float) -> float:
+            """The share of predictions that a fit without their point gets wrong."""
+            estimated = predictions(_leave_one_out(basis[~held_out], degrees, ridge, flat[~held_out]))
+            return float((estimated != measured[~held_out]).mean())
+
+        ridge = min(RIDGES, key=changed)
+        trial = basis[held_out] @ (_ridge_matrix(basis[~held_out], degrees, ridge) @ flat[~held_out])
+        estimated = predictions(trial) == labels
+        solution = _ridge_matrix(basis, degrees, ridge) @ flat
         return cls(
             task,
             split,
             tuple(vectors),
-            degree,
-            solution.astype(np.float16).astype(np.float32),
-            np.asarray(labels, np.int64),
+            np.asarray(powers, np.uint8),
+            solution.reshape(len(powers), *logits.shape[1:]).astype(np.float16).astype(np.float32),
+            labels,
             np.round(np.asarray(points, np.float64), 4),
-            logits.argmax(-1).astype(np.uint8),
-            error,
+            measured.astype(np.uint8),
+            float(np.abs(estimated.mean(1) - correct[held_out].mean(1)).mean()),
             int(held_out.sum()),
+            float(np.abs(_recalls(estimated, labels) - _recalls(correct[held_out], labels)).mean()),
         )
 
     def contains(self, coefficients: Mapping[str, float]) -> bool:
@@ -115,7 +173,7 @@ class LogitSurface:
 
     def curve(self, points: np.ndarray) -> np.ndarray:
         """Estimated logits (p, n, n_classes) at points (p, n_vectors)."""
-        basis = chebyshev(points, exponents(len(self.vectors), self.degree)).astype(np.float32)
+        basis = chebyshev(points, self.powers).astype(np.float32)
         return (basis @ self.coefficients.reshape(len(self.coefficients), -1)).reshape(
             len(points), *self.coefficients.shape[1:]
         )
@@ -129,6 +187,7 @@ class LogitSurface:
 
     def save(self, path: Path) -> None:
         tensors = {
+            "powers": torch.from_numpy(self.powers),
             "coefficients": torch.from_numpy(self.coefficients.astype(np.float16)),
             "labels": torch.from_numpy(self.labels.astype(np.uint8)),
             "points": torch.from_numpy(self.points.astype(np.float64)),
@@ -139,8 +198,8 @@ class LogitSurface:
             "task": self.task,
             "split": self.split,
             "vectors": ",".join(self.vectors),
-            "degree": str(self.degree),
             "error": repr(self.error),
+            "class_error": repr(self.class_error),
             "n_held_out": str(self.n_held_out),
         }
         write_safetensors(path, tensors, metadata)
@@ -148,19 +207,21 @@ class LogitSurface:
     @classmethod
     def load(cls, path: Path) -> LogitSurface:
         tensors, metadata = read_safetensors(path)
-        if metadata.get("format") != SURFACE_FORMAT:
-            raise BadArtifactError(
-                f"{path} has surface format {metadata.get('format')!r}; this version reads {SURFACE_FORMAT!r}."
-            )
+        version = metadata.get("format")
+        if version not in (SURFACE_FORMAT, OLD_FORMAT):
+            raise BadArtifactError(f"{path} has surface format {version!r}; this version reads {SURFACE_FORMAT!r}.")
+        vectors = tuple(metadata["vectors"].split(","))
+        old = version == OLD_FORMAT
         return cls(
             metadata["task"],
             metadata["split"],
-            tuple(metadata["vectors"].split(",")),
-            int(metadata["degree"]),
+            vectors,
+            exponents(len(vectors), int(metadata["degree"])) if old else tensors["powers"].numpy(),
             tensors["coefficients"].float().numpy(),
             tensors["labels"].numpy().astype(np.int64),
             tensors["points"].double().numpy(),
             tensors["predictions"].numpy(),
             float(metadata["error"]),
             int(metadata["n_held_out"]),
+            float("nan") if old else float(metadata["class_error"]),
         )

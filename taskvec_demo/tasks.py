@@ -13,7 +13,11 @@ Role = Literal["control", "target"]
 
 @dataclass(frozen=True)
 class Task:
-    """A classification task. `prompts[i]` is what the text tower is told for `class_names[i]`, inside each template."""
+    """A classification task. `prompts[i]` is what the text tower is told for `class_names[i]`, inside each template.
+
+    `clips_folder` is the set that labelled clips come from, where such a folder is on the machine; their class name is
+    the values of the table's columns `clip_label`, joined by "_".
+    """
 
     name: str
     title: str
@@ -23,6 +27,8 @@ class Task:
     templates: tuple[str, ...]
     source: str
     licence: str
+    clips_folder: str = ""
+    clip_label: tuple[str, ...] = ("label",)
 
     def __post_init__(self) -> None:
         if len(self.prompts) != len(self.class_names) or not self.class_names:

@@ -46,6 +46,12 @@ def clip_embedding(window_embeddings: torch.Tensor) -> torch.Tensor:
     return F.normalize(window_embeddings.mean(0), dim=-1)
 
 
+def clip_embeddings(window_embeddings: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    """The same for many clips: windows (k, dim) and each one's clip 0…n-1 in order (k,) -> unit embeddings (n, dim)."""
+    total = window_embeddings.new_zeros(int(owners[-1]) + 1, window_embeddings.shape[1])
+    return F.normalize(total.index_add_(0, owners, window_embeddings), dim=-1)
+
+
 def parse_labels(text: str) -> tuple[str, ...]:
     """Labels separated by commas or new lines -> at least two different labels, in order, duplicates dropped.
 

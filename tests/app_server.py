@@ -234,7 +234,11 @@ COUNT_QUESTIONS = """(() => {
     return new Response(response.body.pipeThrough(count), response);
   };
 })()"""
-REST = f"window.questions.asked <= window.questions.answered && performance.now() - window.questions.last > {QUIET_MS}"
+REST = f"""(() => {{
+  const [counts, now] = [window.questions, performance.now()];
+  if (document.querySelector("#chart [aria-busy]")) counts.last = now; // the chart is about to ask for exact answers
+  return counts.asked <= counts.answered && now - counts.last > {QUIET_MS};
+}})()"""
 READ_QUERY = """(query) => Object.fromEntries([...new URLSearchParams(query)]
   .filter(([k]) => k !== "ckpt" && k[0] !== "_").map(([k, v]) => [k, Number(v)]))"""
 FORMULA = """() => Object.fromEntries([...document.querySelector("#formula").textContent

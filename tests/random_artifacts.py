@@ -12,25 +12,25 @@ from __future__ import annotations
 import sys
 import tempfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from taskvec_demo.artifacts import save_head, write_json, write_manifest
+from taskvec_demo.artifacts import save_head, write_manifest
 from taskvec_demo.clap import Checkpoint, new_model, save_checkpoint, save_tokenizer
-from taskvec_demo.evaluation import TaskResult
 from taskvec_demo.lab import tiny
+from taskvec_demo.lab.bench import ALL_TASKS
 from taskvec_demo.lab.captions import TEMPLATES, all_captions
-from taskvec_demo.lab.presets import presets
-from taskvec_demo.lab.sweep import sweep_points
-from taskvec_demo.lab.synth import write_examples
+from taskvec_demo.lab.sweep import main_vectors, sweep_points
+from taskvec_demo.lab.synth import write_examples, write_labelled_set
+from taskvec_demo.lab.tables import build_tables
 from taskvec_demo.lab.text_distillation import TEXT
 from taskvec_demo.lab.tokenizer import MAX_TOKENS, train_tokenizer
 from taskvec_demo.lab.vectors import DEFAULT_LABELS, FINE_TUNINGS, TASKS
-from taskvec_demo.recipe import Recipe
-from taskvec_demo.surface import LogitSurface
+from taskvec_demo.labelled import SYNTHESIZED
+from taskvec_demo.surface import LogitSurface, sparse_exponents
 from taskvec_demo.task_vector import TaskVector
 from taskvec_demo.tasks import Task
 from taskvec_demo.weights import Weights
@@ -60,7 +60,7 @@ CLIPS_PER_CLASS = 4
 
 
 def write_random_artifacts(folder: Path, seed: int = 0) -> None:
-    """Write `model/`, `vectors/`, `heads/`, `surfaces/`, `tables/`, `examples/` and the manifest under `folder`."""
+    """Write everything that `precomputed/tiny-clap` holds, and the manifest, under `folder`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         checkpoint = _write_model(folder / "model")
@@ -72,11 +72,10 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
     surfaces = {name: synthetic_surface(task, "validation", seed) for name, task in TASKS.items()}
     for name, surface in surfaces.items():
         surface.save(folder / "surfaces" / f"{name}.validation.safetensors")
-    figures = _Figures(seed)
-    write_json(folder / "tables" / "presets.json", presets(surfaces, figures))  # type: ignore[arg-type]
-    finetuned = {name: [r.to_dict() for r in figures.results(Recipe(NAME, {name: 1.0}))] for name in FINE_TUNINGS}
-    write_json(folder / "tables" / "finetuned.json", finetuned)
+    vectors = {name: TaskVector.load(folder / "vectors" / f"{name}.safetensors") for name in FINE_TUNINGS}
+    build_tables(MadeUpModel(seed), vectors, folder / "tables")
     write_examples(folder / "examples")
+    write_labelled_set(folder / SYNTHESIZED)
     write_manifest(
         folder,
         {
@@ -147,28 +146,31 @@ def _alike(a: str, b: str) -> float:
 
 
 def synthetic_surface(task: Task, split: str, seed: int = 0) -> LogitSurface:
-    """A surface of the shipped form: the true sweep's points, six vectors, degree 4."""
-    points, held_out = sweep_points(list(FINE_TUNINGS))
+    """A surface of the shipped form: the true sweep's vectors, points and terms."""
+    names = list(FINE_TUNINGS)
+    points, held_out = sweep_points(names[:-3], names[-3:])
     logits, labels = synthetic_logits(task, split, points, seed)
-    return LogitSurface.fit(task.name, split, list(FINE_TUNINGS), points, logits, labels, held_out)
+    powers = sparse_exponents(len(names), main_vectors(task.name, names))
+    return LogitSurface.fit(task.name, split, names, points, logits, labels, held_out, powers)
 
 
-class _Figures:
-    """Stands in for `lab.presets.TestFigures`: "measures" a recipe on the made-up test clips."""
+class MadeUpModel:
+    """Stands in for `lab.bench.Bench`: "measures" recipes on made-up clips. Baselines do nothing to it."""
 
-    checkpoint = SimpleNamespace(name=NAME)
+    checkpoint_name = NAME
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
-    def results(self, recipe: Recipe) -> list[TaskResult]:
-        points = np.array([[0.0] * len(FINE_TUNINGS), [recipe.coefficients.get(v, 0.0) for v in FINE_TUNINGS]])
-        results = []
-        for task in TASKS.values():
-            logits, labels = synthetic_logits(task, "test", points, self.seed)
-            before, after = logits.argmax(-1)
-            results.append(TaskResult(task, "test", "exact", labels, before, after))
-        return results
+    def labels(self, split: str) -> dict[str, np.ndarray]:
+        return {name: synthetic_logits(t, split, self._point({}), self.seed)[1] for name, t in ALL_TASKS.items()}
+
+    def predictions(self, split: str, coefficients: Mapping[str, float]) -> dict[str, np.ndarray]:
+        point = self._point(coefficients)
+        return {n: synthetic_logits(t, split, point, self.seed)[0][0].argmax(-1) for n, t in ALL_TASKS.items()}
+
+    def _point(self, coefficients: Mapping[str, float]) -> np.ndarray:
+        return np.array([[coefficients.get(v, 0.0) for v in FINE_TUNINGS]])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from tests.app_server import ARTIFACTS, server
 pytestmark = pytest.mark.browser  # as slow as the browser: it needs the running app
 __all__ = ["server"]  # fixture
 
-VECTORS = ("urban", "instruments", "emotion", "female_happy", "male_happy", "female_sad")
+VECTORS = ("urban", "instruments", "emotion", "animals", "digits", "female_sad", "male_sad", "female_happy")
 RESULT_KEYS = {"task", "role", "split", "kind", "n", "pretrained", "edited", "per_class", "mcnemar_p"}
 TOLERANCE = 1e-5  # of a probability, between the app's process and this one
 
@@ -159,7 +159,7 @@ def test_evaluate(client, workbench, coefficients, quiet_log):
     assert results == client.predict(recipe(**coefficients), api_name="/evaluate")  # validation is the default
     for result in results:
         estimate = result["kind"] == "estimate"
-        assert set(result) == RESULT_KEYS | ({"estimate_error"} if estimate else set())
+        assert set(result) == RESULT_KEYS | ({"estimate_error", "estimate_class_error"} if estimate else set())
         assert result["split"] == "validation"
         assert result["role"] in ("control", "target")
         assert (result["mcnemar_p"] is None) == estimate

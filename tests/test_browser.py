@@ -192,15 +192,15 @@ def test_the_page_opens_with_bars_and_without_complaints(page):
 
 def test_every_tab_has_content(page):
     page.open()
-    assert len(tabs(page)) == 5
+    assert len(tabs(page)) == 6
     assert SOUND in tabs(page)
     for name in tabs(page):
         tab(page, name)
         panel = page.page.locator("[role=tabpanel]:visible")
         panel.wait_for()
         page.page.wait_for_function(
-            "() => [...document.querySelectorAll('[role=tabpanel]')].filter((e) => e.offsetParent)"
-            ".some((e) => e.querySelector('#plot') ? e.querySelector('.main-svg') : e.innerText.trim().length > 40)"
+            "() => [...document.querySelectorAll('[role=tabpanel]')].filter((e) => e.offsetParent).some("
+            "(e) => e.querySelector('#curve') ? e.querySelector('#curve path[d]') : e.innerText.trim().length > 40)"
         )
     assert page.page.locator("#formula").is_visible()
     assert page.errors == []
@@ -408,7 +408,7 @@ def test_undo_takes_back_one_drag_not_its_steps(page):
         {"urban": 0.25, "emotion": -0.6},
         {"instruments": -1.0},
         {"female_sad": 0.3},
-        {"urban": 0.5, "female_happy": -0.4, "male_happy": 0.4, "female_sad": 0.4},
+        {"urban": 0.5, "female_happy": -0.4, "male_sad": 0.4, "female_sad": 0.4},
         {},
     ],
 )
@@ -588,6 +588,69 @@ def test_label_set(page):
     assert set(after["edited"]) <= set(labels.split(", "))
 
 
+# ---- exact figures, the clip along λ ---------------------------------------------------------------------------------
+EXACT = """() => { const f = document.querySelector("#exact .tv-measured"); return {
+  recipe: f.dataset.query, done: Number(f.dataset.done), total: f.querySelector("progress").max,
+  stale: f.classList.contains("tv-stale"), height: f.offsetHeight, text: f.innerText}; }"""
+MEASURED = f"""(query) => {{ const now = ({EXACT})();
+  return now.recipe === query && now.done === now.total && !now.stale; }}"""
+
+
+def test_exact_figures_end_on_the_last_of_quick_changes(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.5")
+    before = page.page.evaluate(EXACT)
+    page.page.evaluate(
+        f"""() => {{ window.runs = []; new MutationObserver(() => window.runs.push(({EXACT})())).observe(
+        document.querySelector("#exact .tv-measured"), {{attributeFilter: ["data-query", "data-done", "class"]}}); }}"""
+    )
+    for typed in ("0.41", "0.42", "0.43"):
+        number(page, "urban").fill(typed)
+        number(page, "urban").press("Enter")
+        page.page.wait_for_timeout(300)  # just at rest: the server is asked, then the recipe changes
+    page.at_rest()
+    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.43")
+    runs = page.page.evaluate("window.runs")
+    assert runs[0]["stale"]
+    assert runs[0]["text"] == before["text"]  # greyed, not blank
+    assert {run["height"] for run in runs} == {before["height"]}  # nothing jumps
+    order = [run["recipe"] for run in runs]
+    assert order == sorted(order, key=lambda r: -1 if r.endswith("0.5") else float(r[-4:])), "an older run came back"
+    assert page.page.evaluate(EXACT)["text"] != before["text"]
+    assert page.errors == []
+
+
+def test_what_a_visitor_opened_stays_open(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.5")
+    page.page.locator("#exact summary").first.click()
+    page.page.wait_for_selector("#exact details[open] .tv-row")
+    number(page, "urban").fill("0.44")
+    number(page, "urban").press("Enter")
+    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.44")
+    assert page.page.locator("#exact details[open]").count() == 1
+    page.page.locator("#exact summary").first.click()
+    number(page, "urban").fill("0.45")
+    number(page, "urban").press("Enter")
+    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.45")
+    assert page.page.locator("#exact details[open]").count() == 0
+
+
+def test_the_clip_along_a_vector(page):
+    page.open({"urban": 0.5})
+    flips = page.page.locator("#flips")
+    tab(page, SOUND)
+    page.page.wait_for_selector("#trace .js-plotly-plot")
+    assert re.search(r"^Along λ urban your clip (turns from|stays) “.+”", flips.inner_text())
+    choose(page, "along", "emotion")
+    page.page.wait_for_function("() => document.querySelector('#flips').innerText.startsWith('Along λ emotion')")
+    page.at_rest()
+    clear(page)
+    page.page.wait_for_selector("#trace", state="hidden")
+    assert flips.inner_text().startswith("With a clip")
+    assert page.errors == []
+
+
 # ---- two visitors, sweep --------------------------------------------------------------------------------------------
 def test_two_visitors_at_once(new_visitor):
     one, two = new_visitor(), new_visitor()
@@ -728,8 +791,8 @@ def test_screenshots(new_visitor):
         for number_, title in enumerate(tabs(visitor)[1:], 1):
             tab(visitor, title)
             visitor.at_rest()
-            if visitor.page.locator("#plot").is_visible():
-                visitor.page.wait_for_selector("#plot .main-svg")
+            if visitor.page.locator("#curve").is_visible():
+                visitor.page.wait_for_selector("#curve path[d]")
             visitor.page.screenshot(path=SCREENSHOTS / f"{name}-{number_}.png", full_page=True)
     assert (SCREENSHOTS / "light-1.png").stat().st_size > 10_000
 

@@ -10,7 +10,17 @@ import pytest
 from taskvec_demo.lab.cli import main
 
 RECIPE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
-COMMANDS = ("info", "classify", "evaluate", "distil-text", "pretrain", "finetune", "build")
+COMMANDS = (
+    "info",
+    "classify",
+    "evaluate",
+    "distil-text",
+    "pretrain",
+    "finetune",
+    "sweep",
+    "tables",
+    "build",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,7 +70,9 @@ def test_an_estimate_has_an_error_and_no_p_value():
     assert estimate.to_dict()["estimate_error"] == 0.0123
     for kind in ("exact", "grid"):
         assert result(kind).mcnemar_p is not None
-        assert "estimate_error" not in result(kind).to_dict()
+        assert {"estimate_error", "estimate_class_error"}.isdisjoint(result(kind).to_dict())
+    for by_class, shown in ((0.0345678, 0.0346), (float("nan"), None), (None, None)):
+        assert replace(estimate, estimate_class_error=by_class).to_dict()["estimate_class_error"] == shown
 
 
 def test_the_json_of_a_result():

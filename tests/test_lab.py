@@ -1,4 +1,4 @@
-"""The offline side on made-up clips: data, pretraining, fine-tuning, sweeps and the choice of presets."""
+"""The offline side on made-up clips: data, pretraining, fine-tuning and the choice of presets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import torch
 
 from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import TaskVecError
-from taskvec_demo.lab import captions, finetune, pretrain, sweep, tiny
+from taskvec_demo.lab import captions, finetune, pretrain, reworded, tiny
 from taskvec_demo.lab.augment import augment, mixup
 from taskvec_demo.lab.datasets import ClipRow, MelStore, read_rows
 from taskvec_demo.lab.measure import embed_rows, embed_tasks
-from taskvec_demo.lab.presets import choose_addition, choose_analogy, choose_negation
-from taskvec_demo.lab.vectors import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, FineTuning, labelled, training_set
-from taskvec_demo.surface import LogitSurface
-from taskvec_demo.zero_shot import ZeroShotHead
+from taskvec_demo.lab.rewordings import REWORDINGS
+from taskvec_demo.lab.vectors import ANALOGY_CLASSES, FINE_TUNINGS, FineTuning, labelled, training_set
 from tests.random_artifacts import AUDIO, DIM
 
 PER_SPLIT = {"train": 3, "validation": 2, "test": 2}
@@ -32,6 +30,8 @@ def made_up_rows() -> list[ClipRow]:
         ("urban", captions.URBAN),
         ("philharmonia", captions.INSTRUMENTS),
         ("ravdess", captions.EMOTION),
+        ("animals", captions.ANIMAL_CLASSES),
+        ("fsdd", captions.DIGIT_CLASSES),
     ):
         for name in names:
             gender, label = name.split("_", 1) if dataset == "ravdess" else ("", name)
@@ -122,9 +122,12 @@ def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
         rows, labels, prompts = training_set(store, FINE_TUNINGS[name], "train")
         assert captions.EMOTION[ANALOGY_CLASSES[3]] not in prompts
         assert not [r for r in rows if [r.gender, r.label] == d]
-        speech = [(r.gender, r.label) for r in rows if r.dataset == "ravdess"]
-        assert set(speech) == {tuple(name.split("_"))}  # and it does see its own class
-        assert max(labels) == len(prompts) - 1
+        own = {(r.gender, r.label) for r, label in zip(rows, labels, strict=True) if label == 0}
+        assert own == {tuple(name.split("_"))}  # its own class by name …
+        assert prompts[1:] == ["a woman speaking", "a man speaking"]
+        assert all(
+            prompts[k].startswith(f"a {'wo' * (r.gender == 'female')}man") for r, k in zip(rows, labels, strict=True)
+        )
     rows, *_ = training_set(store, FINE_TUNINGS["emotion"], "train")
     assert [r for r in rows if [r.gender, r.label] == d]  # the filter is not empty-handed by accident
 
@@ -157,21 +160,53 @@ class RandomBank:
         return torch.cat(self.wordings)
 
 
+class RandomTagger:
+    """A tagger of three names that hears nothing in every other clip."""
+
+    def __init__(self, work: Path, data: Path) -> None:
+        self.text = torch.nn.functional.normalize(torch.randn(3, DIM), dim=-1)
+
+    def target(self, row: ClipRow) -> torch.Tensor:
+        return torch.full((3,), row.first_window % 2 / 3)
+
+
+def test_the_tagger_gives_distributions_and_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.array([[0.6, 0.2, 0.01], [0.05, 0.02, 0.01]], np.float16)
+    names = ["Rain", "Dog", "Speech"]
+    np.savez(tmp_path / "audioset_scores.npz", files=["esc10/a.opus", "esc10/b.opus"], mean=scores, names=names)
+
+    class Teacher:
+        def embed(self, texts):
+            return np.random.default_rng(0).normal(size=(len(texts), 4)).astype(np.float32)
+
+    class Space:
+        def project(self, rows):
+            return rows
+
+    monkeypatch.setattr(pretrain, "Teacher", Teacher)
+    monkeypatch.setattr(pretrain, "text_space", lambda work: Space())
+    tagger = pretrain.Tagger(tmp_path, tmp_path)
+    heard, silent = (tagger.target(ClipRow("esc10", f"{f}.opus", "rain", "train", "1", "")) for f in "ab")
+    assert heard.tolist() == pytest.approx([0.75, 0.25, 0], abs=1e-3)
+    assert not silent.any()
+    assert tagger.text.shape == (3, 4)
+
+
 def test_pretraining_saves_resumes_and_exports(
     tmp_path: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretrain, "CaptionBank", RandomBank)
+    monkeypatch.setattr(pretrain, "Tagger", RandomTagger)
     monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: store))
     monkeypatch.setattr(tiny, "AUDIO", AUDIO)
     monkeypatch.setattr(tiny, "NO_TEXT", tiny.NO_TEXT | {"projection_dim": DIM})
     monkeypatch.setattr(tiny, "DIM", DIM)
-    pretrain.pretrain(tmp_path, tmp_path, minutes=0.04)
+    pretrain.pretrain(tmp_path, tmp_path, steps=2)
     before = torch.load(tmp_path / "pretrain.pt", weights_only=True)
-    assert before["step"] >= 1
-    out = pretrain.pretrain(tmp_path, tmp_path, minutes=before["seconds"] / 60 + 0.04)
+    out = pretrain.pretrain(tmp_path, tmp_path, steps=3)
     after = torch.load(tmp_path / "pretrain.pt", weights_only=True)
-    assert after["step"] > before["step"]
-    assert after["seconds"] > before["seconds"]
+    assert (before["step"], after["step"]) == (2, 3)
+    assert any(not torch.equal(after["tower"][k], t) for k, t in before["tower"].items())
     assert out.is_file()
     assert not list(tmp_path.glob("*.partial"))
 
@@ -193,7 +228,7 @@ def test_fine_tuning_learns_and_changes_parameters_only(
 
 def test_the_norm_statistics_stay_as_they_are_in_training(checkpoint: Checkpoint) -> None:
     tower = checkpoint.trainable_tower()
-    finetune._training_mode(tower)
+    finetune.training_mode(tower)
     norms = [m for m in tower.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     assert norms
     assert not any(m.training for m in norms)
@@ -211,90 +246,25 @@ def test_clips_of_two_tasks_are_embedded_alike(store: MelStore, checkpoint: Chec
     assert not torch.allclose(together["analogy"][0], together["analogy"][-1], atol=1e-3)
 
 
-def test_a_killed_sweep_measures_no_point_twice(
-    tmp_path: Path, store: MelStore, workbench, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    points = np.array([[0, 0, 0, 0, 0, 0], [0.5, 0, 0, 0, 0, 0], [0, 0.5, 0, 0, 0, 0], [0.5, -0.5, 0, 0, 0, 0]], float)
-    monkeypatch.setattr(sweep, "sweep_points", lambda names: (points, np.array([False, False, True, True])))
-    heads: dict[str, ZeroShotHead] = workbench.artifacts.heads
-    measure, seen = sweep._measure, []
-
-    def until_killed(*arguments) -> None:
-        if len(seen) == 2:
-            raise KeyboardInterrupt
-        seen.append(arguments[5])
-        measure(*arguments)
-
-    monkeypatch.setattr(sweep, "_measure", until_killed)
-    with pytest.raises(KeyboardInterrupt):
-        sweep.sweep(checkpoint, workbench.vectors, heads, store, tmp_path)
-
-    def counted(*arguments) -> None:
-        seen.append(arguments[5])
-        measure(*arguments)
-
-    monkeypatch.setattr(sweep, "_measure", counted)
-    surfaces = sweep.sweep(checkpoint, workbench.vectors, heads, store, tmp_path)
-    assert len(seen) == len(set(seen)) == 4
-    assert set(surfaces) == set(TASKS)
-    assert surfaces["esc10"].measured({"urban": 0.5}) is not None
+# -- wordings --------------------------------------------------------------------------------------------------------
 
 
-def test_sweep_points_are_inside_the_box_and_hold_the_lines_presets_need() -> None:
-    points, held_out = sweep.sweep_points(list(FINE_TUNINGS))
-    assert np.abs(points).max() <= 1
-    assert 20 < held_out.sum() < len(points) / 4
-    assert (points[0] == 0).all()
-    assert any((p == [1, 0, 0, 0, 0, 0]).all() for p in points)
-    assert any((p == [0, 0, 0, -1, 1, 1]).all() for p in points)
-    again, _ = sweep.sweep_points(list(FINE_TUNINGS))
-    assert np.array_equal(points, again)
+def test_no_held_out_wording_is_trained_on() -> None:
+    held_out = {p.lower() for task in REWORDINGS.values() for phrases in task.values() for p in phrases.split("; ")}
+    trained = {w.lower() for wordings in captions.WORDINGS.values() for w in wordings}
+    assert not held_out & trained
+    assert len(held_out) >= 200
 
 
-# -- presets ---------------------------------------------------------------------------------------------------------
+def test_rewordings_are_of_labels_that_exist() -> None:
+    for task, wordings in REWORDINGS.items():
+        assert set(wordings) <= set(reworded.LABELS[task].values()), task
 
 
-def surface(task: str, accuracy_at: dict[tuple[float, float], float], n: int = 20) -> LogitSurface:
-    """Measured points over (urban, instruments) with the given accuracies of a two-class task."""
-    points = np.array(list(accuracy_at))
-    predictions = np.ones((len(points), n), np.uint8)
-    for row, accuracy in zip(predictions, accuracy_at.values(), strict=True):
-        row[: round(accuracy * n)] = 0
-    return LogitSurface(
-        task,
-        "validation",
-        ("urban", "instruments"),
-        1,
-        np.zeros((3, n, 2), np.float32),
-        np.zeros(n, np.int64),
-        points,
-        predictions,
-        0.0,
-        0,
-    )
-
-
-POINTS = {(0.0, 0.0): 1.0, (-0.3, 0.0): 0.95, (-0.6, 0.0): 0.9, (0.5, 0.5): 0.9, (1.0, 0.0): 1.0, (0.0, 1.0): 1.0}
-
-
-def test_negation_forgets_most_where_the_control_holds() -> None:
-    target = {p: {(-0.3, 0.0): 0.4, (-0.6, 0.0): 0.1}.get(p, 0.8) for p in POINTS}
-    chosen = choose_negation({"esc10": surface("esc10", POINTS), "urban": surface("urban", target)}, "urban", "urban")
-    assert chosen == ({"urban": -0.3}, True)
-    broken = {p: a if p == (0.0, 0.0) else 0.5 * a for p, a in POINTS.items()}
-    chosen = choose_negation({"esc10": surface("esc10", broken), "urban": surface("urban", target)}, "urban", "urban")
-    assert chosen == ({"urban": -0.3}, False)
-
-
-def test_addition_takes_the_point_that_is_best_for_its_worst_task() -> None:
-    points = {**POINTS, (0.2, 0.8): 0.9}
-    urban = {p: {(0.5, 0.5): 0.6, (0.2, 0.8): 0.5}.get(p, 0.8) for p in points}
-    instruments = {p: {(0.5, 0.5): 0.6, (0.2, 0.8): 0.8}.get(p, 0.8) for p in points}  # whose mean is better
-    surfaces = {"urban": surface("urban", urban), "instruments": surface("instruments", instruments)}
-    assert choose_addition(surfaces, ["urban", "instruments"]) == {"urban": 0.5, "instruments": 0.5}
-
-
-def test_the_analogy_weighs_recall_of_d_with_the_other_classes(artifacts_folder: Path) -> None:
-    found = choose_analogy({"analogy": LogitSurface.load(artifacts_folder / "surfaces/analogy.validation.safetensors")})
-    a, b, c = ANALOGY_CLASSES[:3]
-    assert found[b] == found[c] == -found[a] > 0
+def test_reworded_counts_every_phrase_and_clip(store: MelStore, checkpoint: Checkpoint) -> None:
+    report = reworded.reworded(checkpoint, store)
+    n = sum(len(p.split("; ")) for task in REWORDINGS.values() for p in task.values())
+    assert report["phrases"]["all"]["n"] == n
+    assert len(report["phrases"]["wrong"]) == round(n * (1 - report["phrases"]["all"]["rate"]))
+    assert report["esc10"]["n_clips"] == len(labelled(store, "esc10", "test")[0])
+    assert 0 <= report["esc10"]["reworded"] <= 1

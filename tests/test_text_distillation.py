@@ -22,6 +22,7 @@ from taskvec_demo.lab.teacher import (
     cached_embeddings,
     concrete_nouns,
     is_held_out,
+    speaker_phrases,
     unit,
     wordnet_phrases,
 )
@@ -105,6 +106,18 @@ def test_a_wrong_space_or_a_missing_wordnet_is_named(tmp_path):
         wordnet_phrases(tmp_path)
     with pytest.raises(TaskVecError, match="at least 32"):
         TextSpace.fit(np.ones((5, 40)), DIM)
+
+
+def test_speakers_have_the_feelings_that_the_teacher_hears(tmp_path):
+    """Of two adjectives only the one that equals a feeling is used, and a lemma kept for measuring is not."""
+    line = "00000001 {kind:02d} {part} 02 {one} 0 {two} 0 000 | a gloss\n"
+    (tmp_path / "data.adj").write_text(line.format(kind=0, part="a", one="angry", two="square"))
+    (tmp_path / "data.noun").write_text(line.format(kind=18, part="n", one="pilot", two="secretary"))
+    phrases = speaker_phrases(HashTeacher(), {"secretary"}, tmp_path)
+    assert phrases
+    assert all("angry" in p for p in phrases)
+    assert any("pilot" in p for p in phrases)
+    assert not any("secretary" in p or "square" in p for p in phrases)
 
 
 def test_the_teacher_is_asked_once_for_each_chunk(tmp_path):

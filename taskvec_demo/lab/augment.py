@@ -9,7 +9,7 @@ MIN_DB = -100.0
 
 
 def augment(x: torch.Tensor) -> torch.Tensor:
-    """Gain, roll, spectral tilt, time stretch, pitch shift, band limit and two time and two mel masks; shape kept."""
+    """Gain, roll, tilt, stretch, room, noise, band limit and two time and two mel masks; shape kept."""
     batch, frames, mels = x.shape
     x = x + torch.randn(batch, 1, 1) * 4  # gain, dB
     # Windows are padded by repetition, so a roll is a shift.
@@ -18,6 +18,8 @@ def augment(x: torch.Tensor) -> torch.Tensor:
     x = x + torch.randn(batch, 1, 1) * torch.linspace(-6, 6, mels)
     if torch.rand(()) < 0.5:
         x = _stretch(x)
+    if torch.rand(()) < 0.3:
+        x = _room_and_noise(x)
     floor = x.amin((1, 2), keepdim=True)
     band = torch.arange(mels)[None, None]
     if torch.rand(()) < 0.3:  # some of the batch loses its highest mels, as a codec or a narrow-band microphone does
@@ -35,6 +37,25 @@ def _stretch(x: torch.Tensor) -> torch.Tensor:
     n = int(frames * float(torch.empty(()).uniform_(0.85, 1.15)))
     x = F.interpolate(x.transpose(1, 2), size=n, mode="linear").transpose(1, 2)
     return x[:, :frames] if n >= frames else torch.cat([x, x[:, : frames - n]], 1)
+
+
+def _room_and_noise(x: torch.Tensor) -> torch.Tensor:
+    """Each window gets an exponential tail of up to half a second (20 ms a frame) and a noise floor 0-40 dB below."""
+    energy = 10 ** (x / 10)
+    decay = torch.rand(len(x), 1) * 0.25  # of a frame's length: the tail falls by 60 dB in 5 to 55 frames
+    tail = torch.exp(-torch.arange(24)[None] / (decay * 16).clamp_min(0.1))
+    padded = F.pad(energy.transpose(1, 2), (23, 0))
+    shape = padded.shape
+    wet = F.conv1d(
+        padded.reshape(1, -1, shape[-1]),
+        tail.flip(1).repeat_interleave(shape[1], 0)[:, None],
+        groups=shape[0] * shape[1],
+    )
+    energy = wet.reshape(shape[0], shape[1], -1).transpose(1, 2) / tail.sum(1)[:, None, None]
+    level = energy.mean((1, 2), keepdim=True) * 10 ** (-torch.rand(len(x), 1, 1) * 4)
+    colour = 10 ** (torch.randn(len(x), 1, 1) * 0.3 * torch.linspace(-1, 1, x.shape[2]))
+    noise = level * colour * torch.empty_like(energy).exponential_()
+    return 10 * torch.log10((energy + noise).clamp_min(10 ** (MIN_DB / 10)))
 
 
 def _mask(x: torch.Tensor, axis: torch.Tensor, size: int, widest: int, floor: torch.Tensor) -> torch.Tensor:

@@ -13,16 +13,17 @@ from safetensors.torch import load_file
 from ..artifacts import Artifacts, save_head, write_json, write_manifest
 from ..clap import Checkpoint, new_model, save_checkpoint
 from ..errors import TaskVecError
-from ..recipe import Recipe
 from ..task_vector import TaskVector
 from ..zero_shot import ZeroShotHead
 from . import tiny
 from .captions import TEMPLATES
 from .datasets import MelStore
 from .finetune import finetune
-from .presets import TestFigures, presets
+from .measure import fast_precision
+from .reworded import reworded
 from .sweep import sweep
-from .synth import write_examples
+from .synth import write_examples, write_labelled_set
+from .tables import write_tables
 from .vectors import DEFAULT_LABELS, FINE_TUNINGS, TASKS
 
 NAME = "tiny-clap"
@@ -37,7 +38,7 @@ SOURCES = (
     ("WordNet 3.0 (phrases)", "Princeton University", "WordNet licence"),
     ("all-MiniLM-L6-v2 (text teacher)", "sentence-transformers", "Apache-2.0"),
 )
-COMMANDS = ("distil-text", "pretrain", "finetune", "build")
+COMMANDS = ("distil-text", "pretrain", "finetune", "sweep", "tables", "build")
 
 
 def assemble(work: Path, out: Path) -> None:
@@ -89,23 +90,21 @@ def finetune_all(work: Path, data: Path, out: Path, only: str | None = None) -> 
 def build(work: Path, data: Path, out: Path) -> Artifacts:
     """Write everything under `out` (model, vectors, heads, surfaces, tables, examples, manifest) and open it."""
     vectors = finetune_all(work, data, out)
-    checkpoint = Checkpoint.from_folder(out / "model", NAME)
+    checkpoint = Checkpoint.from_folder(out / "model", NAME, fast_precision())
     store = MelStore.open(work, data, checkpoint.features)
     heads = {}
     for name, task in TASKS.items():
         heads[name] = ZeroShotHead.from_prompts(checkpoint.embed_text, task.class_names, task.prompts, task.templates)
         save_head(out / "heads" / f"{name}.safetensors", heads[name])
-    surfaces = sweep(checkpoint, vectors, heads, store, work)
-    for name, surface in surfaces.items():
+    for name, surface in sweep(checkpoint, vectors, heads, store, work).items():
         surface.save(out / "surfaces" / f"{name}.validation.safetensors")
-    figures = TestFigures(checkpoint, vectors, heads, store)
-    write_json(out / "tables" / "presets.json", presets(surfaces, figures))
-    finetuned = {name: [r.to_dict() for r in figures.results(Recipe(checkpoint.name, {name: 1.0}))] for name in vectors}
-    write_json(out / "tables" / "finetuned.json", finetuned)
-    for path in (work / "text" / "text_agreement.json",):
-        if path.is_file():
-            write_json(out / "tables" / path.name, json.loads(path.read_text()))
+    write_tables(checkpoint, vectors, heads, store, work, out)
+    write_json(out / "tables" / "rewordings.json", reworded(checkpoint, store))
+    agreement = work / "text" / "text_agreement.json"
+    if agreement.is_file():
+        write_json(out / "tables" / agreement.name, json.loads(agreement.read_text()))
     write_examples(out / "examples")
+    write_labelled_set(out / "synthesized")
     write_manifest(
         out,
         {

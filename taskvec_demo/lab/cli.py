@@ -16,18 +16,17 @@ EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Exit code 0: done; 2: something was wrong with the input, said in one sentence."""
+    """Run one command. Exit code 0: done; 1: a check failed; 2: the input was wrong, said in one sentence."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        options.run(options)
+        return options.run(options) or 0
     except TaskVecError as error:
         print(f"taskvec_demo: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command resumes where it was", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", type=Path, required=True, help="folder with esc10/, urban/, … each with clips.csv")
         sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for caches and training states")
 
+    def start(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--start", type=Path, help="model folder of a checkpoint that a new run begins from")
+
     sub = command("info", _info, "Show a checkpoint: its size, tasks, task vectors and figures.")
     artifacts(sub)
     sub = command("classify", _classify, "Classify a recording with the pre-trained and the edited model.")
@@ -68,13 +70,26 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`).")
     training(sub)
     sub.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
+    start(sub)
     sub = command("pretrain", _pretrain, "Train the audio tower against the text space; resumes after a stop.")
     training(sub)
-    sub.add_argument("--minutes", type=float, default=62, help="wall time in all; a second call resumes")
+    sub.add_argument("--steps", type=int, default=4600, help="of 64 windows, in all; a second call resumes")
+    start(sub)
     sub = command("finetune", _finetune, "Fine-tune the task vectors that are not there yet.")
     training(sub)
     artifacts(sub)
     sub.add_argument("--vector", help="only this one")
+    sub = command("sweep", _sweep, "Measure the points that surfaces are fitted on; `accelerate launch` shares them.")
+    training(sub)
+    artifacts(sub)
+    sub.add_argument("--limit", type=int, help="at most so many points in this call; a second call resumes")
+    sub.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 where the CPU has it")
+    sub = command("tables", _tables, "Rebuild or check the tables of the paper's three operations; resumes.")
+    training(sub)
+    artifacts(sub)
+    sub.add_argument("--only", metavar="NAME", help="only this table: negation, addition, analogy or vectors")
+    sub.add_argument("--check", action="store_true", help="measure again and compare with the shipped tables")
+    sub.add_argument("--clips", type=int, metavar="N", help="with --check: about N test clips a task, not all")
     sub = command("build", _build, "Write a checkpoint's whole folder: vectors, heads, surfaces, tables, manifest.")
     training(sub)
     artifacts(sub)
@@ -131,12 +146,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     workbench = _workbench(options)
     recipe = _recipe(workbench, options.recipe)
     if options.data:
+        from .bench import Bench
         from .datasets import MelStore
-        from .presets import TestFigures
+        from .report import AnswerBook
 
         store = MelStore.open(options.work, options.data, workbench.checkpoint.features)
-        figures = TestFigures(workbench.checkpoint, workbench.vectors, workbench.artifacts.heads, store, options.split)
-        results = [r.to_dict() for r in figures.results(recipe)]
+        heads = workbench.artifacts.heads
+        bench = Bench(workbench.checkpoint, workbench.vectors, heads, store, options.work / "measured")
+        edits = {"edited": dict(recipe.coefficients)}
+        results = AnswerBook.measured(bench, edits, "evaluate", options.split).results("edited")
     else:
         results = workbench.figures(recipe, options.split)
     if options.json:
@@ -157,13 +175,13 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _distil(options: argparse.Namespace) -> None:
     from .text_distillation import distil_text
 
-    distil_text(options.work, options.data, minutes=options.minutes)
+    distil_text(options.work, options.data, minutes=options.minutes, start=options.start)
 
 
 def _pretrain(options: argparse.Namespace) -> None:
     from .pretrain import pretrain
 
-    print(pretrain(options.work, options.data, minutes=options.minutes))
+    print(pretrain(options.work, options.data, steps=options.steps, start=options.start))
 
 
 def _finetune(options: argparse.Namespace) -> None:
@@ -171,6 +189,24 @@ def _finetune(options: argparse.Namespace) -> None:
 
     for vector in finetune_all(options.work, options.data, options.artifacts, options.vector).values():
         print(f"{vector.name}: norm {vector.norm:.2f}, {vector.metadata['metrics']}")
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from .sweep import run_sweep
+
+    print(run_sweep(options.work, options.data, options.artifacts, options.limit, options.precision))
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from . import tables
+
+    if options.check:
+        problems = tables.check_tables(options.artifacts, options.data, options.work, options.only, options.clips)
+        print("\n".join(problems) or "Every table is what its checkpoint gives.")
+        return int(bool(problems))
+    tables.rebuild(options.artifacts, options.data, options.work, options.only)
+    print(f"{options.artifacts / 'tables'} is complete: {', '.join(tables.selected(options.only))}.")
+    return 0
 
 
 def _build(options: argparse.Namespace) -> None:

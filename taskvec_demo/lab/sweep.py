@@ -1,62 +1,92 @@
-"""Measuring the validation clips under many recipes: the points that logit surfaces are fitted on.
+"""Measuring the validation clips under many recipes, over processes and machines, and fitting surfaces to them.
 
-Each finished point is on disk before the next one starts; a killed sweep goes on where it stopped.
+    accelerate launch --multi_gpu --num_processes 4 -m taskvec_demo sweep --data DATA
+
+(`--multi_gpu` is accelerate's name for its launcher of several processes; these compute on the CPU.)
+
+A point is one file, written whole or not at all and named by what it depends on: weights, active vectors, λ and clips.
+So a sweep resumes after any stop, with any number of processes; machines meet in a shared `--work` folder; and a new
+fine-tuning leaves the points without that vector valid.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from accelerate import PartialState
 from torch.quasirandom import SobolEngine
 from tqdm import tqdm
 
-from ..clap import Checkpoint
+from ..clap import Checkpoint, Precision
 from ..edit import apply_recipe
+from ..errors import TaskVecError
 from ..recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
-from ..surface import LogitSurface
+from ..surface import LogitSurface, sparse_exponents
 from ..task_vector import TaskVector
+from ..weights import read_safetensors, write_safetensors
 from ..zero_shot import ZeroShotHead
 from .datasets import MelStore
-from .measure import embed_tasks
-from .vectors import TASKS, labelled
+from .measure import embed_tasks, fast_precision
+from .vectors import DATASET, FINE_TUNINGS, TASKS, labelled
 
 HELD_OUT_SHARE = 5  # every fifth free point measures the surface's error
-MAX_CLIPS = 160  # a task: bounds the time of a point to about three seconds on two cores
+MAX_CLIPS = 128  # a task: bounds the time of a point to about two seconds on two cores
+PAIR_STEPS = (0.3, 0.6, 1.0)  # λ of two main vectors together
+EVERY = 0  # stands for all vectors
+FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1))  # (vectors active, points for each such set)
 
 
-def sweep_points(vectors: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Recipes to measure, (p, n_vectors), and which of them are held out of the trial fit.
+def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Recipes to measure, (p, len(main) + len(extra)), and which of them are held out of the trial fit.
 
-    Every vector alone along its range, the main vectors in pairs and together on a grid, the analogy's line, then Sobol
-    points with two, three and all vectors active, as people drag few sliders at a time.
+    Five main vectors and the analogy's three make 631 points: 251 on lines and grids, where recipes are chosen (every
+    vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 380 free
+    ones with two to five and all vectors active, as people move few sliders at a time. λ of free points are Sobol
+    draws from the measured box.
     """
-    k = len(vectors)
-    main, analogy = range(min(3, k)), range(3, k)
+    k, n_main = len(main) + len(extra), len(main)
     grid: list[dict[int, float]] = [{}]
-    grid += [{i: v} for i in main for v in np.arange(-10, 11) / 10 if v]
-    grid += [{i: v} for i in analogy for v in np.arange(-5, 6) / 5 if v]
-    steps = np.arange(1, 6) / 5
-    grid += [{i: a, j: b} for i in main for j in main if i < j for a in steps for b in steps]
-    grid += [dict.fromkeys(main, v) for v in np.arange(1, 11) / 10]
-    if k == 6:
-        grid += [{3: -v, 4: v, 5: v} for v in np.arange(1, 11) / 10]  # A, B, C of the analogy
-    pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
+    grid += [{i: j / 10} for i in range(n_main) for j in range(-10, 11) if j]
+    grid += [{i: j / 5} for i in range(n_main, k) for j in range(-5, 6) if j]
+    for pair in itertools.combinations(range(n_main), 2):
+        grid += [dict(zip(pair, values, strict=True)) for values in itertools.product(PAIR_STEPS, repeat=2)]
+    grid += [dict.fromkeys(range(n), j / 10) for n in sorted({min(3, n_main), n_main}) for j in range(1, 11)]
+    if len(extra) == 3:  # A, B, C of the analogy
+        grid += [{n_main: -j / 10, n_main + 1: j / 10, n_main + 2: j / 10} for j in range(1, 11)]
     free: list[dict[int, float]] = []
-    for active, n in ((2, 6 * len(pairs)), (3, 50), (k, 40)):
-        draws = SobolEngine(active, scramble=True, seed=active).draw(n).double().numpy()
-        draws = MEASURED_LOW + (MEASURED_HIGH - MEASURED_LOW) * draws
-        rng = np.random.default_rng(active)
-        for m, values in enumerate(draws):
-            chosen = pairs[m % len(pairs)] if active == 2 else rng.choice(k, active, replace=False)
-            free.append({int(i): round(float(v), 2) for i, v in zip(chosen, values, strict=True)})
-    points = np.zeros((len(grid) + len(free), k))
-    for row, entry in zip(points, grid + free, strict=True):
-        for i, value in entry.items():
-            row[i] = value
+    for block, (active, each) in enumerate((active or k, each) for active, each in FREE_DRAWS if active < k):
+        chosen = list(itertools.combinations(range(k), active)) * each
+        seed = active + 100 * (block > 3)
+        draws = SobolEngine(active, scramble=True, seed=seed).draw(len(chosen)).double().numpy()
+        draws = np.round(MEASURED_LOW + (MEASURED_HIGH - MEASURED_LOW) * draws, 2)
+        np.random.default_rng(seed).shuffle(chosen)  # or neighbours of the Sobol sequence would share their vectors
+        free += [dict(zip(c, map(float, d), strict=True)) for c, d in zip(chosen, draws, strict=True)]
+
+    def distinct(entries: list[dict[int, float]]) -> list[tuple[float, ...]]:
+        return list(dict.fromkeys(tuple(entry.get(i, 0.0) for i in range(k)) for entry in entries))
+
+    points = np.array(distinct(grid + free))
     held_out = np.zeros(len(points), bool)
-    held_out[len(grid) :: HELD_OUT_SHARE] = True
+    held_out[len(distinct(grid)) :: HELD_OUT_SHARE] = True
     return points, held_out
+
+
+def main_vectors(task: str, vectors: Sequence[str]) -> list[int]:
+    """Columns of the vectors whose interactions a task's surface resolves best.
+
+    Those that fine-tune on whole tasks; for the analogy, those that fine-tune on its recordings.
+    """
+    specs = [FINE_TUNINGS[v] for v in vectors]
+    if any(s.task == task and s.only_class for s in specs):
+        return [i for i, s in enumerate(specs) if DATASET[s.task] == DATASET[task]]
+    return [i for i, s in enumerate(specs) if not s.only_class]
 
 
 def validation_clips(store: MelStore, task: str) -> tuple[list, np.ndarray]:
@@ -70,44 +100,120 @@ def validation_clips(store: MelStore, task: str) -> tuple[list, np.ndarray]:
     return [rows[i] for i in chosen], np.asarray(labels)[chosen]
 
 
+class Sweep:
+    """All points of one checkpoint and its vectors, measured on the validation clips of every task."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        vectors: Mapping[str, TaskVector],
+        heads: Mapping[str, ZeroShotHead],
+        store: MelStore,
+        work: Path,
+    ) -> None:
+        main = [v for v in vectors if not FINE_TUNINGS[v].only_class]
+        extra = [v for v in vectors if FINE_TUNINGS[v].only_class]
+        self.names = (*main, *extra)
+        self.points, self.held_out = sweep_points(main, extra)
+        self.checkpoint, self.vectors, self.heads, self.store = checkpoint, vectors, heads, store
+        self.clips = {task: validation_clips(store, task) for task in TASKS}
+        self.folder = work / f"sweep-{self._fingerprint()}"
+
+    def _fingerprint(self) -> str:
+        """Hash of what every point depends on: the pre-trained model, the tasks' prompts and the clips' features."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.checkpoint.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        for task, (rows, labels) in self.clips.items():
+            spec = TASKS[task]
+            digest.update(json.dumps([task, spec.prompts, spec.templates, labels.tolist()]).encode())
+            for row in rows:
+                digest.update(self.store.mel[row.first_window : row.first_window + row.n_windows].tobytes())
+        return digest.hexdigest()[:12]
+
+    def recipe(self, i: int) -> Recipe:
+        return Recipe(self.checkpoint.name, dict(zip(self.names, map(float, self.points[i]), strict=True)))
+
+    def file(self, i: int) -> Path:
+        """Where point `i` is kept, named by the λ and the contents of its active vectors."""
+        active = sorted((self.vectors[v].sha256, value) for v, value in self.recipe(i).coefficients.items())
+        return self.folder / f"{hashlib.sha256(json.dumps(active).encode()).hexdigest()[:20]}.safetensors"
+
+    def missing(self) -> list[int]:
+        return [i for i in range(len(self.points)) if not self.file(i).is_file()]
+
+    def measure(self, process: int = 0, n_processes: int = 1, limit: int | None = None) -> int:
+        """Measure what is missing of this process's share, at most `limit` points; returns how many were measured.
+
+        Process r of n takes points r, r + n, …: no two processes ever measure the same one. Only process 0 reports.
+        """
+        todo = [i for i in self.missing() if i % n_processes == process][:limit]
+        for i in tqdm(todo, desc="sweep", unit="recipe", disable=process != 0):
+            weights = apply_recipe(self.checkpoint.pretrained, self.vectors, self.recipe(i))
+            rows = {task: rows for task, (rows, _) in self.clips.items()}
+            embedded = embed_tasks(self.checkpoint, self.store, rows, weights)
+            logits = {t: self.heads[t].logits(e, self.checkpoint.logit_scale).half() for t, e in embedded.items()}
+            write_safetensors(self.file(i), logits, {})
+        return len(todo)
+
+    def fit(self) -> dict[str, LogitSurface]:
+        """One surface a task; every point must have been measured."""
+        if missing := self.missing():
+            raise TaskVecError(f"{len(missing)} of {len(self.points)} points are missing: run `sweep` again.")
+        measured = [read_safetensors(self.file(i))[0] for i in range(len(self.points))]
+        return {
+            task: LogitSurface.fit(
+                task,
+                "validation",
+                self.names,
+                self.points,
+                torch.stack([logits[task] for logits in measured]).float().numpy(),
+                labels,
+                self.held_out,
+                sparse_exponents(len(self.names), main_vectors(task, self.names)),
+            )
+            for task, (_, labels) in self.clips.items()
+        }
+
+
 def sweep(
     checkpoint: Checkpoint,
-    vectors: dict[str, TaskVector],
-    heads: dict[str, ZeroShotHead],
+    vectors: Mapping[str, TaskVector],
+    heads: Mapping[str, ZeroShotHead],
     store: MelStore,
     work: Path,
 ) -> dict[str, LogitSurface]:
-    """Measure all points (resuming those already on disk) and fit one surface a task."""
-    points, held_out = sweep_points(list(vectors))
-    clips = {task: validation_clips(store, task) for task in TASKS}
-    work.mkdir(parents=True, exist_ok=True)
-    key = {"pretrained": checkpoint.pretrained.sha256[:12]} | {n: v.sha256[:12] for n, v in vectors.items()}
-    folder = work / ("sweep-" + "-".join(key.values()))
-    folder.mkdir(exist_ok=True)
-    for i, point in enumerate(tqdm(points, desc="sweep", unit="recipe")):
-        if not (folder / f"{i}.npz").is_file():
-            recipe = Recipe(checkpoint.name, dict(zip(vectors, map(float, point), strict=True)))
-            _measure(checkpoint, vectors, heads, store, clips, recipe, folder / f"{i}.npz")
-    measured = [np.load(folder / f"{i}.npz") for i in range(len(points))]
-    return {
-        task: LogitSurface.fit(
-            task,
-            "validation",
-            list(vectors),
-            points,
-            np.stack([m[task] for m in measured]).astype(np.float32),
-            clips[task][1],
-            held_out,
-        )
-        for task in TASKS
+    """Measure the points that are still missing and fit one surface a task."""
+    points = Sweep(checkpoint, vectors, heads, store, work)
+    points.measure()
+    return points.fit()
+
+
+def run_sweep(
+    work: Path, data: Path, folder: Path, limit: int | None = None, precision: Precision | None = None
+) -> str:
+    """Measure this process's share of the points of the checkpoint in `folder`; at most `limit` over all processes.
+
+    Started by `accelerate launch` it is one of many processes, else the only one. Returns how far the sweep is.
+    """
+    if limit is not None and limit < 1:
+        raise TaskVecError(f"--limit is the number of points to measure, at least 1, not {limit}.")
+    state = PartialState(cpu=True)
+    absent = [v for v in FINE_TUNINGS if not (folder / "vectors" / f"{v}.safetensors").is_file()]
+    if absent:
+        raise TaskVecError(f"{folder} lacks the vectors {', '.join(absent)}: run `python -m taskvec_demo finetune`.")
+    checkpoint = Checkpoint.from_folder(folder / "model", folder.name, precision or fast_precision())
+    vectors = {v: TaskVector.load(folder / "vectors" / f"{v}.safetensors") for v in FINE_TUNINGS}
+    with state.main_process_first():  # it builds the cache of features where there is none
+        store = MelStore.open(work, data, checkpoint.features)
+    heads = {
+        t.name: ZeroShotHead.from_prompts(checkpoint.embed_text, t.class_names, t.prompts, t.templates)
+        for t in TASKS.values()
     }
-
-
-def _measure(checkpoint, vectors, heads, store, clips, recipe: Recipe, out: Path) -> None:
-    weights = apply_recipe(checkpoint.pretrained, vectors, recipe)
-    embedded = embed_tasks(checkpoint, store, {task: rows for task, (rows, _) in clips.items()}, weights)
-    logits = {t: heads[t].logits(e, checkpoint.logit_scale).half().numpy() for t, e in embedded.items()}
-    temporary = out.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        np.savez(file, **logits)
-    temporary.rename(out)
+    points = Sweep(checkpoint, vectors, heads, store, work)
+    share = None if limit is None else math.ceil((limit - state.process_index) / state.num_processes)
+    n = points.measure(state.process_index, state.num_processes, share)
+    done = len(points.points) - len(points.missing())
+    state.destroy_process_group()
+    return f"process {state.process_index} measured {n} points; {done} of {len(points.points)} are in {points.folder}"

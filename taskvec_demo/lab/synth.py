@@ -298,15 +298,25 @@ def labelled_set(seed: int, per_class: int = 3) -> list[tuple[str, str, np.ndarr
 
 
 def write_examples(folder: str | os.PathLike[str]) -> list[Path]:
-    """Write `examples()` as 16-bit FLAC files named for what they are; each appears whole or not at all."""
-    root = Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, samples in examples().items():
-        encoded = io.BytesIO()
-        soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        path, part = root / f"{name}.flac", root / f".{name}.part"
-        part.write_bytes(encoded.getvalue())
-        os.replace(part, path)
-        paths.append(path)
-    return paths
+    """Write `examples()` as FLAC files named for what they are."""
+    return [_write_flac(Path(folder) / f"{name}.flac", samples) for name, samples in examples().items()]
+
+
+def write_labelled_set(folder: Path) -> None:
+    """Write `labelled_set(1)`, none of which is an example, and `clips.csv` with the columns file, task, label."""
+    lines = ["file,task,label"]
+    for i, (task, name, samples) in enumerate(labelled_set(1)):
+        path = _write_flac(folder / task / f"{name}_{i}.flac", samples)
+        lines.append(f"{path.relative_to(folder).as_posix()},{task},{name}")
+    (folder / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_flac(path: Path, samples: np.ndarray) -> Path:
+    """16 bit; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = io.BytesIO()
+    soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(encoded.getvalue())
+    os.replace(part, path)
+    return path

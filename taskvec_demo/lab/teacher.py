@@ -16,6 +16,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,9 +35,19 @@ SAMPLE_LEMMAS, SAMPLE_GLOSSES = 8000, 4000  # phrases the space is fitted on
 CHUNK = 8192  # phrases a cached file: 6 MiB, about 13 s of work
 WORDNET = Path("/usr/share/wordnet")
 WORDNET_PARTS = ("noun", "verb", "adj", "adv")
-GROUPS = ("lemma", "gloss", "noun in a template", "sound in a template")
+GROUPS = ("lemma", "gloss", "noun in a template", "sound in a template", "someone with an emotion")
 HELD_OUT = 0.03  # of the lemmas
 GLOSSES, CONCRETE_NOUNS, MAX_WORDS = 3 * CHUNK, 4000, 16
+SPEAKERS, SPEAKER_FILE = 3 * CHUNK, 18  # lexnames(5): person
+FEELINGS = ("angry", "calm", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
+FEELING_COSINE = 0.45  # an adjective this near to one of them in the teacher's space counts as an emotion
+MANNERS = (
+    "{adjective} {person}",
+    "a {adjective} {person} talking",
+    "a {person} speaking in a {adjective} voice",
+    "a {person} sounding {adjective}",
+    "{adjective} {person} on the phone",
+)
 CONCRETE_FILES = {4, 5, 6, 11, 17, 18, 19, 27}  # lexnames(5): act, animal, artifact, event, object, person, …
 
 
@@ -179,6 +190,42 @@ def concrete_nouns(count: int, folder: Path = WORDNET) -> list[str]:
     return sorted(senses, key=lambda lemma: (-senses[lemma], lemma))[:count]
 
 
+def common_people(count: int, folder: Path = WORDNET) -> list[str]:
+    """The `count` lower-case one-word lemmas for persons with the most senses."""
+    senses = Counter(
+        lemma.lower()
+        for kind, words, _ in _synsets(folder, ("noun",))
+        if kind == SPEAKER_FILE
+        for lemma in words
+        if lemma.isalpha()
+    )
+    return sorted(senses, key=lambda lemma: (-senses[lemma], lemma))[:count]
+
+
+def speaker_phrases(teacher: Any, held_out: AbstractSet[str], folder: Path = WORDNET) -> list[str]:
+    """Someone with an emotion, in MANNERS: persons and adjectives of WordNet, drawn at random.
+
+    The teacher alone decides which adjectives are emotions. Lemmas in `held_out` are not used.
+    """
+    found = {word.lower() for _, words, _ in _synsets(folder, ("adj",)) for word in words}
+    adjectives = sorted(word for word in found - held_out if word.isalpha())
+    if not adjectives:
+        return []
+    near = teacher.embed(adjectives) @ teacher.embed(FEELINGS).T
+    adjectives = [word for word, cosine in zip(adjectives, near.max(1), strict=True) if cosine > FEELING_COSINE]
+    if not adjectives:
+        return []
+    everyday = ["man", "woman", "girl", "boy", "lady", "guy", "male", "female", "mother", "father"]
+    people = [*everyday * 30, *(p for p in common_people(400, folder) if p not in held_out)]
+    draw = random.Random(3)
+    return sorted(
+        {
+            draw.choice(MANNERS).format(adjective=draw.choice(adjectives), person=draw.choice(people))
+            for _ in range(SPEAKERS)
+        }
+    )
+
+
 def text_space(work: Path, folder: Path = WORDNET, teacher: Teacher | None = None) -> TextSpace:
     """The project's joint space: `work/space.npz`, fitted on a fixed sample of WordNet and saved when it is missing."""
     path = Path(work) / "space.npz"
@@ -220,8 +267,17 @@ def is_held_out(lemma: str, share: float = HELD_OUT) -> bool:
     return int(hashlib.sha256(f"held out {lemma}".encode()).hexdigest()[:8], 16) / 2**32 < share
 
 
-def text_corpus(sounds: Sequence[str], templates: Sequence[str], folder: Path = WORDNET) -> Corpus:
-    """WordNet's lemmas and short glosses, the commonest concrete nouns in the templates, and `sounds` in all."""
+def text_corpus(
+    sounds: Sequence[str],
+    templates: Sequence[str],
+    folder: Path = WORDNET,
+    teacher: Any = None,
+    never: AbstractSet[str] = frozenset(),
+) -> Corpus:
+    """WordNet's lemmas and short glosses, the commonest concrete nouns in the templates, `sounds` in all, and speakers.
+
+    `never`: phrases kept for measurement, which only a lemma of WordNet may equal. Without a teacher: no speakers.
+    """
     found = wordnet_phrases(folder)
     lemmas, glosses = (sorted({text.lower() for text in texts if len(text.split()) <= MAX_WORDS}) for texts in found)
     for texts in (lemmas, glosses):
@@ -231,4 +287,6 @@ def text_corpus(sounds: Sequence[str], templates: Sequence[str], folder: Path = 
     nouns = [noun for noun in concrete_nouns(CONCRETE_NOUNS, folder) if noun not in held_out]
     prompts = [template.format(noun) for template in templates if template != "{}" for noun in nouns]
     named = [template.format(text) for template in templates for text in sounds]
-    return Corpus((lemmas, glosses[:GLOSSES], prompts, named), held_out)
+    speakers = speaker_phrases(teacher, held_out, folder) if teacher else []
+    parts = (glosses[:GLOSSES], prompts, named, speakers)
+    return Corpus((lemmas, *([text for text in part if text not in never] for part in parts)), held_out)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..statistics import wilson
-from .captions import EMOTION, ESC10, INSTRUMENTS, TEMPLATES, URBAN
+from .captions import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, TEMPLATES, URBAN
 from .rewordings import REWORDINGS
 from .teacher import Corpus, unit
 
@@ -75,7 +75,13 @@ def _rewording_accuracy(
     encoders: dict[str, Encoder], sounds: Sequence[str], templates: Sequence[str]
 ) -> dict[str, Any]:
     """Share of rewordings nearest to their label, by encoder and task; both in all templates."""
-    tasks = {"ESC-10": ESC10, "UrbanSound8K": URBAN, "Philharmonia": INSTRUMENTS, "emotion": EMOTION}
+    tasks = {
+        "ESC-10": ESC10,
+        "UrbanSound8K": URBAN,
+        "Philharmonia": INSTRUMENTS,
+        "emotion": EMOTION,
+        "animals": ANIMAL_CLASSES,
+    }
     parts = {part.strip() for text in sounds for part in (text.lower(), *text.lower().split(","))}
     hits: dict[str, dict[str, np.ndarray]] = {name: {} for name in encoders}
     wrong, left_out = [], []

@@ -29,11 +29,13 @@ from ..clap import PAD, SPECIAL_TOKENS, TextTower, save_tokenizer
 from ..errors import TaskVecError
 from ..weights import write_safetensors
 from .captions import TEMPLATES, all_captions
+from .rewordings import REWORDINGS
 from .teacher import WORDNET, Corpus, Teacher, cached_embeddings, text_corpus, text_space
 from .text_agreement import Encoder, text_agreement
+from .tiny import tower_state
 from .tokenizer import MAX_TOKENS, VOCABULARY, encode, padded, train_tokenizer
 
-SHARES = (0.52, 0.08, 0.15, 0.25)  # of the draws, by group of `teacher.GROUPS`: each sound is seen > 100 times
+SHARES = (0.46, 0.06, 0.12, 0.21, 0.15)  # of the draws, by group of `teacher.GROUPS`: each sound is seen > 100 times
 TEMPERATURE = 0.07  # of the contrastive term
 NEIGHBOURS = 0.15  # weight of the contrastive term: it is in nats, the cosine term in 0…2
 POOL = 64  # batches whose phrases are sorted by length together
@@ -239,28 +241,38 @@ def distil_text(
     settings: Settings | None = None,
     teacher: Any = None,
     folder: Path = WORDNET,
+    start: Path | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train the text tower into `work`/text and measure it; returns what text/text_agreement.json then holds.
 
     Writes text.safetensors (float32; keys of `ClapModel`), text_config.json (arguments of `ClapTextConfig`) and
     tokenizer/. Interrupted at any point, the same call goes on; a finished `work`/text_checkpoint is only measured
-    again, and more minutes go on from it. Remove `work`/text_checkpoint and `work`/text to start afresh.
+    again, and more minutes go on from it. Remove `work`/text_checkpoint and `work`/text to start afresh. `start`: model
+    folder of a checkpoint whose text tower and tokenizer a new run begins from.
     """
     settings = settings or Settings(minutes=minutes)
     work, teacher = Path(work), teacher or Teacher()
     output = work / "text"
     space = text_space(work, folder, teacher)
     sounds = sound_phrases(data)
-    corpus = text_corpus(sounds, TEMPLATES, folder)
+    kept_for_measuring = {
+        text.lower() for texts in REWORDINGS.values() for t in texts.values() for text in t.split("; ")
+    }
+    corpus = text_corpus(sounds, TEMPLATES, folder, teacher, kept_for_measuring)
     embeddings = corpus.embed(teacher, work / "teacher", progress)
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if start is not None and not (output / "tokenizer" / "tokenizer.json").is_file():
+        save_tokenizer(output / "tokenizer", Tokenizer.from_file(str(start / "tokenizer.json")), MAX_TOKENS)
     tokenizer = _tokenizer(output / "tokenizer", corpus, settings)
     torch.manual_seed(settings.seed)
     student = TextTower(settings.text)
-    tokens = [tokenizer.decode([i]).strip() for i in range(tokenizer.get_vocab_size())]
-    seed_embeddings(student, space.project(cached_embeddings(teacher, tokens, work / "teacher", progress)))
+    if start is not None:
+        student.load_state_dict(tower_state(start, "text_"), strict=False)
+    else:
+        tokens = [tokenizer.decode([i]).strip() for i in range(tokenizer.get_vocab_size())]
+        seed_embeddings(student, space.project(cached_embeddings(teacher, tokens, work / "teacher", progress)))
     targets = space.project(embeddings).astype(np.float16)
     ids = encode(tokenizer, corpus.texts)
     train_student(student, ids, corpus.group, targets, settings, work / "text_checkpoint", progress)

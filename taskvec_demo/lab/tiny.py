@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import torch
+
+from ..errors import TaskVecError
 from ..features import FeatureConfig
+from ..weights import read_safetensors
 
 DIM = 256  # of the joint audio-text space
 
@@ -42,3 +48,12 @@ NO_TEXT = {
     "intermediate_size": 16,
     "projection_dim": DIM,
 }
+
+
+def tower_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors (float32; index buffers as they are) of one side of a checkpoint folder: "audio_" or "text_"."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise TaskVecError(f"{folder} holds no model*.safetensors: `start` takes the model folder of a checkpoint.")
+    tensors = {name: t for file in files for name, t in read_safetensors(file)[0].items() if name.startswith(prefix)}
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}

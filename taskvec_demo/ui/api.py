@@ -13,6 +13,9 @@ MODEL_CONCURRENCY: dict[str, Any] = {
     "concurrency_id": "model",
     "concurrency_limit": 2,
 }  # two cores: more would only wait
+TRACE_CONCURRENCY: dict[str, Any] = {"concurrency_id": "trace", "concurrency_limit": 1}
+# Runs take turns at the model, a batch each; a run ends an older one of its page once it has begun: hence some room
+EXACT_CONCURRENCY: dict[str, Any] = {"concurrency_id": "exact", "concurrency_limit": 8}
 
 
 def user_error(error: TaskVecError) -> gr.Error:
@@ -50,7 +53,7 @@ def add_endpoints(workbench: Workbench) -> None:
 
         Returns:
             a list of {task, role, split, kind, n, pretrained, edited, per_class, mcnemar_p}; an estimate also says its
-            mean held-out error, `estimate_error`
+            mean held-out error, `estimate_error`, and that of single classes, `estimate_class_error` (null: unknown)
         """
         try:
             return workbench.figures(workbench.recipe(recipe), split or "validation")

@@ -124,12 +124,12 @@ def build_controls(main: Sequence[str], extra: Sequence[str], start: ControlValu
 def _row(name: str, values: Sequence[Any], addition: bool, negation: bool) -> RowControls:
     on, negate, coef = values
     with gr.Row(elem_classes="tv-vector-row", elem_id=f"row-{name}"):
-        switch = gr.Checkbox(on, label=f"τ {name}", min_width=150, scale=3, elem_id=f"on-{name}")
+        switch = gr.Checkbox(on, label=f"τ {name}", min_width=100, scale=4, elem_id=f"on-{name}")
         minus = gr.Checkbox(
             negate,
             label="negate",
-            min_width=100,
-            scale=2,
+            min_width=80,
+            scale=3,
             visible=negation,
             interactive=addition,
             elem_id=f"negate-{name}",

@@ -1,0 +1,68 @@
+"""A cache with a bound in bytes that many threads share: nothing is computed twice at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class BoundedCache(Generic[Key, Value]):
+    """The most recently used values whose sizes add up to at most `max_bytes`; a larger one is handed out, not kept.
+
+    Threads that ask for one key at the same time get one value, made by the first of them. A value must not be changed
+    by anyone. What `make` raises reaches everyone who waited for it and is not remembered.
+    """
+
+    def __init__(self, max_bytes: int, size_of: Callable[[Value], int]) -> None:
+        self.max_bytes, self.nbytes = max_bytes, 0
+        self._size_of = size_of
+        self._values: OrderedDict[Key, Value] = OrderedDict()  # the least recently used first
+        self._making: dict[Key, Future[Value]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of `key`, from `make` unless it is here or being made. `make` must not ask for the same key."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            pending = self._making.get(key)
+            if pending is None:
+                ours: Future[Value] = Future()
+                self._making[key] = ours
+        if pending is not None:
+            return pending.result()
+        try:
+            value = make()
+        except BaseException as error:
+            with self._lock:
+                del self._making[key]
+            ours.set_exception(error)
+            raise
+        with self._lock:
+            del self._making[key]
+            self._keep(key, value)
+        ours.set_result(value)
+        return value
+
+    def _keep(self, key: Key, value: Value) -> None:
+        size = self._size_of(value)
+        if size > self.max_bytes:
+            return
+        while self.nbytes + size > self.max_bytes:
+            _, oldest = self._values.popitem(last=False)
+            self.nbytes -= self._size_of(oldest)
+        self._values[key] = value
+        self.nbytes += size

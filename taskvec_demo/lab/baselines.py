@@ -1,0 +1,147 @@
+"""What task arithmetic is compared with: random vectors of equal norm, gradient ascent, joint fine-tuning.
+
+A trained baseline is a difference from the pre-trained weights like any task vector, so it is applied, measured and
+stored as one, at λ = 1.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from ..clap import Checkpoint
+from ..task_vector import TaskVector
+from ..weights import Weights
+from .bench import Bench
+from .datasets import MelStore
+from .finetune import BATCH, WEIGHT_DECAY, Labelled, labelled_set, train, training_mode
+from .measure import embed_rows
+from .protocol import choose_negation
+from .vectors import ANALOGY_CLASSES, FINE_TUNINGS
+
+PAIR = ("urban", "instruments")  # as the seed's two tasks: both are negated, and added to each other
+RANDOM_SEEDS = (0, 1, 2)
+ASCENT_STEPS, ASCENT_EVERY = 60, 5  # 12 stops to choose from
+ASCENT_RATE = 5e-5  # constant; at twice this `urban` falls to chance, and the control with it, within 30 steps
+TRAINING_SEED = 0
+
+
+def random_vector(like: TaskVector, name: str, seed: int) -> TaskVector:
+    """Normal random numbers with the norm of `like` in every parameter tensor, as in Ilharco et al., appendix."""
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}".encode()))
+    buffer = torch.empty_like(like.buffer)
+    for view, model in zip(like.layout.views(buffer).values(), like.tensors().values(), strict=True):
+        drawn = torch.randn(view.shape, generator=generator)
+        view.copy_(drawn * (model.norm() / drawn.norm().clamp(min=1e-12)))
+    return TaskVector(name, like.layout, buffer, like.pretrained_sha256)
+
+
+def random_name(of: str, seed: int) -> str:
+    return f"random-{of}-{seed}"
+
+
+def random_vectors(vectors: Mapping[str, TaskVector]) -> dict[str, TaskVector]:
+    """For each of `PAIR`, and for the analogy's sum τ_B + τ_C − τ_A, one a seed."""
+    a, b, c = ANALOGY_CLASSES[:3]
+    models = {name: vectors[name] for name in PAIR} | {"analogy": vectors[b] + vectors[c] - vectors[a]}
+    return {
+        random_name(of, seed): random_vector(model, random_name(of, seed), seed)
+        for of, model in models.items()
+        for seed in RANDOM_SEEDS
+    }
+
+
+def ascend(checkpoint: Checkpoint, store: MelStore, task: Labelled, seed: int = TRAINING_SEED) -> Iterator[Weights]:
+    """Climb the loss of a task: the weights after every `ASCENT_EVERY` steps. Nothing holds the control."""
+    torch.manual_seed(seed)
+    tower = checkpoint.trainable_tower()
+    training_mode(tower)
+    optimizer = torch.optim.AdamW(tower.parameters(), ASCENT_RATE, weight_decay=WEIGHT_DECAY)
+    for step in range(1, ASCENT_STEPS + 1):
+        x, target = task.batch(torch.randint(len(task.windows), (BATCH,)), store)
+        logits = task.head.logits(tower(x.unsqueeze(1)).float(), checkpoint.logit_scale)
+        optimizer.zero_grad()
+        (-cross_entropy(logits, target)).backward()
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        if step % ASCENT_EVERY == 0:
+            yield tower.weights()
+
+
+def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
+    """Gradient ascent on a task: where the rule of negation stops it on validation, and its last step."""
+    checkpoint, store = bench.checkpoint, bench.store
+    _, labelled = labelled_set(checkpoint, store, FINE_TUNINGS[name], "train")
+    walk = tqdm(ascend(checkpoint, store, labelled), f"gradient ascent, {name}", ASCENT_STEPS // ASCENT_EVERY)
+    stops = {
+        f"step-{ASCENT_EVERY * (i + 1)}": TaskVector.between(checkpoint.pretrained, weights, f"step-{i}", name)
+        for i, weights in enumerate(walk)
+    }
+    choice = choose_negation(bench.adding(stops), name, [{stop: 1.0} for stop in stops], f"gradient ascent, {name}")
+    chosen, last = next(iter(choice.coefficients)), list(stops)[-1]
+    training = {"rate": ASCENT_RATE, "batch": BATCH, "seed": TRAINING_SEED}
+    of_choice = {"stop": chosen, "holds_on_validation": choice.holds, "validation": choice.to_dict()}
+    return {
+        f"ascent-{name}": _named(stops[chosen], f"ascent-{name}", training | of_choice),
+        f"ascent-{name}-last": _named(stops[last], f"ascent-{name}-last", training | {"stop": last}),
+    }
+
+
+def train_joint(bench: Bench, names: Sequence[str] = PAIR, seed: int = TRAINING_SEED) -> dict[str, TaskVector]:
+    """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean."""
+    checkpoint, store = bench.checkpoint, bench.store
+    held = [labelled_set(checkpoint, store, FINE_TUNINGS[n], "validation") for n in names]
+
+    def score(weights: Weights) -> float:
+        """Mean validation accuracy."""
+        right = [
+            s.head.logits(embed_rows(checkpoint, store, rows, weights), 1.0).argmax(-1) == s.target for rows, s in held
+        ]
+        return sum(float(r.float().mean()) for r in right) / len(right)
+
+    sets = [labelled_set(checkpoint, store, FINE_TUNINGS[n], "train")[1] for n in names]
+    spec = replace(FINE_TUNINGS[names[0]], epochs=max(FINE_TUNINGS[n].epochs for n in names))
+    name = joint_name(names)
+    weights, epoch = train(checkpoint, store, sets, spec, name=name, score=score, seed=seed)
+    training = {
+        "epochs": spec.epochs,
+        "kept_epoch": epoch,
+        "peak_rate": spec.peak_rate,
+        "seed": seed,
+    }
+    vector = TaskVector.between(checkpoint.pretrained, weights, name, "+".join(names))
+    return {name: _named(vector, name, training)}
+
+
+def joint_name(names: Sequence[str] = PAIR) -> str:
+    return "joint-" + "-".join(names)
+
+
+def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
+    """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written."""
+
+    def stored_or(make: Callable[[], dict[str, TaskVector]], *names: str) -> dict[str, TaskVector]:
+        paths = {name: folder / f"{name}.safetensors" for name in names}
+        stored = {name: TaskVector.load(path) for name, path in paths.items() if path.is_file()}
+        mine = [v for v in stored.values() if v.pretrained_sha256 == bench.checkpoint.pretrained.sha256]
+        if len(mine) < len(names):
+            for name, vector in make().items():
+                vector.save(paths[name])
+        return {name: TaskVector.load(path) for name, path in paths.items()}
+
+    found = stored_or(partial(train_joint, bench), joint_name())
+    for name in PAIR:
+        found |= stored_or(partial(train_ascent, bench, name), f"ascent-{name}", f"ascent-{name}-last")
+    return found
+
+
+def _named(vector: TaskVector, name: str, training: Mapping) -> TaskVector:
+    metadata = {"training": training}
+    return TaskVector(name, vector.layout, vector.buffer, vector.pretrained_sha256, vector.task, metadata)

@@ -1,0 +1,41 @@
+"""One clip followed along one vector's λ: its probabilities, and where the answer flips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Probabilities of one clip along λ of `vector`, the other coefficients held; each λ computed exactly.
+
+    `scaling_coefs` (p,) in order; `probabilities` has (p,) for each label, adding up to 1 at every λ; `flips` are (λ,
+    label before, label after) where the most probable label changes, λ midway between the two points around it. `notes`
+    are sentences about what was left out.
+    """
+
+    vector: str
+    scaling_coefs: np.ndarray
+    probabilities: dict[str, np.ndarray]
+    flips: tuple[tuple[float, str, str], ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        vector: str,
+        scaling_coefs: np.ndarray,
+        labels: Sequence[str],
+        values: np.ndarray,
+        notes: tuple[str, ...] = (),
+    ) -> Trace:
+        """From probabilities `values` (p, n_labels) at `scaling_coefs` (p,)."""
+        top = values.argmax(1)
+        flips = tuple(
+            (float(scaling_coefs[i] + scaling_coefs[i + 1]) / 2, labels[top[i]], labels[top[i + 1]])
+            for i in np.flatnonzero(np.diff(top))
+        )
+        return cls(vector, scaling_coefs, dict(zip(labels, values.T, strict=True)), flips, notes)

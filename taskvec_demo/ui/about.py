@@ -1,0 +1,37 @@
+"""The text of the About tab."""
+
+from __future__ import annotations
+
+from ..session import Workbench
+
+
+def about_markdown(workbench: Workbench) -> str:
+    """What a task vector is, what the numbers are, whose recordings they come from."""
+    sources = "\n".join(
+        f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest["sources"]
+    )
+    size = workbench.checkpoint.pretrained.layout.size / 1e6
+    return f"""
+A **task vector** is a difference of weights: τ = θ_fine-tuned − θ_pre-trained. Here it covers the {size:.1f} million
+parameters of CLAP's audio tower and audio projection; the text tower stays frozen, so every label you type keeps its
+meaning. The edited model is
+
+θ_new = θ_pt + Σ λᵢ τᵢ
+
+- **Addition** (λ > 0) teaches tasks that were fine-tuned apart, without training again.
+- **Negation** (λ < 0) makes the model forget a task; the *control* task, everyday sounds, should hold at 95 % or more.
+- **Analogy**: A is to B as C is to D. τ_B + τ_C − τ_A should move the model towards D, of which no recording was used;
+  whether it does is on the Test tab.
+
+**What the numbers are.** Bars come from validation clips, with n and a 95 % Wilson interval. *Measured* means that
+exactly this λ was run on every clip; *estimate* comes from a polynomial fitted to measured logits, with its held-out
+error. The answers for your own clip are always computed with the rebuilt weights. λ is never chosen on test clips.
+
+**The model.** *{workbench.name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project
+on 7 hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of your list.
+
+**After** Ilharco et al., *Editing Models with Task Arithmetic* (arXiv:2212.04089), and Ballanti, *Task Arithmetic for
+Audio Classification* (2024). **Recordings used for training and measuring** (none is shipped):
+
+{sources}
+"""

@@ -1,0 +1,61 @@
+"""What the browser needs to draw by itself: the scripts, and one small JSON of names, limits and file addresses."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
+from .bars import CONTROL_KEPT
+from .page import Page
+
+HERE = Path(__file__).parent
+CHART_SCRIPTS = ("surface.js", "recipe.js", "bars.js", "safe_region.js", "live_chart.js")
+# Values of all controls, for changes that are no pointer's: presets, undo, number boxes, the address. The chart may
+# not be there yet, hence a variable besides the event.
+HAND_OVER = "(...values) => { window.taskvecValues = values; dispatchEvent(new Event('taskvec-values')); return []; }"
+
+
+def script(*names: str) -> str:
+    """The files' text, one after the other: gradio runs it as the body of one function."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def serve_surfaces(page: Page) -> None:
+    """Let the browser fetch the surfaces as they lie in the artifacts, and nothing else of them."""
+    gr.set_static_paths([page.workbench.artifacts.folder.resolve() / "surfaces"])
+
+
+def properties(page: Page) -> dict[str, Any]:
+    """The JSON. Coefficients are not in it: they would be part of every page load."""
+    artifacts = page.workbench.artifacts
+
+    def task(name: str) -> dict[str, Any]:
+        file = f"surfaces/{name}.validation.safetensors"
+        finetuned = page.finetuned.get(name, math.nan)
+        return {
+            "name": name,
+            "title": page.tasks[name].title,
+            "role": page.tasks[name].role,
+            "classes": [c.replace("_", " ") for c in page.tasks[name].class_names],
+            "finetuned": finetuned if finetuned > 0 else None,
+            "aside": name in page.aside,
+            "file": (artifacts.folder.resolve() / file).as_posix(),
+            "version": artifacts.manifest["files"].get(file, "")[:12],  # no browser's cache serves an older surface
+        }
+
+    return {
+        "checkpoint": page.workbench.name,
+        "vectors": list(page.vectors),
+        "extra": list(page.extra),
+        "values": list(page.values(page.start).values),
+        "axis": page.main[0],
+        "sliderMax": SLIDER_MAX,
+        "low": MEASURED_LOW,
+        "high": MEASURED_HIGH,
+        "controlKept": CONTROL_KEPT,
+        "tasks": [task(name) for name in page.tasks],
+    }

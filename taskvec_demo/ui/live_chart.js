@@ -1,0 +1,176 @@
+// The chart's gr.HTML runs this after the files that ui/live.py puts before it. Controls -> recipe -> bars, once a frame.
+// When nothing has changed for 250 ms and no pointer holds a slider, the server is asked for the exact answers (event
+// "settled") and the recipe goes into the address bar, so that it can be shared.
+
+const SETTLE_MS = 250;
+const NATIVE_MS = 100; // gradio hands values over later than the slider's own event: so long the slider itself is right
+
+const live = JSON.parse(JSON.stringify(props.live)); // a plain copy: props is a proxy
+const sliderPositions = new Map([
+  ...live.vectors.map((name, i) => [`lambda-${name}`, rowPosition(i)]),
+  ["lambda-analogy", analogyPosition(live.vectors)],
+]);
+const state = { live, values: live.values, axis: live.axis, recipe: {}, tasks: null };
+const views = []; // other charts of the page: called with the state after every redraw
+const root = element.querySelector(".tv-results");
+const formula = document.querySelector("#formula .tv-formula");
+let regions = null;
+let pending = false;
+let timer = null;
+let held = null; // the slider under a pressed pointer
+let unsettled = false;
+let lastNative = { slider: null, at: 0 };
+
+const schedule = () => {
+  if (pending) return;
+  pending = true;
+  requestAnimationFrame(draw);
+};
+const restart = () => {
+  clearTimeout(timer);
+  timer = setTimeout(settle, SETTLE_MS);
+};
+const changed = () => {
+  if (!unsettled) root.setAttribute("aria-busy", "true");
+  unsettled = true;
+  root.classList.remove("tv-first"); // the opening animation must not lag behind a slider
+  schedule();
+  restart();
+};
+
+function draw() {
+  pending = false;
+  state.problem = null;
+  try {
+    state.recipe = compose(state.values, live.vectors, live.sliderMax);
+  } catch (error) {
+    if (!(error instanceof BadRecipeError)) throw error;
+    state.problem = error.message;
+  }
+  drawFormula();
+  if (state.problem || !state.tasks) return;
+  drawBars();
+  regions.update(state.values);
+  for (const view of views) view(state);
+}
+
+function message(parent, text) {
+  const place = parent.querySelector(".tv-message");
+  place.hidden = !text;
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function drawFormula() {
+  formula.querySelector(".tv-equation").hidden = Boolean(state.problem);
+  message(formula, state.problem ?? "");
+  if (state.problem) return;
+  for (const term of formula.querySelectorAll(".tv-term")) {
+    const value = state.recipe[term.dataset.vector];
+    term.hidden = !value;
+    term.firstChild.textContent = value ? formulaNumber(value) : "";
+  }
+  formula.querySelector(".tv-muted").hidden = Object.keys(state.recipe).length > 0;
+}
+
+function drawBars() {
+  root.dataset.query = new URLSearchParams(recipePairs(live.checkpoint, state.recipe));
+  const outside = !state.tasks.every(({ surface }) => surface.contains(state.recipe) || surface.measured(state.recipe));
+  root.querySelector(".tv-figures").hidden = outside;
+  message(root, outside
+    ? `Accuracies were measured for λ from ${live.low} to ${live.high} only; this recipe goes beyond: `
+      + `${formulaText(state.recipe, Object.keys(state.recipe))}. The answers for your clip are still exact.`
+    : "");
+  if (outside) return;
+  const extra = live.extra.some((vector) => vector in state.recipe);
+  const estimating = []; // the surfaces whose answer is an estimate
+  for (const { task, surface, bars } of state.tasks) {
+    bars.show(extra || !task.aside);
+    if (!bars.visible) continue;
+    const { predicted, measured } = surface.predict(state.recipe);
+    bars.draw(predicted);
+    if (!measured) estimating.push(surface);
+  }
+  const badge = root.querySelector(".tv-badge");
+  badge.textContent = badgeText(estimating);
+  badge.className = `tv-badge ${estimating.length ? "tv-estimate" : "tv-exact"}`;
+}
+
+function settle() {
+  if (pending) draw(); // a page in the background gets no frames
+  if (held || !unsettled) return;
+  unsettled = false;
+  root.removeAttribute("aria-busy");
+  if (state.problem) return; // an analogy that is not complete yet is no recipe to ask for
+  if (state.tasks && !root.querySelector(".tv-figures").hidden) {
+    const told = state.tasks.filter(({ bars }) => bars.visible).map(({ bars }) => bars.describe());
+    root.querySelector(".tv-spoken").textContent = `${formulaText(state.recipe, live.vectors)}. ${told.join(", ")}.`;
+  }
+  trigger("settled");
+  const url = new URL(window.location);
+  for (const key of [...url.searchParams.keys()]) {
+    if (!key.startsWith("__")) url.searchParams.delete(key); // gradio's own keys, such as __theme, stay
+  }
+  for (const [key, value] of recipePairs(live.checkpoint, state.recipe)) url.searchParams.set(key, value);
+  history.replaceState(history.state, "", url);
+}
+
+// ---- what changes the controls --------------------------------------------------------------------------------------
+addEventListener("input", (event) => { // a slider under way: gradio would tell later
+  const id = event.target.type === "range" && event.target.closest("[id^=lambda-]")?.id;
+  if (!sliderPositions.has(id)) return;
+  const at = sliderPositions.get(id);
+  lastNative = { slider: event.target, at: performance.now() };
+  state.values = [...state.values];
+  state.values[at] = Number(event.target.value);
+  if (id !== "lambda-analogy") state.values[at - 2] = true; // moving a slider switches its vector on
+  changed();
+}, true);
+
+function handedOver() { // presets, undo, number boxes, boxes to tick, the address
+  const values = window.taskvecValues.slice(0, -1);
+  const fresh = held ?? (performance.now() - lastNative.at < NATIVE_MS ? lastNative.slider : null);
+  if (fresh?.isConnected) values[sliderPositions.get(fresh.closest("[id^=lambda-]").id)] = Number(fresh.value);
+  const axis = window.taskvecValues.at(-1);
+  if (axis !== state.axis) {
+    state.axis = axis;
+    schedule();
+  }
+  if (values.every((value, i) => value === state.values[i])) return;
+  state.values = values;
+  changed();
+}
+addEventListener("taskvec-values", handedOver);
+
+addEventListener("pointerdown", (event) => {
+  held = event.target.type === "range" && event.target.closest("[id^=lambda-]") ? event.target : null;
+}, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => {
+    held = null;
+    if (unsettled) restart();
+  }, true);
+}
+
+// ---- the surfaces ---------------------------------------------------------------------------------------------------
+async function load(task) {
+  const { root: base, api_prefix: prefix } = window.gradio_config;
+  const file = task.file.split("/").map(encodeURIComponent).join("/");
+  const answer = await fetch(`${base}${prefix}/file=${file}?v=${task.version}`);
+  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  const surface = new LogitSurface(await answer.arrayBuffer(), live.low, live.high);
+  const named = { ...task, controlKept: live.controlKept };
+  return { task: named, surface, bars: new TaskBars(root, named, surface) };
+}
+
+Promise.all(live.tasks.map(load)).then((tasks) => {
+  state.tasks = tasks;
+  regions = new SafeRegions(live, tasks.filter(({ task }) => task.role === "control"));
+  if (window.taskvecValues) handedOver();
+  schedule();
+}).catch((error) => {
+  message(root, `The logit surfaces did not arrive (${error.message}), so the bars stay as they are; reload the page to `
+    + "try again. The answers for your clip are still exact.");
+});
+
+window.taskvec = { state, follow: (view) => { views.push(view); schedule(); } }; // curve.js joins when its tab opens
+schedule();

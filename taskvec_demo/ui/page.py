@@ -1,0 +1,150 @@
+"""What the page knows and answers: its start, and the handlers that its events call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ..errors import TaskVecError
+from ..evaluation import TaskResult
+from ..exact import ExactFigures
+from ..figures import trace_figure
+from ..labelled import SYNTHESIZED
+from ..recipe import Recipe
+from ..session import Workbench
+from . import bars
+from .api import user_error
+from .controls import ControlValues
+from .paper import load_tables
+
+HISTORY = 50  # states that undo can go back
+FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see
+
+
+class Page:
+    """Handlers of one page, bound to a workbench. Of a visitor only the newest run of exact figures is kept here.
+
+    `main`: vectors that have a task of their own name; `extra`: the analogy's. `aside`: target tasks without a vector
+    of their own, shown only while an extra vector is on.
+    """
+
+    def __init__(self, workbench: Workbench) -> None:
+        self.workbench = workbench
+        self.tasks = workbench.tasks
+        self.presets = list(workbench.artifacts.presets.values())
+        self.main = tuple(n for n, v in workbench.vectors.items() if v.name == v.task)
+        self.extra = tuple(n for n in workbench.vectors if n not in self.main)
+        self.vectors = self.main + self.extra
+        self.abc = tuple((*self.extra, *self.main)[:3])
+        self.aside = {t.name for t in self.tasks.values() if t.role == "target" and t.name not in self.main}
+        self.start = next((p.recipe for p in self.presets if p.name == FIRST_PRESET), Recipe(workbench.name))
+        self.finetuned = self._finetuned()
+        self.tables = load_tables(workbench.artifacts.folder / "tables")
+        self._newest_run: dict[str | None, object] = {}  # session -> the run whose figures it waits for
+        self.examples = [str(p) for p in workbench.artifacts.examples]
+
+    def _finetuned(self) -> dict[str, float]:
+        """Validation accuracy of every task under its own vector at λ = 1: what normalized accuracy divides by."""
+        own = {n: self.workbench.evaluate(Recipe(self.workbench.name, {n: 1.0})) for n in self.main}
+        return {n: r.edited.accuracy for n, results in own.items() for r in results if r.task.name == n}
+
+    def values(self, recipe: Recipe) -> ControlValues:
+        return ControlValues.of(recipe, self.vectors, self.abc)
+
+    def recipe(self, values: tuple) -> Recipe:
+        return ControlValues(self.vectors, values).recipe(self.workbench.name)
+
+    def chart(self) -> str:
+        """The bars of the recipe that the page opens with. The browser takes them over from there."""
+        results = self.workbench.evaluate(self.start)
+        return bars.results_html(results, self.start, self.finetuned, self._hidden(self.start))
+
+    def _hidden(self, recipe: Recipe) -> set[str]:
+        return set() if set(recipe.coefficients) & set(self.extra) else self.aside
+
+    def nothing_measured(self) -> str:
+        """The place of the exact figures before the first of them."""
+        labelled, none = self.workbench.labelled, np.empty(0, np.int64)
+        results = [TaskResult(task, labelled.split, "exact", none, none, none) for task in labelled.tasks.values()]
+        return self._exact_html(ExactFigures(results, 0, len(labelled)), self.start)
+
+    def _exact_html(self, figures: ExactFigures, recipe: Recipe) -> str:
+        clips = f"validation recordings in {self.workbench.data}"
+        if self.workbench.labelled.split == SYNTHESIZED:
+            clips = "sounds synthesized by this project"
+        return bars.exact_html(figures, recipe, clips, self._hidden(recipe))
+
+    def exact(self, request: gr.Request, *values: Any) -> Iterator[str]:
+        """Exact figures of the recipe, growing; stops as soon as a newer run of the same page has begun."""
+        session, run = request.session_hash, object()
+        self._newest_run[session] = run
+        try:
+            recipe = self.recipe(values)
+            for figures in self.workbench.exact(recipe):
+                if self._newest_run.get(session) is not run:
+                    return
+                yield self._exact_html(figures, recipe)
+        except TaskVecError as error:
+            raise user_error(error) from error
+        finally:
+            if self._newest_run.get(session) is run:
+                del self._newest_run[session]
+
+    def classify(self, clip: str | None, labels: str, *values: Any) -> tuple[Any, Any, Any]:
+        """Both models' top labels for the clip under the controls as they are."""
+        if not clip:
+            return None, None, "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
+        try:
+            recipe = self.recipe(values)
+            result = self.workbench.classify(clip, recipe, labels)
+        except TaskVecError as error:
+            raise user_error(error) from error
+        return result.pretrained, result.edited, bars.difference_html(result, recipe)
+
+    def trace(self, listening: bool, clip: str | None, labels: str, vector: str, *values: Any) -> tuple[Any, Any]:
+        """A sentence and a figure on the clip along λ of `vector`; nothing is computed unless someone is looking."""
+        if not listening:
+            return gr.skip(), gr.skip()
+        if not clip:
+            hint = "<div class='tv-difference tv-muted'>With a clip, its answers along λ are drawn here.</div>"
+            return hint, gr.Plot(visible=False)
+        try:
+            recipe = self.recipe(values)
+            trace = self.workbench.trace(clip, recipe, vector, labels)
+        except TaskVecError:  # `classify` was asked the same and said why
+            return "", gr.Plot(visible=False)
+        current = recipe.coefficients.get(vector, 0.0)
+        return bars.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
+
+    def remember(self, history: list, *values: Any) -> list:
+        """The history with the settled state at its end; states that mean the same recipe are one step of undo."""
+        state = list(values)
+        try:
+            if history and self.recipe(tuple(history[-1])) == self.recipe(values):
+                return [*history[:-1], state]
+        except TaskVecError:
+            return history  # an analogy that is not complete yet is no state to come back to
+        return [*history, state][-HISTORY:]
+
+    def undo(self, history: list) -> list:
+        """The state before the last settled one, and the shortened history."""
+        if len(history) < 2:
+            gr.Info("Nothing to undo.", duration=3)
+            return [gr.skip()] * (1 + len(self.values(self.start).values))
+        return [history[:-1], *history[-2]]
+
+    def restore(self, request: gr.Request) -> list:
+        """Controls from the recipe in the address, if there is one."""
+        keys = {"ckpt", "rule", "pt", *self.vectors}
+        found = {k: v for k, v in dict(request.query_params).items() if k in keys}
+        if "ckpt" not in found:
+            return [gr.skip()] * len(self.values(self.start).values)
+        try:
+            query = "&".join(f"{k}={v}" for k, v in found.items())
+            return list(self.values(self.workbench.check(Recipe.from_query(query))).values)
+        except TaskVecError as error:
+            gr.Warning(f"The link's recipe was not used: {error}", duration=10)
+            return [gr.skip()] * len(self.values(self.start).values)

@@ -1,0 +1,319 @@
+"""The tab "The paper, replayed": reported figures beside ours and the baselines. Pure strings.
+
+`tables` are the contents of `tables/*.json` by name, as `lab.tables` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..artifacts import read_json
+from ..tasks import Task
+
+NAMES = ("negation", "addition", "analogy", "vectors")
+# Ballanti, Task Arithmetic for Audio Classification (2024): CLAP unfused, control ESC-50. Percent, as printed there.
+REPORTED: dict[str, dict[str, str]] = {
+    "negation": {
+        "instruments": "GTZAN music, λ = −0.45<br>target 32.0 → <b>10.0 %</b> (n = 100)<br>"
+        "control 80.5 → 76.5 % (n = 200)",
+        "urban": "UrbanSound8K, λ = −0.2<br>target 71.8 → <b>50.8 %</b><br>control 80.5 → 70.5 % (n = 200)",
+    },
+    "addition": {
+        "two": "λ = 0.75 and 0.6<br>GTZAN 32.0 → <b>83.0 %</b> (n = 100)<br>normalized 0.92<br>"
+        "UrbanSound8K 71.8 → <b>91.2 %</b><br>normalized 0.96",
+        "two_shared": "λ = 0.65<br>GTZAN 32.0 → <b>76.0 %</b> (n = 100)<br>UrbanSound8K 71.8 → <b>92.4 %</b>",
+    },
+    "analogy": {"seed": "λ = 0.75<br>“D” 35.3 → <b>95.1 %</b>"},
+}
+SUMS = {
+    "two": "Urban + instruments, each its own λ",
+    "two_shared": "Urban + instruments, one λ",
+    "three": "Three tasks, one λ",
+    "five": "All five tasks, one λ",
+}
+NONE = "<span class='tv-muted'>not reported</span>"
+INTRO = (
+    "<p>The three experiments of Ballanti, <em>Task Arithmetic for Audio Classification</em> (2024), done again on the "
+    "small model of this page. Left: what was reported. Then ours. Right: what cheaper or simpler methods reach. The "
+    "models, the sounds and the protocols differ, so compare what happens, not the digits.</p>"
+    "<p>How to read a cell: pre-trained → <b>edited</b> accuracy. In brackets the edited model's 95 % Wilson interval, "
+    "and n, the number of test clips. <em>p</em> is McNemar's exact test: how surprising the change were if the edit "
+    "did nothing.</p>"
+    "<p>Our λ is chosen on validation clips; to forget, among those at which everyday sounds (the control) keep 95 % "
+    "of their accuracy. Test clips are of other recording sources, and are looked at for the chosen λ only.</p>"
+)
+
+
+def load_tables(folder: Path) -> dict[str, Any]:
+    """The tables that are in `folder` (`precomputed/<checkpoint>/tables`), by name."""
+    return {n: read_json(folder / f"{n}.json") for n in NAMES if (folder / f"{n}.json").is_file()}
+
+
+def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
+    """The whole tab. A table that is not there is a sentence in its place."""
+    parts = (
+        ("negation", "1. Negation: forgetting", _negation),
+        ("addition", "2. Addition: learning several tasks at once", _addition),
+        ("analogy", "3. Analogy: a class without recordings", _analogy),
+        ("vectors", "Every vector on every task", _vectors),
+    )
+    sections = []
+    for name, title, build in parts:
+        table = tables.get(name)
+        if table is None:
+            body = (
+                f"<p class='tv-muted'>This table has not been measured for this checkpoint: run "
+                f"<code>python -m taskvec_demo tables --only {name}</code>.</p>"
+            )
+        else:
+            body = build(table, {n: t.title for n, t in tasks.items()})
+        sections.append(f"<section><h3>{title}</h3>{body}</section>")
+    return f"<div class='tv-paper'>{INTRO}{''.join(sections)}</div>"
+
+
+# -- cells -----------------------------------------------------------------------------------------------------------
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f}"
+
+
+def _change(entry: Mapping[str, Any], with_p: bool = False) -> str:
+    """38.1 → <b>19.5 %</b> [16.9, 22.3], n = 837, p < 0.001"""
+    before, after, p = entry["pretrained"], entry["edited"], entry["mcnemar_p"]
+    tested = f", p {'&lt; 0.001' if p < 0.001 else f'= {p:.3f}'}" if with_p else ""
+    return (
+        f"{_percent(before['accuracy'])} → <b>{_percent(after['accuracy'])} %</b> "
+        f"<small>[{_percent(after['low'])}, {_percent(after['high'])}], n = {entry['n']}{tested}</small>"
+    )
+
+
+def _kept(control: Mapping[str, Any]) -> str:
+    """How much of the control's accuracy is left."""
+    before, after = (control[m]["accuracy"] for m in ("pretrained", "edited"))
+    return f"keeps {_percent(after / before, 0)} %" if before else "has nothing to keep"
+
+
+def _short(edit: Mapping[str, Any], what: str) -> str:
+    """A baseline in two lines: target with interval, control."""
+    target, control = edit["target"], edit["control"]
+    after = target["edited"]
+    if edit.get("training", {}).get("holds_on_validation") is False:
+        what += " (no step holds the control)"
+    return (
+        f"{what}: <b>{_percent(after['accuracy'])} %</b> <small>[{_percent(after['low'])}, {_percent(after['high'])}]"
+        f"</small><br><small>control {_percent(control['edited']['accuracy'])} %, {_kept(control)}</small>"
+    )
+
+
+def _spread(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and range of the edited accuracy over runs."""
+    values = [e["edited"]["accuracy"] for e in entries if e["edited"]["accuracy"] is not None]
+    if not values:
+        return "–"
+    mean = sum(values) / len(values)
+    return f"<b>{_percent(mean)} %</b> <small>({_percent(min(values))} to {_percent(max(values))})</small>"
+
+
+def _lambdas(coefficients: Mapping[str, float]) -> str:
+    values = {f"{value:g}".replace("-", "−") for value in coefficients.values()}
+    if len(values) == 1:
+        return f"λ = {values.pop()}"
+    pairs = (f"{escape(n.replace('_', ' '))} {v:g}".replace("-", "−") for n, v in coefficients.items())
+    return "λ: " + ", ".join(pairs)
+
+
+def _unheld(row: Mapping[str, Any]) -> str:
+    return "" if row["holds_on_validation"] else "<br><span class='tv-bad'>no λ holds the control on validation</span>"
+
+
+def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Cells are HTML."""
+    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
+    body = "".join(
+        f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>" for name, cells in rows
+    )
+    return (
+        "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
+        f"<table class='tv-table'><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _title(titles: Mapping[str, str], name: str) -> str:
+    return escape(titles.get(name, name.replace("_", " ")))
+
+
+# -- the three experiments --------------------------------------------------------------------------------------------
+
+
+def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    rows = []
+    for row in table["rows"]:
+        control = row["control"]
+        ours = (
+            f"{_lambdas(row['coefficients'])}<br>target {_change(row['target'], with_p=True)}<br>"
+            f"control {_change(control, with_p=True)}<br><small>control {_kept(control)}</small>{_unheld(row)}"
+        )
+        targets, controls = ([r[part] for r in row["random"]] for part in ("target", "control"))
+        baselines = (
+            f"random vector: {_spread(targets)}<br><small>control {_spread(controls)}; same size, same λ, "
+            f"{len(targets)} seeds</small><br>"
+            + _short(row["gradient_ascent"], "gradient ascent, stopped in time")
+            + "<br>"
+            + _short(row["gradient_ascent_last"], "gradient ascent, to the end")
+        )
+        reported = REPORTED["negation"].get(row["vector"], NONE)
+        rows.append((f"Forget {_title(titles, row['vector']).lower()}", [reported, ours, baselines]))
+    return _table(["", "Reported", "Ours, test", "Baselines, test"], rows) + (
+        "<p><b>What differs.</b> There, λ was chosen on the same test clips that the table reports: the best of many "
+        "tries looks better than it is. Here, λ is chosen on other clips. There, the control may fall: at λ = −0.2 "
+        "UrbanSound8K loses 21 points and the control 10, which leaves 87.6 % of it, and no λ tried from 0.1 on keeps "
+        "95 %. Here, 95 % is a condition on validation. With n = 100, 10.0 % means anything from 5.5 to 17.4 %.</p>"
+        "<p><b>Baselines.</b> A random vector of the same size shows what a push in any direction does. Gradient "
+        "ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run on. "
+        "In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
+        "random vector, and to 3.9 % by gradient ascent, which took the control from 75.5 to 16.3 %.</p>"
+    )
+
+
+def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    def lines(row: Mapping[str, Any]) -> str:
+        tasks = "<br>".join(
+            f"{_title(titles, e['task'])} {_change(e)}, normalized <b>{_number(e['normalized'])}</b>"
+            for e in row["tasks"]
+        )
+        return f"{tasks}<br><small>control {_change(row['control'])}, {_kept(row['control'])}</small>"
+
+    rows = []
+    for row in table["rows"]:
+        joint = lines(table["joint"]) if row["name"] == "two" else "<span class='tv-muted'>not trained</span>"
+        ours = f"{_lambdas(row['coefficients'])}<br>{lines(row)}"
+        title = SUMS.get(row["name"], escape(row["name"]))
+        rows.append((title, [REPORTED["addition"].get(row["name"], NONE), ours, joint]))
+    single = ", ".join(
+        f"{_title(titles, e['task'])} {_percent(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
+    )
+    return _table(["", "Reported", "Ours, test", "Joint fine-tuning, test"], rows) + (
+        "<p><b>Normalized</b> is the accuracy divided by that of the task's own vector at λ = 1, its fine-tuned model. "
+        f"Ours are: {single}. Joint fine-tuning trains one model on both tasks at once: the price of addition is the "
+        "distance to it.</p>"
+        "<p><b>What differs.</b> There, clips of UrbanSound8K were split at random. Clips cut from one recording then "
+        "lie on both sides, and the test is easier; with the official folds that we use, the figures are far lower. "
+        "There, λ was chosen on test clips, and GTZAN's 83 of 100 has an interval of 74.5 to 89.1 %. There, training "
+        "took the cross-entropy of probabilities already soft-maxed, and sounds were not resampled to CLAP's 48 kHz. "
+        "We choose λ so that the task that suffers most keeps most. In Ilharco et al. (2022), on images, pairs keep "
+        "0.99 normalized and all eight tasks 0.91.</p>"
+    )
+
+
+def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    first, *swapped = table["rows"]
+    random = table["random"]
+
+    def controls(part: str) -> str:
+        lines = [f"{escape(r['name'])}: {_short_entry(r[part])}" for r in swapped]
+        return "<br>".join([*lines, f"random vectors: {_spread([r[part] for r in random])}"])
+
+    letters = {k: escape(str(table[k]).replace("_", " ")) for k in "abcd"}
+    rows = [
+        (
+            f"Recall of D<br><small>{letters['d']}, among the four classes</small>",
+            [NONE, f"{_lambdas_size(first)}<br>{_change(first['recall_d'], with_p=True)}", controls("recall_d")],
+        ),
+        (
+            "Accuracy of the four classes<br><small>A, B, C and D</small>",
+            [NONE, _change(first["four_classes"], with_p=True), controls("four_classes")],
+        ),
+        (
+            "As the seed measured it<br><small>control clips, and D as “something”</small>",
+            [
+                REPORTED["analogy"]["seed"],
+                f"all clips {_change(first['as_the_seed'])}<br>D alone {_change(first['as_the_seed_d'])}",
+                controls("as_the_seed"),
+            ],
+        ),
+        ("Control<br><small>everyday sounds</small>", [NONE, _change(first["control"]), controls("control")]),
+    ]
+    verdict = (
+        "On these clips the analogy works: its recall of D, down to the lower end of its interval, is above the "
+        "pre-trained model, the swapped sums and every random vector."
+        if table["works"]
+        else "On these clips the analogy does <b>not</b> clearly work: the pre-trained model, a swapped sum or a "
+        "random vector reaches a recall of D inside its interval or above."
+    )
+    return (
+        f"<p>A is to B as C is to D: {letters['a']} is to {letters['b']} as {letters['c']} is to {letters['d']}. "
+        f"τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub> has seen no recording of D.</p>"
+        + _table(["", "Reported", "Ours, test", "Controls, test"], rows)
+        + f"<p>{verdict} To call every clip D would give a recall of 100 %: read it with the accuracy of the four.</p>"
+        "<p><b>What is wrong with the seed's measure.</b> Its “D” is ESC-50, the control, plus about four clips of "
+        "the true D, labelled “something”. So nearly all of its clips are everyday sounds, on which its A, B and C "
+        "were trained too. 95.1 % says that everyday sounds are named right: all of D could be wrong, and it would "
+        "hardly show. The low start, 35.3 %, is no ignorance of D either; “something” fits any sound, and may draw "
+        "everyday sounds to it. We measure the same on ESC-10 plus our D, and show D alone beside it. Our vectors "
+        "never saw the control's labels.</p>"
+        "<p><b>Controls.</b> A swapped sum gives A the place of B or of C, with a λ chosen for it by the same rule. A "
+        f"random vector has the size of the sum in every tensor, and the same λ; {len(random)} seeds.</p>"
+    )
+
+
+def _short_entry(entry: Mapping[str, Any]) -> str:
+    after = entry["edited"]
+    return (
+        f"<b>{_percent(after['accuracy'])} %</b> <small>[{_percent(after['low'])}, {_percent(after['high'])}], "
+        f"n = {entry['n']}</small>"
+    )
+
+
+def _lambdas_size(row: Mapping[str, Any]) -> str:
+    """The one λ of an analogy, whose vectors differ in sign only."""
+    return f"λ = {max(abs(v) for v in row['coefficients'].values()):g}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _vectors(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    names = [escape(r["vector"].replace("_", " ")) for r in table["rows"]]
+    tasks = [e["task"] for e in table["rows"][0]["tasks"]]
+    before = [e["pretrained"] | {"n": e["n"]} for e in table["rows"][0]["tasks"]]
+
+    def cell(entry: Mapping[str, Any], own: bool) -> str:
+        after, share = entry["edited"], entry["normalized"]
+        value = f"{_percent(after['accuracy'])} %"
+        normalized = "" if share is None else f"<br><small>normalized {share:.2f}</small>"
+        return (
+            f"{f'<b>{value}</b>' if own else value} <small>[{_percent(after['low'])}, {_percent(after['high'])}]"
+            f"</small>{normalized}"
+        )
+
+    rows = [
+        (
+            "Pre-trained",
+            [
+                f"{_percent(b['accuracy'])} % <small>[{_percent(b['low'])}, {_percent(b['high'])}]</small>"
+                for b in before
+            ],
+        )
+    ]
+    rows += [
+        (f"τ {name}<br><small>norm {r['norm']:.2f}</small>", [cell(e, e["task"] == r["task"]) for e in r["tasks"]])
+        for name, r in zip(names, table["rows"], strict=True)
+    ]
+    head = ["", *(f"{_title(titles, t)}<br><em>n = {b['n']}</em>" for t, b in zip(tasks, before, strict=True))]
+    cosines = [(f"τ {n}", [_cosine(v) for v in line]) for n, line in zip(names, table["cosines"], strict=True)]
+    return (
+        "<p>Test accuracy with one vector at λ = 1, that is, of each fine-tuned model on all tasks; bold: the task it "
+        "was trained on. Off the bold cells, a vector should change little.</p>"
+        + _table(head, rows)
+        + "<p>Cosine of the angle between two vectors. Near 0 they point in unrelated directions, and adding one "
+        "hardly disturbs the other.</p>" + _table(["", *names], cosines)
+    )
+
+
+def _cosine(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")

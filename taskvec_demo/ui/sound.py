@@ -1,0 +1,79 @@
+"""The tab "Your sound": a clip, labels, and what both models answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from .page import Page
+
+FIRST_EXAMPLE = "dog_bark"  # classified when the page opens, so that the sound tab is never empty
+MAX_UPLOAD = "25mb"
+
+
+@dataclass(frozen=True)
+class SoundTab:
+    """What the wiring needs of the tab.
+
+    `outputs`: both models' labels and the sentence on their difference; `traced`: sentence and figure along λ.
+    """
+
+    clip: gr.Audio
+    labels: gr.Textbox
+    button: gr.Button
+    outputs: list[Any]
+    along: gr.Dropdown
+    traced: list[Any]
+
+
+def build_sound_tab(page: Page) -> SoundTab:
+    first = next((p for p in page.examples if Path(p).stem == FIRST_EXAMPLE), None)
+    everything = ", ".join(page.workbench.artifacts.default_labels)
+    sets = [("All sounds", everything)] + [(t.title, ", ".join(t.prompts)) for t in page.tasks.values()]
+    with gr.Row():
+        with gr.Column(min_width=280):
+            clip = gr.Audio(
+                first,
+                sources=["upload", "microphone"],
+                type="filepath",
+                buttons=["download"],  # gradio's "share" would upload the clip to another host
+                label="Your clip",
+                elem_id="clip",
+            )
+            if page.examples:
+                gr.Examples(
+                    [[p] for p in page.examples],
+                    [clip],
+                    example_labels=[Path(p).stem.replace("_", " ") for p in page.examples],
+                    label="Examples, synthesized by this project",
+                    examples_per_page=12,
+                    cache_examples=False,
+                    api_visibility="private",
+                )
+            gr.Markdown("Upload wav, flac, ogg, opus or mp3: 0.1 s to 10 min, up to 25 MB; the first 60 s are used.")
+        with gr.Column(min_width=280):
+            label_set = gr.Dropdown(sets, value=everything, label="Label set", elem_id="label-set")
+            labels = gr.Textbox(
+                everything,
+                label="Labels, yours to edit (commas or new lines)",
+                lines=2,
+                max_lines=4,
+                elem_id="labels",
+                info="Each is read inside the templates "
+                + ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates),
+            )
+            button = gr.Button("Classify", variant="primary", elem_id="classify")
+    start = page.classify(first, everything, *page.values(page.start).values)
+    explanation = gr.HTML(start[2], elem_id="difference")
+    with gr.Row():
+        before = gr.Label(start[0], num_top_classes=5, label="Pre-trained", min_width=240, elem_id="pretrained")
+        after = gr.Label(start[1], num_top_classes=5, label="Edited", min_width=240, elem_id="edited")
+    label_set.input(lambda chosen: chosen, label_set, labels, show_progress="hidden", api_visibility="private")
+    moved = next((name for name in page.main if page.start.coefficients.get(name)), page.main[0])
+    along = gr.Dropdown(list(page.vectors), value=moved, label="Follow along λ of", elem_id="along")
+    flips = gr.HTML(elem_id="flips")
+    figure = gr.Plot(label="The clip along λ", visible=False, elem_id="trace")
+    return SoundTab(clip, labels, button, [before, after, explanation], along, [flips, figure])

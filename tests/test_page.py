@@ -1,0 +1,97 @@
+"""The page's handlers: exact figures of the newest recipe alone, traces only for whoever looks."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from taskvec_demo.recipe import Recipe
+from taskvec_demo.trace import Trace
+from taskvec_demo.ui import bars
+from taskvec_demo.ui.page import Page
+
+
+@pytest.fixture
+def page(workbench):
+    return Page(workbench)
+
+
+def values(page, **coefficients):
+    return page.values(Recipe("tiny-clap", coefficients)).values
+
+
+def run(page, session, **coefficients):
+    return page.exact(SimpleNamespace(session_hash=session), *values(page, **coefficients))
+
+
+def shown(html):
+    query, done = re.search(r"data-query='([^']*)' data-done='(\d+)'", html).groups()
+    return query.replace("&amp;", "&"), int(done)
+
+
+def test_exact_figures_grow_to_all_clips_of_the_machine(page):
+    total = len(page.workbench.labelled)
+    steps = [shown(html) for html in run(page, "a", urban=0.52)]
+    assert [done for _, done in steps] == [64, total]
+    assert {query for query, _ in steps} == {"ckpt=tiny-clap&urban=0.52"}
+    assert page._newest_run == {}
+
+
+def test_a_newer_run_of_the_same_page_ends_the_older_one(page):
+    older, other = run(page, "a", urban=0.53), run(page, "b", urban=0.53)
+    next(older)
+    next(other)
+    newer = run(page, "a", urban=0.54)
+    next(newer)
+    assert list(older) == []
+    assert shown(list(newer)[-1]) == ("ckpt=tiny-clap&urban=0.54", len(page.workbench.labelled))
+    assert len(list(other)) == 1  # another visitor's goes on
+    assert page._newest_run == {}
+
+
+def test_a_visitor_who_leaves_leaves_nothing_behind(page):
+    left = run(page, "a", urban=0.53)
+    next(left)
+    left.close()
+    assert page._newest_run == {}
+
+
+def test_figures_not_there_yet_keep_their_place(page):
+    places = re.findall(r"<details data-task='(\w+)'", page.nothing_measured())
+    assert places == [t for t in page.workbench.labelled.tasks if t not in page._hidden(page.start)] != []
+    first = next(run(page, "a", urban=0.5))
+    assert re.findall(r"<details data-task='(\w+)'", first) == places
+    assert "sounds synthesized by this project" in first
+    assert "no clip yet" not in first
+
+
+def test_a_trace_is_computed_only_for_whoever_looks(page, monkeypatch):
+    clip, at = page.examples[0], values(page, urban=0.5)
+    monkeypatch.setattr(page.workbench, "trace", pytest.fail)
+    assert page.trace(False, clip, "", "urban", *at) == (gr.skip(), gr.skip())
+    assert not page.trace(True, None, "", "urban", *at)[1].visible
+    monkeypatch.undo()
+    sentence, plot = page.trace(True, clip, "", "urban", *at)
+    assert "Along λ urban your clip" in sentence
+    assert plot.visible
+    assert page.trace(True, clip, "only one label", "urban", *at)[0] == ""  # `classify` has said why
+
+
+def test_a_trace_in_words():
+    axis = np.linspace(-1, 1, 5)
+    of = [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6], [0.6, 0.4]]
+    text = bars.trace_html(Trace.of("urban", axis, ("a <dog>", "a siren"), np.array(of)))
+    assert (
+        "Along λ urban your clip turns from “a &lt;dog&gt;” to “a siren” at λ ≈ −0.75, "
+        "from “a siren” to “a &lt;dog&gt;” at λ ≈ 0.75." in text
+    )
+    text = bars.trace_html(Trace.of("urban", axis, ("a dog", "a siren"), np.array(of[1:2] * 5), ("Cut.",)))
+    assert "stays “a siren” everywhere." in text
+    assert "Cut." in text
+    often = bars.trace_html(Trace.of("x", np.arange(7.0), ("a", "b"), np.array([[0.9, 0.1], [0.1, 0.9]] * 4)[:7]))
+    assert often.count(" at λ ≈ ") == bars.MAX_FLIPS
+    assert ", and 3 times more." in often
