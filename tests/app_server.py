@@ -173,6 +173,7 @@ class Visitor:
         self.at_rest()
         if recipe is not None:
             self.shows(recipe)
+            self.at_rest()
 
     def at_rest(self) -> None:
         """Wait until every question of the page is answered and it asks nothing more."""

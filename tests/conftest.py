@@ -10,6 +10,10 @@ import pytest
 import soundfile
 import torch
 
+from tests.app_server import browser, new_visitor, page, server
+
+__all__ = ["browser", "new_visitor", "page", "server"]  # fixtures; here, so that all modules share one browser and app
+
 torch.set_num_threads(2)
 
 RATE = 16_000  # Hz

@@ -18,10 +18,9 @@ import soundfile
 
 from taskvec_demo.lab.synth import synthesize
 from taskvec_demo.recipe import Recipe
-from tests.app_server import ARTIFACTS, server
+from tests.app_server import ARTIFACTS
 
 pytestmark = pytest.mark.browser  # as slow as the browser: it needs the running app
-__all__ = ["server"]  # fixture
 
 VECTORS = ("urban", "instruments", "emotion", "animals", "digits", "female_sad", "male_sad", "female_happy")
 RESULT_KEYS = {"task", "role", "split", "kind", "n", "pretrained", "edited", "per_class", "mcnemar_p"}

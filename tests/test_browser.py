@@ -23,14 +23,9 @@ from tests.app_server import (
     PATIENCE,
     SCREENSHOTS,
     SITECUSTOMIZE,
-    browser,
-    new_visitor,
-    page,
-    server,
 )
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser", "new_visitor", "page", "server"]  # fixtures
 
 MAIN = ("urban", "instruments", "emotion")
 SIDES = ("pretrained", "edited")

@@ -24,13 +24,13 @@ from taskvec_demo.ui.bars import badge_text, percent
 from taskvec_demo.ui.controls import ControlValues
 from taskvec_demo.ui.live import properties, script
 from taskvec_demo.ui.page import Page
-from tests.app_server import ARTIFACTS, FORMULA, browser, new_visitor, page, server
+from tests.app_server import ARTIFACTS, FORMULA
 from tests.test_browser import box, drag, number, slider, steps, tab, tabs, value
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser", "new_visitor", "page", "server"]  # fixtures
 
 SURFACES = sorted((ARTIFACTS / "surfaces").glob("*.validation.safetensors"))
+URBAN = ARTIFACTS / "surfaces" / "urban.validation.safetensors"
 VECTORS = ("urban", "instruments", "a.b", "x-1")
 # Every recipe that the chart shows, with what stands in the bars and beside the slider at that moment
 RECORD = f"""() => {{
@@ -126,11 +126,11 @@ def test_a_recipe_outside_the_measured_box_or_of_another_vector_is_not_contained
 
 def test_along_a_line_few_evaluations_say_as_much_as_many(blank):
     """`between` (degree + 1 evaluations of the surface) against the surface itself at points between its nodes."""
-    surface = LogitSurface.load(SURFACES[0])
+    surface = LogitSurface.load(URBAN)
     a, b = random_recipes(surface.vectors, 2, seed=3)
     shares = [0, 0.13, 0.5, 0.77, 1]
     found = blank(
-        surface_code(SURFACES[0]) + "const at = surface.between(given[0], given[1]); const [p, q] = given.map("
+        surface_code(URBAN) + "const at = surface.between(given[0], given[1]); const [p, q] = given.map("
         "(r) => surface.point(r)); return given[2].map((t) => [[...at(t)], "
         "[...surface.argmax(surface.logits(p.map((x, v) => x + t * (q[v] - x))))]]);",
         [a, b, shares],
@@ -389,7 +389,7 @@ def test_the_badge_says_what_the_bars_are(page):
 )
 def test_browser_and_server_word_the_badge_alike(blank, errors):
     empty = np.empty(0, np.int64)
-    task = Task("t", "T", ("a", "b"), "target")
+    task = Task("t", "T", "target", ("a", "b"), ("a", "b"), ("{}",), "", "")
     results = [TaskResult(task, "validation", "estimate", empty, empty, empty, *pair) for pair in errors]
     given = [{"error": error, "classError": None if math.isnan(c) else c} for error, c in errors]
     assert blank("return badgeText(given)", given) == badge_text(results)

@@ -77,16 +77,22 @@ class Page:
             clips = "sounds synthesized by this project"
         return bars.exact_html(figures, recipe, clips, self._hidden(recipe))
 
-    def exact(self, request: gr.Request, *values: Any) -> Iterator[str]:
-        """Exact figures of the recipe, growing; stops as soon as a newer run of the same page has begun."""
+    def exact(self, request: gr.Request, *values: Any) -> Iterator[Any]:
+        """Exact figures of the recipe, growing, at last no change; stops when a newer run of the page has begun."""
+        try:
+            recipe = self.recipe(values)
+        except TaskVecError:  # controls half-way to a recipe: the formula's line says what is missing
+            yield gr.skip()
+            return
         session, run = request.session_hash, object()
         self._newest_run[session] = run
         try:
-            recipe = self.recipe(values)
             for figures in self.workbench.exact(recipe):
                 if self._newest_run.get(session) is not run:
-                    return
+                    break
                 yield self._exact_html(figures, recipe)
+            # Gradio sends the last value once more when a run ends, which would cover a newer run's figures
+            yield gr.skip()
         except TaskVecError as error:
             raise user_error(error) from error
         finally:
@@ -99,6 +105,9 @@ class Page:
             return None, None, "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
         try:
             recipe = self.recipe(values)
+        except TaskVecError:  # controls half-way to a recipe: the formula's line says what is missing
+            return gr.skip(), gr.skip(), gr.skip()
+        try:
             result = self.workbench.classify(clip, recipe, labels)
         except TaskVecError as error:
             raise user_error(error) from error
