@@ -2,6 +2,9 @@
 
 model/  vectors/<name>.safetensors  heads/<task>.safetensors  surfaces/<task>.<split>.safetensors
 tables/*.json  examples/*  manifest.json
+
+Only the manifest, the vectors it names and the heads of its tasks must be there. A task without a surface has no
+estimates. An entry `pretrained`, {"repo", "revision"} or {"folder"}, stands in for model/: the weights lie elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from . import checkpoints
+from .clap import Checkpoint, Precision
 from .errors import BadArtifactError
 from .recipe import Recipe
 from .surface import LogitSurface
@@ -79,8 +87,6 @@ class Artifacts:
                 f"{folder / 'manifest.json'} has format {self.manifest.get('format')!r}; "
                 f"this version reads format {MANIFEST_FORMAT}."
             )
-        if verify:
-            self._verify()
         try:
             self.name: str = self.manifest["checkpoint"]
             self.pretrained_sha256: str = self.manifest["pretrained_sha256"]
@@ -88,11 +94,14 @@ class Artifacts:
             self.templates: tuple[str, ...] = tuple(self.manifest["templates"])
             self.tasks = {t["name"]: Task.from_dict(t) for t in self.manifest["tasks"]}
             self.vector_names: list[str] = list(self.manifest["vectors"])
+            self.files: dict[str, str] = dict(self.manifest["files"])  # path in the folder -> sha256
         except KeyError as error:
             raise BadArtifactError(f"{folder / 'manifest.json'} has no entry {error}; run `build` again.") from error
+        if verify:
+            self._verify()
 
     def _verify(self) -> None:
-        for relative, expected in self.manifest["files"].items():
+        for relative, expected in self.files.items():
             path = self.folder / relative
             if not path.is_file():
                 raise BadArtifactError(
@@ -104,6 +113,25 @@ class Artifacts:
     @property
     def model_folder(self) -> Path:
         return self.folder / "model"
+
+    def open_checkpoint(self, precision: Precision = "float32") -> Checkpoint:
+        """The pre-trained checkpoint: that of model/, or the one that the manifest's `pretrained` names.
+
+        Raises `BadArtifactError` when it cannot be opened, or does not hold the weights that everything here is about.
+        """
+        where = self.manifest.get("pretrained")
+        if where is None:
+            return Checkpoint.from_folder(self.model_folder, self.name, precision)
+        spec = str(where.get("repo") or where.get("folder"))
+        checkpoint = checkpoints.open_checkpoint(
+            spec, tokenizer=where.get("tokenizer"), precision=precision, revision=where.get("revision")
+        )
+        if checkpoint.pretrained.sha256 != self.pretrained_sha256:
+            raise BadArtifactError(
+                f"The checkpoint {spec} has pre-trained weights {checkpoint.pretrained.sha256[:12]}; everything in "
+                f"{self.folder} was made from {self.pretrained_sha256[:12]}."
+            )
+        return checkpoint
 
     @cached_property
     def vectors(self) -> dict[str, TaskVector]:
@@ -123,12 +151,20 @@ class Artifacts:
 
     @cached_property
     def surfaces(self) -> dict[str, LogitSurface]:
-        """Validation surfaces by task."""
-        return {n: LogitSurface.load(self.folder / "surfaces" / f"{n}.validation.safetensors") for n in self.tasks}
+        """Validation surfaces by task, of those that the manifest lists a surface for."""
+        listed = {n: f for n in self.tasks if (f := self.surface_file(n)) in self.files}
+        return {name: LogitSurface.load(self.folder / file) for name, file in listed.items()}
+
+    @staticmethod
+    def surface_file(task: str) -> str:
+        """Where a task's surface lies in the folder."""
+        return f"surfaces/{task}.validation.safetensors"
 
     @cached_property
     def presets(self) -> dict[str, Preset]:
-        entries = read_json(self.folder / "tables" / "presets.json")
+        """The recipes chosen on validation; none where nothing was chosen."""
+        table = "tables/presets.json"
+        entries = read_json(self.folder / table) if table in self.files else []
         return {
             e["name"]: Preset(e["name"], e["title"], e["explanation"], Recipe.from_json(e["recipe"]), tuple(e["test"]))
             for e in entries
@@ -147,3 +183,26 @@ def write_manifest(folder: Path, fields: Mapping[str, Any]) -> None:
         if path.is_file() and path.name != "manifest.json" and not path.name.startswith(".")
     }
     write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, **fields, "files": files})
+
+
+def fetch_artifacts(repo: str) -> Path:
+    """The folder of a hub repository USER/REPO that `push` has filled, downloaded into the hub's cache.
+
+    Progress is shown on the terminal. Without a network the copy of an earlier download counts. Raises
+    `BadArtifactError` for a repository that is not there, holds no artifacts, or cannot be reached.
+    """
+    try:
+        folder = Path(snapshot_download(repo))
+    except RepositoryNotFoundError as error:
+        raise BadArtifactError(
+            f"The hub has no repository {repo!r}, or it is private; a folder or the id USER/REPO of a model repository "
+            "is accepted."
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise BadArtifactError(
+            f"{repo!r} is no folder here and could not be fetched from the hub ({type(error).__name__}); check the name "
+            "and the network."
+        ) from error
+    if not (folder / "manifest.json").is_file():
+        raise BadArtifactError(f"The hub repository {repo!r} holds no manifest.json: it is no artifacts folder.")
+    return folder

@@ -1,23 +1,22 @@
 """CLAP checkpoints through transformers: the only importer of transformers.
 
-A checkpoint is loaded once and never changed. Edited weights travel beside it and are applied for one forward pass by
-`torch.func.functional_call`.
+A checkpoint is loaded once and never changed. Edited weights travel beside it; a forward pass takes them over into a
+tower of its own (`tower.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
-from torch.func import functional_call
 from transformers import (
     AutoTokenizer,
     ClapConfig,
@@ -32,16 +31,20 @@ from transformers.utils import logging
 
 from .errors import BadArtifactError, IncompatibleWeightsError
 from .features import FeatureConfig
+from .laion import folder_config
 from .task_vector import TaskVector
+from .tower import TowerPool
 from .weights import Weights
 
-BATCH = 64  # windows a forward pass: larger batches gain nothing on 2 cores
+BATCH = 16  # windows a forward pass: 64 are no faster on 2 cores and take 200 MB more
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # RoBERTa's order: ids 0 to 4
 PAD = SPECIAL_TOKENS.index("<pad>")
 
 Precision = Literal["float32", "bfloat16"]
-BFLOAT16_PARAMETERS = 10_000_000  # a smaller tower is slower in bfloat16 at one window: conversions outweigh the gain
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BFLOAT16_COSINE = 0.999  # least cosine of an embedding to its float32 one that is accepted
+MAX_TOWERS = 4  # forward passes at once; each keeps a copy of the edited parameters
+LARGE_PARAMETERS = 10_000_000  # one pass of such a tower keeps all cores busy, and its copy is 40 MB or more
 
 
 class AudioTower(torch.nn.Module):
@@ -60,17 +63,6 @@ class AudioTower(torch.nn.Module):
     def weights(self) -> Weights:
         """A copy of what task arithmetic edits: parameters only; BatchNorm statistics are not weights."""
         return Weights.from_tensors({name: p.detach().float() for name, p in self.named_parameters()})
-
-
-class _Along(torch.nn.Module):
-    """The tower once for each step; what the steps do to its parameters is the caller's."""
-
-    def __init__(self, tower: AudioTower) -> None:
-        super().__init__()
-        self.tower = tower
-
-    def forward(self, input_features: torch.Tensor, steps: Iterable[None]) -> torch.Tensor:
-        return torch.stack([self.tower(input_features) for _ in steps])
 
 
 class TextTower(torch.nn.Module):
@@ -108,37 +100,57 @@ class Checkpoint:
         self._tower = AudioTower(self.model)
         self._tokenizer = processor.tokenizer
         self.pretrained = self._tower.weights()
-        # functional_call swaps tensors inside the module while it runs: one call at a time.
-        self._lock = threading.Lock()
+        for name, view in self.pretrained.tensors().items():  # one copy of the weights is enough
+            self._tower.get_parameter(name).data = view
+        n = 1 if self.pretrained.layout.size >= LARGE_PARAMETERS else min(MAX_TOWERS, torch.get_num_threads())
+        window = torch.zeros(2, 1, self.features.n_frames, self.features.n_mels)
+        self._towers = TowerPool(self._tower, self.pretrained.layout, window, n, default_device())
 
     @classmethod
     def from_folder(cls, folder: Path, name: str | None = None, precision: Precision = "float32") -> Checkpoint:
         """Load a folder as `ClapModel.save_pretrained` and `ClapProcessor.save_pretrained` write it.
 
-        Raises `BadArtifactError` for a folder that is missing or not an unfused CLAP checkpoint.
+        Raises `BadArtifactError` for a folder that is missing, not an unfused CLAP checkpoint, or lacks a tensor.
         """
-        if not (folder / "config.json").is_file():
-            raise BadArtifactError(f"{folder} holds no config.json: a CLAP checkpoint folder is expected.")
-        config = json.loads((folder / "config.json").read_text())
-        if config.get("model_type") != "clap":
-            raise BadArtifactError(
-                f"{folder} is a {config.get('model_type')!r} model; a 'clap' checkpoint is expected."
-            )
-        if config["audio_config"].get("enable_fusion"):
-            raise BadArtifactError(f"{folder} is a fused CLAP checkpoint; only unfused ones are supported.")
-        logging.disable_progress_bar()  # loading takes a tenth of a second
-        model = ClapModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        return cls(name or folder.name, model, ClapProcessor.from_pretrained(folder, local_files_only=True), precision)
+        folder_config(folder)
+        model = _pretrained(str(folder), folder, local_files_only=True)
+        try:
+            processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise BadArtifactError(f"{folder} lacks the files of a tokenizer or of a feature extractor.") from error
+        return cls(name or folder.name, model, processor, precision)
+
+    @classmethod
+    def from_state(
+        cls,
+        name: str,
+        config: Mapping[str, Any],
+        state: Mapping[str, torch.Tensor],
+        preprocessor: Mapping[str, Any],
+        tokenizer: str,
+        precision: Precision = "float32",
+    ) -> Checkpoint:
+        """From tensors under `ClapModel`'s names, which are copied, and the dictionary of `ClapConfig`.
+
+        `preprocessor` holds the arguments of `ClapFeatureExtractor`; `tokenizer` is a folder or a hub id. Raises
+        `BadArtifactError` for a missing tensor and for a tokenizer that is not there or has more tokens than the model.
+        """
+        copies = {key: tensor.clone() for key, tensor in state.items()}
+        model = _pretrained(name, None, config=ClapConfig.from_dict(dict(config)), state_dict=copies)
+        loaded, words = load_tokenizer(tokenizer), model.text_model.config.vocab_size
+        if len(loaded) > words:
+            raise BadArtifactError(f"The tokenizer {tokenizer!r} has {len(loaded)} tokens, the model {words}.")
+        return cls(name, model, ClapProcessor(ClapFeatureExtractor(**preprocessor), loaded), precision)
 
     def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None) -> torch.Tensor:
         """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained)."""
         weights = weights or self.pretrained
         self._check(weights)
-        tensors = weights.tensors()
         embedded = []
-        for batch in mel.split(BATCH):  # the lock is free between batches: a visitor's clip need not wait for hundreds
-            with self._lock, self._inference():
-                embedded.append(functional_call(self._tower, tensors, (batch,)))
+        for batch in mel.split(BATCH):  # a tower is free again after each: a visitor's clip need not wait for hundreds
+            with self._towers.borrow() as tower:
+                tower.load(weights)
+                embedded.append(tower.embed(batch, DTYPES[self.precision]))
         return torch.cat(embedded)
 
     def embed_along(
@@ -146,26 +158,29 @@ class Checkpoint:
     ) -> torch.Tensor:
         """Windows (n, 1, frames, mels) -> unit embeddings (p, n, dim) under `weights` + λ `vector` for each of p λ.
 
-        One buffer is rewritten in place for every λ. Faster on CPU than `torch.func.vmap` over stacked weights, which
-        takes the fused bias and affine steps of each layer apart.
+        The λ are shared out over the towers. Faster on CPU than `torch.func.vmap` over stacked weights, which takes the
+        fused bias and affine steps of each layer apart.
         """
         self._check(weights)
         weights.layout.check_same(vector.layout, f"The weights and the task vector {vector.name!r}")
-        buffer = torch.empty_like(weights.buffer)
+        out = torch.empty(len(scaling_coefs), len(mel), self.dim)
+        n = self._towers.size
 
-        def steps() -> Iterator[None]:
-            for scaling_coef in scaling_coefs:
-                torch.add(weights.buffer, vector.buffer, alpha=scaling_coef, out=buffer)
-                yield
+        def share(first: int) -> None:
+            with self._towers.borrow() as tower:
+                for i in range(first, len(scaling_coefs), n):
+                    tower.load_sum(weights, vector, scaling_coefs[i])
+                    out[i] = tower.embed(mel, DTYPES[self.precision])
 
-        tensors = {f"tower.{name}": view for name, view in weights.layout.views(buffer).items()}
-        with self._lock, self._inference():
-            return functional_call(_Along(self._tower), tensors, (mel, steps()))
+        with ThreadPoolExecutor(n) as threads:
+            list(threads.map(share, range(n)))
+        return out
 
-    @property
-    def gains_from_bfloat16(self) -> bool:
-        """Whether this CPU and this tower are of the kind for which bfloat16 was measured to be faster."""
-        return has_bfloat16() and self.pretrained.layout.size >= BFLOAT16_PARAMETERS
+    def warm_up(self, mel: torch.Tensor) -> None:
+        """One pass over these windows (n, 1, frames, mels) in every tower: later ones record and allocate nothing."""
+        for tower in self._towers.all():
+            tower.load(self.pretrained)
+            tower.embed(mel, DTYPES[self.precision])
 
     def try_bfloat16(self, mel: torch.Tensor, head: torch.Tensor) -> bool:
         """Compute in bfloat16 from now on if that changes no answer on these windows.
@@ -185,12 +200,6 @@ class Checkpoint:
         if weights.layout != self.pretrained.layout:
             raise IncompatibleWeightsError(f"These weights do not have the layout of checkpoint {self.name!r}.")
 
-    @contextlib.contextmanager
-    def _inference(self) -> Iterator[None]:
-        rounded = self.precision == "bfloat16"
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=rounded, cache_enabled=False):
-            yield
-
     def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
         """Texts -> unit embeddings (n, dim). The text tower is frozen: one answer a checkpoint."""
         limit = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa positions start after padding
@@ -208,10 +217,54 @@ class Checkpoint:
         return AudioTower(copy)
 
 
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is emulated and slower than float32."""
     flags = Path("/proc/cpuinfo")
     return flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) is not None
+
+
+def _pretrained(origin: str, *source: Any, **options: Any) -> ClapModel:
+    """`ClapModel.from_pretrained` in silence, but refusing parameters that it would make up or leave out."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # of a missing buffer, which the architecture fixes
+    logging.disable_progress_bar()  # loading takes a tenth of a second
+    try:
+        loaded: Any = ClapModel.from_pretrained(
+            *source, dtype=torch.float32, output_loading_info=True, weights_only=True, **options
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise BadArtifactError(
+            f"The weights of {origin} are missing, damaged or do not fit its config.json."
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    model, report = loaded
+    trained = {*dict(model.named_parameters()), *(n for n, _ in model.named_buffers() if ".running_" in n)}
+    if missing := sorted(trained & set(report["missing_keys"])):
+        raise BadArtifactError(f"The weights of {origin} lack the tensor {missing[0]!r} ({len(missing)} in all).")
+    return model
+
+
+def load_tokenizer(tokenizer: str) -> Any:
+    """A folder or, unless offline, a hub id. Raises `BadArtifactError`."""
+    try:
+        return AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError) as error:
+        raise BadArtifactError(
+            f"There is no tokenizer {tokenizer!r}: a folder here or a model of the hub is expected."
+        ) from error
+
+
+def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Parameters of the whole model and of its edited part, from the dictionary of `ClapConfig`, without memory."""
+    with torch.device("meta"):
+        model = ClapModel(ClapConfig.from_dict(dict(config)))
+    edited = sum(parameter.numel() for parameter in AudioTower(model).parameters())
+    return sum(parameter.numel() for parameter in model.parameters()), edited
 
 
 def new_model(audio: Mapping, text: Mapping, projection_dim: int) -> ClapModel:
@@ -220,12 +273,18 @@ def new_model(audio: Mapping, text: Mapping, projection_dim: int) -> ClapModel:
 
 
 def save_checkpoint(
-    folder: Path, model: ClapModel, feature_config: Mapping, tokenizer_folder: Path, max_shard_size: str = "9MB"
+    folder: Path,
+    model: ClapModel,
+    feature_config: Mapping,
+    tokenizer: Path | str,
+    max_shard_size: str = "9MB",
+    dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write model (float16, in shards) and processor so that plain `transformers` loads the folder."""
-    model.half().save_pretrained(folder, max_shard_size=max_shard_size)
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
-    ClapProcessor(ClapFeatureExtractor(**feature_config), tokenizer).save_pretrained(folder)
+    """Write model (turned into `dtype`, in shards) and processor so that plain `transformers` loads the folder."""
+    model.to(dtype=dtype).save_pretrained(folder, max_shard_size=max_shard_size)  # type: ignore[call-arg]
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors makes them readable by their owner only
+    ClapProcessor(ClapFeatureExtractor(**feature_config), load_tokenizer(str(tokenizer))).save_pretrained(folder)
 
 
 def save_tokenizer(folder: Path, tokenizer: Tokenizer, max_tokens: int) -> None:

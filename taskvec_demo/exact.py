@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cache import BoundedCache
+from .cache import BoundedCache, release_memory
 from .clap import Checkpoint
 from .evaluation import TaskResult
 from .labelled import NOT_OF_TASK, LabelledSet
@@ -16,7 +16,8 @@ from .weights import Weights
 from .zero_shot import ZeroShotHead, clip_embeddings
 
 CACHE_BYTES = 16 * 2**20  # predictions of 1,500 recipes for 1,000 clips in five tasks
-BATCH = 64  # clips between two figures
+BATCH = 64  # clips between two figures, at most
+FIRST_BATCH = 8  # so that the first figure is there within a second on a full-size tower; then twice as many each time
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,22 @@ class ExactEvaluation:
         self._answers: BoundedCache[tuple[Recipe, int, int], np.ndarray] = BoundedCache(CACHE_BYTES, lambda a: a.nbytes)
 
     def stream(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
-        """Yield the figures after every `batch` clips. Closing the iterator stops the work.
+        """Yield the figures after the first clips, then after ever more, at most `batch`. Closing stops the work.
 
         Tasks without clips are left out, and without any nothing is yielded. Raises `BadAudioError` for a clip that
         cannot be read.
         """
         pretrained, total = Recipe(recipe.checkpoint), len(self.labelled)
         before, after = (np.empty((len(self.labelled.tasks), total), np.int64) for _ in range(2))
-        for start in range(0, total, batch):
-            stop = min(start + batch, total)
-            before[:, start:stop] = self._predictions(pretrained, start, stop)
-            after[:, start:stop] = (
-                self._predictions(recipe, start, stop) if recipe.coefficients else before[:, start:stop]
-            )
-            yield ExactFigures(self._results(before[:, :stop], after[:, :stop]), stop, total)
+        try:
+            for start, stop in steps(total, batch):
+                before[:, start:stop] = self._predictions(pretrained, start, stop)
+                after[:, start:stop] = (
+                    self._predictions(recipe, start, stop) if recipe.coefficients else before[:, start:stop]
+                )
+                yield ExactFigures(self._results(before[:, :stop], after[:, :stop]), stop, total)
+        finally:
+            release_memory()
 
     def _predictions(self, recipe: Recipe, start: int, stop: int) -> np.ndarray:
         """Class indices (n_tasks, stop - start) of clips; what they say of a task that a clip is not of is not used."""
@@ -79,3 +82,12 @@ class ExactEvaluation:
             split = self.labelled.split
             results.append(TaskResult(task, split, "exact", labels[own], before[row, own], after[row, own]))
         return results
+
+
+def steps(total: int, batch: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of batches that grow from FIRST_BATCH to `batch` clips. The same for every recipe."""
+    start, size = 0, min(FIRST_BATCH, batch)
+    while start < total:
+        stop = min(start + size, total)
+        yield start, stop
+        start, size = stop, min(2 * size, batch)

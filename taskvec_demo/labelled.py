@@ -1,17 +1,16 @@
 """Labelled clips on this machine: what exact accuracies are measured on. Their features stay in memory.
 
-Recordings lie in a folder of sets, `<data>/<set>/clips.csv` with at least the columns file, label and split; a task
-says which set is its own and which columns make up a class name. The checkpoint's artifacts may hold clips that the
-project synthesized itself, `<artifacts>/synthesized/clips.csv` with the columns file, task and label. Paths in `file`
-start where the table lies.
+Recordings lie in a folder of sets, `<data>/<set>`, each with `clips.csv` (file, label, split) or in another of the
+known `layouts`; a task says which set is its own and whether label, or gender and label, make up a class name. The
+checkpoint's artifacts may hold clips that the project synthesized itself, `<artifacts>/synthesized/clips.csv` with the
+columns file, task and label. Paths in `file` start where the table lies.
 """
 
 from __future__ import annotations
 
-import csv
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -22,11 +21,13 @@ import torch
 from .audio import load_clip, windows
 from .errors import BadArtifactError
 from .features import FeatureConfig, log_mel
+from .layouts import TABLE, RecordingSet, read_set
+from .recordings import VALIDATION, table_rows
 from .tasks import Task
 
-TABLE = "clips.csv"
-VALIDATION, SYNTHESIZED = "validation", "synthesized"  # what `TaskResult.split` says of the clips
+SYNTHESIZED = "synthesized"  # what `TaskResult.split` says of such clips, as it says "validation" of recordings
 MAX_WINDOWS = 2  # of a clip, as in `lab.datasets`: exact and tabulated figures are about the same sound
+LABEL_COLUMNS = ("label", "gender")  # of a recording, that class names may be made of
 NOT_OF_TASK = -1  # class index of a clip that a task does not have
 
 
@@ -41,19 +42,19 @@ class LabelledClip:
 def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) -> list[LabelledClip]:
     """The clips of one split, those of every set that is there; sets that are not are left out.
 
-    Raises `BadArtifactError` when `data` holds no clip of any task, or a table lacks a column.
+    Raises `BadArtifactError` when `data` holds no clip of any task, a set has no known layout or lacks a column.
     """
     found: dict[Path, dict[str, int]] = defaultdict(dict)
     folders = {name: task.clips_folder for name, task in tasks.items() if task.clips_folder}
+    sets = {f: read_set(data / f) for f in dict.fromkeys(folders.values()) if (data / f).is_dir()}
     for name, folder in folders.items():
-        table = data / folder / TABLE
-        if not table.is_file():
+        if folder not in sets:
             continue
-        columns = tasks[name].clip_label
-        for row in _rows(table, ("file", "split", *columns)):
-            class_name = "_".join(row[column] for column in columns)
-            if row["split"] == split and class_name in tasks[name].class_names:
-                found[table.parent / row["file"]][name] = tasks[name].class_names.index(class_name)
+        columns = _known_columns(tasks[name], data / folder, sets[folder])
+        for recording in sets[folder].recordings:
+            class_name = "_".join(getattr(recording, column) for column in columns)
+            if recording.split == split and class_name in tasks[name].class_names:
+                found[data / folder / recording.file][name] = tasks[name].class_names.index(class_name)
     if not found:
         wanted = ", ".join(f"{folder}/{TABLE}" for folder in dict.fromkeys(folders.values())) or "none"
         raise BadArtifactError(
@@ -62,24 +63,26 @@ def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) 
     return [LabelledClip(path, classes) for path, classes in found.items()]
 
 
+def _known_columns(task: Task, folder: Path, recordings: RecordingSet) -> tuple[str, ...]:
+    """The task's columns, all of which the set can tell."""
+    for column in task.clip_label:
+        if column not in LABEL_COLUMNS or not any(getattr(r, column) for r in recordings.recordings):
+            raise BadArtifactError(
+                f"{folder} lacks the column {column!r}, which the classes of the task {task.name!r} are made of; "
+                f"they must be made of: {', '.join(LABEL_COLUMNS)}."
+            )
+    return task.clip_label
+
+
 def read_synthesized(folder: Path, tasks: Mapping[str, Task]) -> list[LabelledClip]:
     """The synthesized clips of the known tasks; none where there is no table. Raises `BadArtifactError`."""
     table = folder / TABLE
     found = []
-    for row in _rows(table, ("file", "task", "label")) if table.is_file() else ():
+    for row in table_rows(table, ("file", "task", "label")) if table.is_file() else ():
         task = tasks.get(row["task"])
         if task is not None and row["label"] in task.class_names:
             found.append(LabelledClip(folder / row["file"], {task.name: task.class_names.index(row["label"])}))
     return found
-
-
-def _rows(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    with table.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [c for c in columns if c not in (reader.fieldnames or ())]
-        if missing:
-            raise BadArtifactError(f"{table} lacks the column {missing[0]!r}; it must have: {', '.join(columns)}.")
-        yield from reader
 
 
 def stratified(clips: Iterable[LabelledClip]) -> list[LabelledClip]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +15,16 @@ import torch
 from .artifacts import Artifacts
 from .audio import load_clip, windows
 from .cache import BoundedCache
-from .clap import Checkpoint, Precision
+from .clap import Checkpoint, Precision, has_bfloat16
 from .edit import apply_recipe
 from .errors import BadRecipeError
 from .evaluation import TaskResult
 from .exact import BATCH, ExactEvaluation, ExactFigures
 from .features import log_mel
 from .labelled import SYNTHESIZED, VALIDATION, LabelledSet, read_folder, read_synthesized
+from .own_vectors import UploadedVectors, read_all
 from .recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
+from .task_vector import TaskVector
 from .trace import Trace
 from .weights import Weights
 from .zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
@@ -75,28 +77,35 @@ class Workbench:
 
     `data`: a folder of labelled recordings (`labelled.py`) to measure exact figures on; without it the clips that the
     artifacts synthesize are used, if they hold any. `precision` "auto" is bfloat16 where `Checkpoint.try_bfloat16`
-    finds that it helps and harms no answer on the examples.
+    finds that it helps and harms no answer on the examples. `own` are files of further task vectors; `checkpoint` is
+    that of the artifacts, where it is open already.
     """
 
     def __init__(
-        self, artifacts: Artifacts, data: Path | None = None, precision: Precision | Literal["auto"] = "auto"
+        self,
+        artifacts: Artifacts,
+        data: Path | None = None,
+        precision: Precision | Literal["auto"] = "auto",
+        own: Sequence[Path] = (),
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.artifacts, self.data = artifacts, data
-        wanted: Precision = "float32" if precision == "auto" else precision
-        self.checkpoint = Checkpoint.from_folder(artifacts.model_folder, artifacts.name, wanted)
-        self.vectors = artifacts.vectors
+        self.checkpoint = checkpoint or artifacts.open_checkpoint("float32" if precision == "auto" else precision)
+        pretrained = self.checkpoint.pretrained
+        self.vectors = artifacts.vectors | read_all(own, pretrained, artifacts.name, artifacts.vectors)
+        self.uploads = UploadedVectors(pretrained, artifacts.name)
         self.tasks = artifacts.tasks
         self._edits: BoundedCache[Recipe, Weights] = BoundedCache(EDITED_CACHE_BYTES, lambda w: w.buffer.nbytes)
         self._clips: BoundedCache[tuple[Path, str], _EmbeddedClip] = BoundedCache(CLIP_CACHE_BYTES, lambda c: c.nbytes)
         self._traces: BoundedCache[tuple, torch.Tensor] = BoundedCache(TRACE_CACHE_BYTES, lambda t: t.nbytes)
         self._head = functools.lru_cache(maxsize=64)(self._embed_labels)
-        if data is not None:
+        if data is not None and self.tasks:
             clips, split = read_folder(data, self.tasks), VALIDATION
         else:
             clips, split = read_synthesized(artifacts.folder / SYNTHESIZED, self.tasks), SYNTHESIZED
         self.labelled = LabelledSet(clips, self.tasks, self.checkpoint.features, split)
         self._exact = ExactEvaluation(self.labelled, self.checkpoint, artifacts.heads, self._edited)
-        if precision == "auto" and self.checkpoint.gains_from_bfloat16:
+        if precision == "auto" and has_bfloat16() and artifacts.examples:
             self._try_bfloat16()
 
     def _try_bfloat16(self) -> None:
@@ -109,7 +118,7 @@ class Workbench:
     def warm_up(self) -> None:
         """Everything that the first clip would otherwise wait for: filters, kernels, memory, the default labels."""
         silence = np.zeros((1, self.checkpoint.features.n_samples), np.float32)
-        self.checkpoint.embed_audio(log_mel(silence, self.checkpoint.features))
+        self.checkpoint.warm_up(log_mel(silence, self.checkpoint.features))
         self._head(self.artifacts.default_labels)
 
     @property
@@ -117,7 +126,8 @@ class Workbench:
         return self.artifacts.name
 
     def check(self, recipe: Recipe) -> Recipe:
-        """The recipe itself, if it is one of this checkpoint and names only its vectors; else `BadRecipeError`."""
+        """The recipe itself, if it is one of this checkpoint and names only vectors that are here: its own and
+        uploaded ones; else `BadRecipeError`."""
         if recipe.checkpoint != self.name:
             raise BadRecipeError(f"The recipe is for checkpoint {recipe.checkpoint!r}; this one is {self.name!r}.")
         pinned, ours = recipe.pretrained_sha256, self.checkpoint.pretrained.sha256
@@ -125,8 +135,12 @@ class Workbench:
             raise BadRecipeError(
                 f"The recipe is for pre-trained weights {str(pinned)[:12]}; those of {self.name!r} are {ours[:12]}."
             )
-        recipe.check_vectors(self.vectors)
+        recipe.check_vectors([*self.vectors, *(name for name in recipe.coefficients if name in self.uploads)])
         return recipe
+
+    def vector(self, name: str) -> TaskVector:
+        """A vector by the name that recipes give it. Raises `BadRecipeError` for one that is not here."""
+        return self.vectors[name] if name in self.vectors else self.uploads.get(name)
 
     def recipe(self, text: str | dict | None) -> Recipe:
         """A checked recipe from JSON; empty text is the pre-trained model itself."""
@@ -165,7 +179,7 @@ class Workbench:
 
         Only the clip's first `TRACED_WINDOWS` windows are heard; `notes` say so of longer ones. Raises as `classify`.
         """
-        Recipe(self.name, {vector: 1.0}).check_vectors(self.vectors)
+        traced = self.vector(vector)
         others = {name: value for name, value in self.check(recipe).coefficients.items() if name != vector}
         rest = Recipe(self.name, others)
         head = self._head(parse_labels(labels) or self.artifacts.default_labels)
@@ -176,7 +190,7 @@ class Workbench:
 
         def embed() -> torch.Tensor:
             mel = heard.mel[:TRACED_WINDOWS]
-            along = self.checkpoint.embed_along(mel, self._edited(rest), self.vectors[vector], axis.tolist())
+            along = self.checkpoint.embed_along(mel, self._edited(rest), traced, axis.tolist())
             return torch.stack([clip_embedding(windows_of_one) for windows_of_one in along])
 
         embedded = self._traces.get((digest, rest, vector, n_points), embed)
@@ -190,7 +204,8 @@ class Workbench:
     def _edited(self, recipe: Recipe) -> Weights:
         if not recipe.coefficients:
             return self.checkpoint.pretrained
-        return self._edits.get(recipe, lambda: apply_recipe(self.checkpoint.pretrained, self.vectors, recipe))
+        vectors = {name: self.vector(name) for name in recipe.coefficients}
+        return self._edits.get(recipe, lambda: apply_recipe(self.checkpoint.pretrained, vectors, recipe))
 
     def _heard(self, path: Path, digest: str) -> _EmbeddedClip:
         # `digest` is part of the key: a temporary name may be used again for another recording. So is the name, which
@@ -214,11 +229,12 @@ class Workbench:
     def evaluate(self, recipe: Recipe) -> list[TaskResult]:
         """Validation accuracies of every task, control first.
 
-        `grid` where this very recipe was measured, else the surface's `estimate`. Raises `BadRecipeError` outside the
+        `grid` where this very recipe was measured, else the surface's `estimate`. A task without a surface, or with one
+        that does not know a vector of the recipe, has no accuracy and is left out. Raises `BadRecipeError` outside the
         measured box.
         """
-        self.check(recipe)
-        return [self._result(task, recipe) for task in self.tasks]
+        used = set(self.check(recipe).coefficients)
+        return [self._result(t, recipe) for t, s in self.artifacts.surfaces.items() if used <= set(s.vectors)]
 
     def exact(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
         """Measure the edited weights on the labelled clips of this machine, figures growing batch by batch.
@@ -232,11 +248,17 @@ class Workbench:
     def figures(self, recipe: Recipe, split: str = "validation") -> list[dict[str, Any]]:
         """The JSON of `/evaluate`.
 
-        Test figures exist only for recipes that were chosen on validation beforehand (the presets); any other, or
-        another split, is a `BadRecipeError`.
+        Test figures exist only for recipes that were chosen on validation beforehand (the presets); any other, another
+        split, or a recipe that no task has an accuracy for, is a `BadRecipeError`.
         """
         if split == "validation":
-            return [result.to_dict() for result in self.evaluate(recipe)]
+            results = self.evaluate(recipe)
+            if not results:
+                raise BadRecipeError(
+                    f"No accuracy was measured or can be estimated for {recipe.formula()}; the app measures it on "
+                    "labelled recordings: `python app.py --data DIR`."
+                )
+            return [result.to_dict() for result in results]
         if split == "test":
             return self._test_figures(self.check(recipe))
         raise BadRecipeError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
@@ -263,7 +285,7 @@ class Workbench:
         for preset in self.artifacts.presets.values():
             if preset.recipe.coefficients == recipe.coefficients:
                 return list(preset.test)
-        names = "; ".join(p.recipe.formula() for p in self.artifacts.presets.values())
+        names = "; ".join(p.recipe.formula() for p in self.artifacts.presets.values()) or "none here"
         raise BadRecipeError(
             f"Test figures exist only for recipes chosen on validation ({names}); use split 'validation' for this one."
         )

@@ -21,14 +21,13 @@ import torch
 from taskvec_demo.artifacts import save_head, write_manifest
 from taskvec_demo.clap import Checkpoint, new_model, save_checkpoint, save_tokenizer
 from taskvec_demo.lab import tiny
-from taskvec_demo.lab.bench import ALL_TASKS
 from taskvec_demo.lab.captions import TEMPLATES, all_captions
 from taskvec_demo.lab.sweep import main_vectors, sweep_points
 from taskvec_demo.lab.synth import write_examples, write_labelled_set
 from taskvec_demo.lab.tables import build_tables
 from taskvec_demo.lab.text_distillation import TEXT
+from taskvec_demo.lab.tiny_study import DEFAULT_LABELS, FINE_TUNINGS, TASKS, TINY
 from taskvec_demo.lab.tokenizer import MAX_TOKENS, train_tokenizer
-from taskvec_demo.lab.vectors import DEFAULT_LABELS, FINE_TUNINGS, TASKS
 from taskvec_demo.labelled import SYNTHESIZED
 from taskvec_demo.surface import LogitSurface, sparse_exponents
 from taskvec_demo.task_vector import TaskVector
@@ -63,7 +62,7 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
     """Write everything that `precomputed/tiny-clap` holds, and the manifest, under `folder`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        checkpoint = _write_model(folder / "model")
+        checkpoint = write_random_model(folder / "model")
         for name, spec in FINE_TUNINGS.items():
             _random_vector(checkpoint.pretrained, name, spec.task).save(folder / "vectors" / f"{name}.safetensors")
     for name, task in TASKS.items():
@@ -91,7 +90,7 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
     )
 
 
-def _write_model(folder: Path) -> Checkpoint:
+def write_random_model(folder: Path) -> Checkpoint:
     tokenizer = train_tokenizer(all_captions(), VOCABULARY)
     text = SMALL_TEXT | {"vocab_size": tokenizer.get_vocab_size()}
     model = new_model(AUDIO, text, DIM)
@@ -150,24 +149,24 @@ def synthetic_surface(task: Task, split: str, seed: int = 0) -> LogitSurface:
     names = list(FINE_TUNINGS)
     points, held_out = sweep_points(names[:-3], names[-3:])
     logits, labels = synthetic_logits(task, split, points, seed)
-    powers = sparse_exponents(len(names), main_vectors(task.name, names))
+    powers = sparse_exponents(len(names), main_vectors(TINY, task.name, names))
     return LogitSurface.fit(task.name, split, names, points, logits, labels, held_out, powers)
 
 
 class MadeUpModel:
     """Stands in for `lab.bench.Bench`: "measures" recipes on made-up clips. Baselines do nothing to it."""
 
-    checkpoint_name = NAME
+    checkpoint_name, study = NAME, TINY
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
     def labels(self, split: str) -> dict[str, np.ndarray]:
-        return {name: synthetic_logits(t, split, self._point({}), self.seed)[1] for name, t in ALL_TASKS.items()}
+        return {name: synthetic_logits(t, split, self._point({}), self.seed)[1] for name, t in TINY.all_tasks.items()}
 
     def predictions(self, split: str, coefficients: Mapping[str, float]) -> dict[str, np.ndarray]:
         point = self._point(coefficients)
-        return {n: synthetic_logits(t, split, point, self.seed)[0][0].argmax(-1) for n, t in ALL_TASKS.items()}
+        return {n: synthetic_logits(t, split, point, self.seed)[0][0].argmax(-1) for n, t in TINY.all_tasks.items()}
 
     def _point(self, coefficients: Mapping[str, float]) -> np.ndarray:
         return np.array([[coefficients.get(v, 0.0) for v in FINE_TUNINGS]])

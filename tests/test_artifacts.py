@@ -13,7 +13,7 @@ import pytest
 from taskvec_demo.artifacts import Artifacts, read_json, sha256_of, write_json, write_manifest
 from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import BadArtifactError
-from taskvec_demo.lab.vectors import FINE_TUNINGS, TASKS
+from taskvec_demo.lab.tiny_study import FINE_TUNINGS, TASKS
 from taskvec_demo.task_vector import TaskVector
 
 SHIPPED = Path(__file__).parent.parent / "precomputed" / "tiny-clap"

@@ -20,6 +20,7 @@ COMMANDS = (
     "sweep",
     "tables",
     "build",
+    "vector",
 )
 
 

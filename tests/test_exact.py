@@ -18,6 +18,7 @@ from taskvec_demo.artifacts import Artifacts
 from taskvec_demo.audio import load_clip, windows
 from taskvec_demo.edit import apply_recipe
 from taskvec_demo.errors import BadArtifactError, BadRecipeError
+from taskvec_demo.exact import FIRST_BATCH, steps
 from taskvec_demo.features import log_mel
 from taskvec_demo.lab.synth import synthesize
 from taskvec_demo.recipe import Recipe
@@ -121,15 +122,24 @@ def test_closing_the_stream_stops_the_work(measuring, monkeypatch):
     assert len(embedded) == 8  # the batch that was done is not done again
 
 
+def test_batches_grow_and_leave_nothing_out():
+    for total, batch in ((0, 64), (5, 64), (100, 64), (100, 3)):
+        bounds = list(steps(total, batch))
+        assert [i for start, stop in bounds for i in range(start, stop)] == list(range(total))
+        assert max((stop - start for start, stop in bounds), default=0) <= batch
+    assert [stop - start for start, stop in steps(200, 64)] == [FIRST_BATCH, 16, 32, 64, 64, 16]
+
+
 def test_what_was_measured_is_kept_and_the_pretrained_model_is_measured_once(measuring, monkeypatch):
     embedded, embed = [], measuring.checkpoint.embed_audio
     monkeypatch.setattr(measuring.checkpoint, "embed_audio", lambda mel, w: embedded.append(w) or embed(mel, w))
     once = list(measuring.exact(recipe(**EDIT), batch=10))
     again = list(measuring.exact(recipe(**EDIT), batch=10))
-    assert len(embedded) == 4
+    n = len(list(steps(len(measuring.labelled), 10)))  # batches
+    assert len(embedded) == 2 * n
     assert [r.to_dict() for r in once[-1].results] == [r.to_dict() for r in again[-1].results]
     list(measuring.exact(recipe(urban=0.2), batch=10))
-    assert len(embedded) == 6  # two batches of the new recipe alone
+    assert len(embedded) == 3 * n  # those of the new recipe alone
     same = list(measuring.exact(recipe(), batch=10))
     assert len(embedded) == 6
     for result in same[-1].results:

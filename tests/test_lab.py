@@ -12,12 +12,13 @@ import torch
 
 from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import TaskVecError
-from taskvec_demo.lab import captions, finetune, pretrain, reworded, tiny
+from taskvec_demo.lab import captions, pretrain, reworded, tiny
 from taskvec_demo.lab.augment import augment, mixup
 from taskvec_demo.lab.datasets import ClipRow, MelStore, read_rows
+from taskvec_demo.lab.experiment import Experiment, task_heads
 from taskvec_demo.lab.measure import embed_rows, embed_tasks
 from taskvec_demo.lab.rewordings import REWORDINGS
-from taskvec_demo.lab.vectors import ANALOGY_CLASSES, FINE_TUNINGS, FineTuning, labelled, training_set
+from taskvec_demo.lab.tiny_study import ANALOGY_CLASSES, FINE_TUNINGS, TINY
 from tests.random_artifacts import AUDIO, DIM
 
 PER_SPLIT = {"train": 3, "validation": 2, "test": 2}
@@ -119,7 +120,7 @@ def test_every_caption_of_pretraining_has_wordings(store: MelStore) -> None:
 def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
     d = ANALOGY_CLASSES[3].split("_")
     for name in ANALOGY_CLASSES[:3]:
-        rows, labels, prompts = training_set(store, FINE_TUNINGS[name], "train")
+        rows, labels, prompts = TINY.training_set(store, FINE_TUNINGS[name], "train")
         assert captions.EMOTION[ANALOGY_CLASSES[3]] not in prompts
         assert not [r for r in rows if [r.gender, r.label] == d]
         own = {(r.gender, r.label) for r, label in zip(rows, labels, strict=True) if label == 0}
@@ -128,7 +129,7 @@ def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
         assert all(
             prompts[k].startswith(f"a {'wo' * (r.gender == 'female')}man") for r, k in zip(rows, labels, strict=True)
         )
-    rows, *_ = training_set(store, FINE_TUNINGS["emotion"], "train")
+    rows, *_ = TINY.training_set(store, FINE_TUNINGS["emotion"], "train")
     assert [r for r in rows if [r.gender, r.label] == d]  # the filter is not empty-handed by accident
 
 
@@ -211,35 +212,11 @@ def test_pretraining_saves_resumes_and_exports(
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_fine_tuning_learns_and_changes_parameters_only(
-    tmp_path: Path, store: MelStore, checkpoint: Checkpoint
-) -> None:
-    spec = FineTuning("urban", "urban", epochs=40, peak_rate=3e-3)
-    buffers = {k: v.clone() for k, v in checkpoint.model.named_buffers()}
-    vector = finetune.finetune(checkpoint, store, spec, tmp_path / "urban.safetensors")
-    assert vector.pretrained_sha256 == checkpoint.pretrained.sha256
-    assert set(vector.layout.names) == set(checkpoint.pretrained.layout.names)
-    assert not [n for n in vector.layout.names if "running" in n]
-    assert all(torch.equal(v, buffers[k]) for k, v in checkpoint.model.named_buffers())
-    figures = vector.metadata["metrics"]["validation"]
-    assert figures["finetuned"]["accuracy"] > figures["pretrained"] + 0.15
-    assert figures["n"] == 20
-
-
-def test_the_norm_statistics_stay_as_they_are_in_training(checkpoint: Checkpoint) -> None:
-    tower = checkpoint.trainable_tower()
-    finetune.training_mode(tower)
-    norms = [m for m in tower.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    assert norms
-    assert not any(m.training for m in norms)
-    assert tower.training
-
-
 # -- measuring -------------------------------------------------------------------------------------------------------
 
 
 def test_clips_of_two_tasks_are_embedded_alike(store: MelStore, checkpoint: Checkpoint) -> None:
-    clips = {t: labelled(store, t, "test")[0] for t in ("emotion", "analogy")}
+    clips = {t: TINY.labelled(store, t, "test")[0] for t in ("emotion", "analogy")}
     together = embed_tasks(checkpoint, store, clips)
     alone = embed_rows(checkpoint, store, clips["analogy"])
     assert torch.allclose(together["analogy"], alone, atol=1e-5)
@@ -262,9 +239,9 @@ def test_rewordings_are_of_labels_that_exist() -> None:
 
 
 def test_reworded_counts_every_phrase_and_clip(store: MelStore, checkpoint: Checkpoint) -> None:
-    report = reworded.reworded(checkpoint, store)
+    report = reworded.reworded(Experiment(TINY, checkpoint, {}, task_heads(checkpoint, TINY), store))
     n = sum(len(p.split("; ")) for task in REWORDINGS.values() for p in task.values())
     assert report["phrases"]["all"]["n"] == n
     assert len(report["phrases"]["wrong"]) == round(n * (1 - report["phrases"]["all"]["rate"]))
-    assert report["esc10"]["n_clips"] == len(labelled(store, "esc10", "test")[0])
+    assert report["esc10"]["n_clips"] == len(TINY.labelled(store, "esc10", "test")[0])
     assert 0 <= report["esc10"]["reworded"] <= 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from taskvec_demo.lab import tables as lab_tables
-from taskvec_demo.lab.vectors import FINE_TUNINGS, TASKS
+from taskvec_demo.lab.tiny_study import FINE_TUNINGS, TASKS
 from taskvec_demo.ui.paper import NAMES, REPORTED, load_tables, paper_html
 from tests.test_protocol import MadeUp, random_like
 

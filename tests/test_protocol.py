@@ -15,25 +15,27 @@ from taskvec_demo.artifacts import Artifacts, read_json
 from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab import baselines, protocol, tables
-from taskvec_demo.lab.baselines import PAIR, random_name, random_vector, random_vectors
-from taskvec_demo.lab.bench import ALL_TASKS, SOMETHING, Bench, bench_clips
+from taskvec_demo.lab.baselines import random_name, random_vector, random_vectors
+from taskvec_demo.lab.bench import Bench
 from taskvec_demo.lab.datasets import ClipRow, MelStore
+from taskvec_demo.lab.experiment import Experiment, stored_vectors, task_heads
 from taskvec_demo.lab.protocol import Candidate, Choice, choose, choose_addition, choose_analogy, choose_negation
 from taskvec_demo.lab.report import TABLES, AnswerBook
-from taskvec_demo.lab.vectors import ANALOGY_CLASSES, DATASET, FINE_TUNINGS, TASKS, FineTuning
+from taskvec_demo.lab.study import SOMETHING, FineTuning
+from taskvec_demo.lab.tiny_study import ANALOGY_CLASSES, FINE_TUNINGS, PAIR, TASKS, TINY
 from taskvec_demo.statistics import mcnemar, wilson
-from taskvec_demo.zero_shot import ZeroShotHead
 
 ROOT = Path(__file__).parents[1]
 DATA, SHIPPED = ROOT.parent / "shared" / "data", ROOT / "precomputed" / "tiny-clap"
 A, B, C, D = ANALOGY_CLASSES
+ALL_TASKS = TINY.all_tasks
 N = 40  # clips a task of the made-up model
 
 
 class MadeUp:
     """A `Predictor` whose number of right answers on a task is a function of the coefficients."""
 
-    checkpoint_name = "tiny-clap"
+    checkpoint_name, study = "tiny-clap", TINY
 
     def __init__(self, **right) -> None:
         self.right, self.asked = right, []
@@ -125,7 +127,7 @@ def test_a_random_vector_has_the_norm_of_its_model_in_every_tensor(workbench) ->
         assert float(view.norm()) == pytest.approx(float(model.tensors()[name].norm()), rel=1e-4)
     assert one.sha256 == same.sha256 != other.sha256
     assert abs(one.cosine(model)) < 0.05
-    known = random_vectors(workbench.vectors)
+    known = random_vectors(TINY, workbench.vectors)
     target = workbench.vectors[B] + workbench.vectors[C] - workbench.vectors[A]
     assert known[random_name("analogy", 2)].norm == pytest.approx(target.norm, rel=1e-3)
 
@@ -137,9 +139,9 @@ def test_a_random_vector_has_the_norm_of_its_model_in_every_tensor(workbench) ->
 def store() -> MelStore:
     """One test and validation clip and two training clips of every class, each class with a spectrum of its own."""
     rows: list[ClipRow] = []
-    for dataset in dict.fromkeys(DATASET.values()):
-        task = next(t for t, d in DATASET.items() if d == dataset)
-        for name in TASKS[task].class_names:
+    tasks = {t.clips_folder: t for t in reversed(TASKS.values())}
+    for dataset, task in tasks.items():
+        for name in task.class_names:
             gender, label = name.split("_", 1) if dataset == "ravdess" else ("", name)
             for split, n in (("train", 2), ("validation", 1), ("test", 1)):
                 for i in range(n):
@@ -158,45 +160,42 @@ def checkpoint(artifacts_folder: Path) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def heads(checkpoint: Checkpoint) -> dict[str, ZeroShotHead]:
-    return {
-        n: ZeroShotHead.from_prompts(checkpoint.embed_text, t.class_names, t.prompts, t.templates)
-        for n, t in TASKS.items()
-    }
+def experiment(store: MelStore, checkpoint: Checkpoint, workbench) -> Experiment:
+    return Experiment(TINY, checkpoint, workbench.vectors, task_heads(checkpoint, TINY), store)
 
 
 def test_the_set_of_the_seed_is_the_control_with_d_as_something(store: MelStore) -> None:
-    rows, labels = bench_clips(store, SOMETHING.name, "test")
-    names = [SOMETHING.class_names[c] for c in labels]
+    rows, labels = TINY.labelled(store, SOMETHING, "test")
+    names = [ALL_TASKS[SOMETHING].class_names[c] for c in labels]
     assert names[:-1] == [r.label for r in rows[:-1]]
     assert names[-1] == "something"
     assert f"{rows[-1].gender}_{rows[-1].label}" == D
 
 
 def test_nothing_is_measured_twice_and_no_stale_answer_is_taken(
-    tmp_path: Path, store: MelStore, checkpoint: Checkpoint, heads, workbench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = []
     run = Bench._measure
     monkeypatch.setattr(Bench, "_measure", lambda self, *a: measured.append(a) or run(self, *a))
-    bench = Bench(checkpoint, workbench.vectors, heads, store, tmp_path)
+    bench = Bench(experiment, tmp_path)
     first = bench.predictions("test", {"urban": 0.5})
-    again = Bench(checkpoint, workbench.vectors, heads, store, tmp_path).predictions("test", {"urban": 0.5})
+    again = Bench(experiment, tmp_path).predictions("test", {"urban": 0.5})
     assert len(measured) == 1
     assert set(first) == set(ALL_TASKS)
     assert all(np.array_equal(first[t], again[t]) for t in ALL_TASKS)
     assert any((first[t] != bench.predictions("test", {})[t]).any() for t in ALL_TASKS)
     assert len(measured) == 2
-    renamed = bench.adding({"urban": workbench.vectors["instruments"]})  # another vector of the same name
+    renamed = bench.adding({"urban": experiment.vectors["instruments"]})  # another vector of the same name
     assert any((first[t] != renamed.predictions("test", {"urban": 0.5})[t]).any() for t in ALL_TASKS)
-    fewer = MelStore([r for r in store.rows if r.dataset != "fsdd"], store.mel)
-    assert not len(Bench(checkpoint, workbench.vectors, heads, fewer, tmp_path).predictions("test", {})["digits"])
+    store = MelStore([r for r in experiment.store.rows if r.dataset != "fsdd"], experiment.store.mel)
+    assert not len(Bench(replace(experiment, store=store), tmp_path).predictions("test", {})["digits"])
     assert len(measured) == 4
     assert not list(tmp_path.glob(".*"))
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore, checkpoint: Checkpoint, heads) -> Path:
+def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore) -> Path:
     """The random checkpoint's folder with its tables, on short grids and short trainings."""
     folder = tmp_path_factory.mktemp("shipped") / "tiny-clap"
     shutil.copytree(artifacts_folder, folder)
@@ -206,9 +205,9 @@ def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore, checkpoin
         patch.setattr(baselines, "ASCENT_STEPS", 2)
         patch.setattr(baselines, "ASCENT_EVERY", 1)
         short = {n: replace(FINE_TUNINGS[n], epochs=1) for n in PAIR}
-        patch.setattr(baselines, "FINE_TUNINGS", FINE_TUNINGS | short)
+        study = replace(TINY, fine_tunings=FINE_TUNINGS | short, read_rows=lambda data: store.rows)
         patch.setattr(MelStore, "open", classmethod(lambda cls, *a: store))
-        tables.rebuild(folder, folder, folder.parent / "work")
+        tables.rebuild(study, folder, folder, folder.parent / "work")
     return folder
 
 
@@ -259,13 +258,13 @@ def test_the_check_passes_and_sees_what_was_changed(
 
     def open_store(cls, work, data, config, rows=None):
         opened.append(rows)
-        return store if rows is None else MelStore([r for r in store.rows if r in set(rows)], store.mel)
+        return MelStore([r for r in store.rows if r in set(rows)], store.mel)
 
     monkeypatch.setattr(MelStore, "open", classmethod(open_store))
-    monkeypatch.setattr(tables, "read_rows", lambda data: store.rows)
-    assert tables.check_tables(shipped, shipped, tmp_path, clips=3) == []
+    study = replace(TINY, read_rows=lambda data: store.rows)
+    assert tables.check_tables(study, shipped, shipped, tmp_path, clips=3) == []
     assert len(opened[0]) < 0.6 * len([r for r in store.rows if r.split == "test"])
-    assert tables.check_tables(shipped, shipped, tmp_path, only="vectors") == []
+    assert tables.check_tables(study, shipped, shipped, tmp_path, only="vectors") == []
 
     altered = tmp_path / "altered"
     shutil.copytree(shipped, altered)
@@ -276,7 +275,7 @@ def test_the_check_passes_and_sees_what_was_changed(
     answers["urban"] = fields["labels"]["urban"]  # all right
     path.write_text(json.dumps(fields))
     tables.refresh_manifest(altered)
-    said = tables.check_tables(altered, altered, tmp_path, only="vectors", clips=3)
+    said = tables.check_tables(study, altered, altered, tmp_path, only="vectors", clips=3)
     assert any("do not follow from its stored predictions" in s for s in said)
     assert any(fields["edits"][1]["name"] in s and "answers differ" in s and "urban" in s for s in said)
 
@@ -284,7 +283,7 @@ def test_the_check_passes_and_sees_what_was_changed(
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the recordings")
 @pytest.mark.skipif(not (SHIPPED / "tables" / "negation.predictions.json").is_file(), reason="no tables are shipped")
 def test_the_shipped_tables_are_what_the_checkpoint_gives(tmp_path: Path) -> None:
-    assert tables.check_tables(SHIPPED, DATA, tmp_path, clips=2) == []
+    assert tables.check_tables(TINY, SHIPPED, DATA, tmp_path, clips=2) == []
 
 
 def test_the_check_sees_another_choice(shipped: Path, tmp_path: Path) -> None:
@@ -297,14 +296,16 @@ def test_the_check_sees_another_choice(shipped: Path, tmp_path: Path) -> None:
         candidate["coefficients"]["urban"] -= 0.01
         candidate["control"] = 1.0
     path.write_text(json.dumps(table))
-    vectors = tables.known_vectors(Artifacts(altered, verify=False).vectors)
-    assert "validation figures choose" in tables.check_files(altered / "tables", vectors, "negation")[0]
+    artifacts = Artifacts(altered, verify=False)
+    vectors = {**artifacts.vectors, **random_vectors(TINY, artifacts.vectors)}
+    assert "validation figures choose" in tables.check_files(TINY, altered / "tables", vectors, "negation")[0]
 
 
-def test_a_missing_vector_and_an_unknown_table_are_named(workbench) -> None:
-    some = {n: v for n, v in workbench.vectors.items() if n != "digits"}
-    with pytest.raises(TaskVecError, match="digits"):
-        tables.known_vectors(some)
+def test_a_missing_vector_and_an_unknown_table_are_named(artifacts_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts_folder / "vectors", tmp_path / "vectors")
+    (tmp_path / "vectors" / "digits.safetensors").unlink()
+    with pytest.raises(TaskVecError, match="lacks the vectors digits"):
+        stored_vectors(tmp_path, TINY)
     with pytest.raises(TaskVecError, match="negation"):
         tables.selected("opera")
 
@@ -314,7 +315,7 @@ def test_a_book_survives_json() -> None:
     again = AnswerBook.from_dict(json.loads(json.dumps(book.to_dict())))
     assert again.edits == {"pre-trained": {}, "e": {"urban": 0.5}}
     assert all(np.array_equal(again.predictions["e"][t], book.predictions["e"][t]) for t in ALL_TASKS)
-    assert again.results("e") == book.results("e")
+    assert again.results("e", TASKS) == book.results("e", TASKS)
 
 
 # -- what the page says of them ---------------------------------------------------------------------------------------
@@ -324,10 +325,10 @@ def explanation(tmp_path: Path, name: str, **right) -> str:
     bench = MadeUp(**right)
     vectors = random_like()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "derived", lambda folder: {})
+        patch.setattr(tables, "derived", lambda study, folder: {})
         contents = tables.build_tables(bench, vectors, tmp_path)
     books = {n: tables.stored_book(tmp_path, n) for n in tables.BEHIND_PRESETS}
-    entries = tables.preset_entries(contents, books)
+    entries = tables.preset_entries(TINY, contents, books)
     return next(e["explanation"] for e in entries if e["name"] == name)
 
 
@@ -370,7 +371,8 @@ def test_the_analogy_works_only_beyond_all_controls(tmp_path: Path) -> None:
 
 def test_test_is_asked_only_for_what_is_reported(tmp_path: Path) -> None:
     bench = MadeUp()
-    for name, table in TABLES.items():
+    for name, made in TABLES.items():
+        table = made(TINY)
         bench.asked.clear()
         choices = table.choices(bench)
         assert "test" not in {split for split, _ in bench.asked}
@@ -381,7 +383,7 @@ def test_test_is_asked_only_for_what_is_reported(tmp_path: Path) -> None:
 
 def test_recipes_stay_near_the_budget() -> None:
     bench = MadeUp()
-    for table in TABLES.values():
+    for table in (made(TINY) for made in TABLES.values()):
         AnswerBook.measured(bench, table.edits(table.choices(bench)), "")
     distinct = {(split, tuple(sorted(c.items()))) for split, c in bench.asked}
     assert 200 < len(distinct) < 260
@@ -392,7 +394,7 @@ def test_gradient_ascent_raises_the_loss(store: MelStore, checkpoint: Checkpoint
     monkeypatch.setattr(baselines, "ASCENT_EVERY", 3)
     monkeypatch.setattr(baselines, "ASCENT_RATE", 1e-3)
     spec = FineTuning("urban", "urban", epochs=1)
-    rows, task = baselines.labelled_set(checkpoint, store, spec, "train")
+    rows, task = baselines.labelled_set(checkpoint, store, TINY, spec, "train")
 
     def loss(weights) -> float:
         embedded = baselines.embed_rows(checkpoint, store, rows, weights)

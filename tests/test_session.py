@@ -198,15 +198,14 @@ def test_warming_up_changes_no_answer(workbench, example):
 
 
 # ---- precision ------------------------------------------------------------------------------------------------------
-def test_a_small_tower_stays_in_float32(workbench):
-    assert workbench.checkpoint.precision == "float32"
-    assert not workbench.checkpoint.gains_from_bfloat16
+def test_without_bfloat16_in_hardware_everything_is_float32(workbench, monkeypatch):
+    monkeypatch.setattr(session, "has_bfloat16", lambda: False)
+    assert fresh(workbench).checkpoint.precision == "float32"
 
 
 def test_bfloat16_is_taken_only_where_it_changes_no_answer(workbench, example, monkeypatch):
-    exact = workbench.classify(example, recipe(urban=0.5))
-    monkeypatch.setattr(clap, "BFLOAT16_PARAMETERS", 0)
-    monkeypatch.setattr(clap, "has_bfloat16", lambda: True)
+    exact = Workbench(workbench.artifacts, precision="float32").classify(example, recipe(urban=0.5))
+    monkeypatch.setattr(session, "has_bfloat16", lambda: True)
     features = workbench.checkpoint.features
     mel = log_mel(windows(load_clip(example, features.sample_rate).samples, features.n_samples), features)
     one_class = torch.ones(1, workbench.checkpoint.dim)  # whose answer cannot change

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +17,11 @@ from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab import sweep
 from taskvec_demo.lab.cli import main
-from taskvec_demo.lab.datasets import ClipRow, MelStore
-from taskvec_demo.lab.vectors import ANALOGY_CLASSES, DATASET, FINE_TUNINGS, TASKS
+from taskvec_demo.lab.datasets import MelStore
+from taskvec_demo.lab.experiment import Experiment, task_heads
+from taskvec_demo.lab.tiny_study import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, TINY
 from taskvec_demo.task_vector import TaskVector
+from tests.made_up_recordings import write_recordings
 
 NAMES = list(FINE_TUNINGS)
 MAIN, EXTRA = NAMES[:5], NAMES[5:]
@@ -38,25 +38,10 @@ sys.exit(main(sys.argv[3:]))
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder whose cache of features is already there: one validation clip a class."""
-    folder, rows = tmp_path_factory.mktemp("work"), []
-    for task in (t for t in TASKS.values() if t.name != "analogy"):
-        for name in task.class_names:
-            gender, label = name.split("_", 1) if task.name == "emotion" else ("", name)
-            rows.append(ClipRow(DATASET[task.name], f"{name}.opus", label, "validation", name, gender, len(rows), 1))
-    rng = np.random.default_rng(0)
-    mel = rng.normal(-40, 4, (len(rows), 256, 64)) + rng.normal(0, 15, (len(rows), 1, 64))
-    np.save(folder / "mel.npy", mel.astype(np.float16))
-    (folder / "rows.json").write_text(json.dumps([asdict(r) for r in rows]))
-    return folder
-
-
-def link(work: Path, folder: Path) -> Path:
-    """A fresh work folder that shares the cache of `work`."""
-    folder.mkdir()
-    for name in ("mel.npy", "rows.json"):
-        (folder / name).symlink_to(work / name)
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings of every set: one validation clip a class, each with a tone and a noise of its own."""
+    folder = tmp_path_factory.mktemp("data")
+    write_recordings(folder)
     return folder
 
 
@@ -77,9 +62,10 @@ def checkpoint(artifacts_folder: Path) -> Checkpoint:
     return Checkpoint.from_folder(artifacts_folder / "model", "tiny-clap")
 
 
-def open_sweep(workbench, checkpoint: Checkpoint, folder: Path, vectors=None) -> sweep.Sweep:
-    store = MelStore.open(folder, folder, checkpoint.features)
-    return sweep.Sweep(checkpoint, vectors or workbench.vectors, workbench.artifacts.heads, store, folder)
+def open_sweep(workbench, checkpoint: Checkpoint, data: Path, work: Path, vectors=None) -> sweep.Sweep:
+    store = MelStore.open(work, data, checkpoint.features, TINY.read_rows(data))
+    known = vectors or workbench.vectors
+    return sweep.Sweep(Experiment(TINY, checkpoint, known, task_heads(checkpoint, TINY), store), work)
 
 
 # -- the points ------------------------------------------------------------------------------------------------------
@@ -129,35 +115,33 @@ def test_fewer_vectors_have_points_too(n_main: int) -> None:
 
 
 def test_the_analogy_resolves_the_vectors_of_its_recordings() -> None:
-    assert [NAMES[i] for i in sweep.main_vectors("analogy", NAMES)] == ["emotion", *ANALOGY_CLASSES[:3]]
+    assert [NAMES[i] for i in sweep.main_vectors(TINY, "analogy", NAMES)] == ["emotion", *ANALOGY_CLASSES[:3]]
     for task in ("esc10", "urban", "emotion"):
-        assert [NAMES[i] for i in sweep.main_vectors(task, NAMES)] == MAIN
+        assert [NAMES[i] for i in sweep.main_vectors(TINY, task, NAMES)] == MAIN
 
 
 # -- measuring -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("few")
-def test_another_vector_or_clip_is_another_point(tmp_path: Path, work: Path, workbench, checkpoint: Checkpoint) -> None:
-    folder = link(work, tmp_path / "work")
-    first = open_sweep(workbench, checkpoint, folder)
+def test_another_vector_or_clip_is_another_point(tmp_path: Path, data: Path, workbench, checkpoint: Checkpoint) -> None:
+    first = open_sweep(workbench, checkpoint, data, tmp_path)
     first.points[2] = np.eye(8)[0] / 2  # urban alone
     first.points[3] = np.eye(8)[1] / 2
     urban = workbench.vectors["urban"]
     other = TaskVector("urban", urban.layout, urban.buffer * 2, urban.pretrained_sha256, urban.task, urban.metadata)
-    second = open_sweep(workbench, checkpoint, folder, {**workbench.vectors, "urban": other})
+    second = open_sweep(workbench, checkpoint, data, tmp_path, {**workbench.vectors, "urban": other})
     second.points[:] = first.points
     assert [first.file(i) == second.file(i) for i in range(4)] == [True, False, False, True]
-    (folder / "mel.npy").unlink()
-    mel = np.array(np.load(work / "mel.npy"))
-    mel[0] += 1
-    np.save(folder / "mel.npy", mel)
-    assert open_sweep(workbench, checkpoint, folder).folder != first.folder
+    first.store.mel = np.array(first.store.mel)
+    first.store.mel[0] += 1
+    altered = sweep.Sweep(Experiment(TINY, checkpoint, workbench.vectors, first.heads, first.store), tmp_path)
+    assert altered.folder != first.folder
 
 
 @pytest.mark.usefixtures("few")
-def test_surfaces_need_every_point(tmp_path: Path, work: Path, workbench, checkpoint: Checkpoint) -> None:
-    points = open_sweep(workbench, checkpoint, link(work, tmp_path / "work"))
+def test_surfaces_need_every_point(tmp_path: Path, data: Path, workbench, checkpoint: Checkpoint) -> None:
+    points = open_sweep(workbench, checkpoint, data, tmp_path)
     assert points.measure(limit=2) == 2
     assert len(points.missing()) == 8
     with pytest.raises(TaskVecError, match=r"^8 of 10 points are missing: run `sweep` again\.$"):
@@ -174,7 +158,7 @@ def test_a_limit_of_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "at least 1, not -1" in capsys.readouterr().err
 
 
-def launch(folder: Path, artifacts_folder: Path, script: Path, processes: int) -> subprocess.Popen:
+def launch(data: Path, folder: Path, artifacts_folder: Path, script: Path, processes: int) -> subprocess.Popen:
     np.save(folder.parent / "points.npy", few_points()[0])
     np.save(folder.parent / "held_out.npy", few_points()[1])
     script.write_text(FEW_POINTS)
@@ -183,7 +167,7 @@ def launch(folder: Path, artifacts_folder: Path, script: Path, processes: int) -
     command += [str(script), str(folder.parent / "points.npy"), str(folder.parent / "held_out.npy"), "sweep"]
     command += [
         "--data",
-        str(folder),
+        str(data),
         "--work",
         str(folder),
         "--artifacts",
@@ -204,10 +188,11 @@ def files(folder: Path) -> dict[str, int]:
 
 @pytest.mark.usefixtures("few")
 def test_two_processes_killed_and_resumed_give_the_surfaces_of_one(
-    tmp_path: Path, work: Path, artifacts_folder: Path, workbench, checkpoint: Checkpoint
+    tmp_path: Path, data: Path, artifacts_folder: Path, workbench, checkpoint: Checkpoint
 ) -> None:
-    folder = link(work, tmp_path / "two")
-    running = launch(folder, artifacts_folder, tmp_path / "few.py", 2)
+    folder = tmp_path / "two"
+    folder.mkdir()
+    running = launch(data, folder, artifacts_folder, tmp_path / "few.py", 2)
     while running.poll() is None and len(files(folder)) < 3:
         time.sleep(0.02)
     running.terminate()
@@ -215,7 +200,7 @@ def test_two_processes_killed_and_resumed_give_the_surfaces_of_one(
     before = files(folder)
     assert 3 <= len(before) < 10, output
 
-    resumed = launch(folder, artifacts_folder, tmp_path / "few.py", 2)
+    resumed = launch(data, folder, artifacts_folder, tmp_path / "few.py", 2)
     output = resumed.communicate(timeout=300)[0]
     assert resumed.returncode == 0, output
     after = files(folder)
@@ -229,16 +214,12 @@ def test_two_processes_killed_and_resumed_give_the_surfaces_of_one(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the launched processes: float sums depend on the split over threads
     try:
-        alone = sweep.sweep(
-            checkpoint,
-            workbench.vectors,
-            workbench.artifacts.heads,
-            MelStore.open(work, work, checkpoint.features),
-            link(work, tmp_path / "one"),
-        )
+        points = open_sweep(workbench, checkpoint, data, tmp_path / "one")
+        points.measure()
+        alone = points.fit()
     finally:
         torch.set_num_threads(threads)
-    shared = open_sweep(workbench, checkpoint, folder).fit()
+    shared = open_sweep(workbench, checkpoint, data, folder).fit()
     assert set(shared) == set(alone) == set(TASKS)
     for task in TASKS:
         assert np.array_equal(shared[task].predictions, alone[task].predictions)

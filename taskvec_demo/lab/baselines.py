@@ -21,12 +21,12 @@ from ..task_vector import TaskVector
 from ..weights import Weights
 from .bench import Bench
 from .datasets import MelStore
-from .finetune import BATCH, WEIGHT_DECAY, Labelled, labelled_set, train, training_mode
+from .finetune import Labelled, labelled_set, train
 from .measure import embed_rows
 from .protocol import choose_negation
-from .vectors import ANALOGY_CLASSES, FINE_TUNINGS
+from .study import Study
+from .training_run import BATCH, WEIGHT_DECAY, training_mode
 
-PAIR = ("urban", "instruments")  # as the seed's two tasks: both are negated, and added to each other
 RANDOM_SEEDS = (0, 1, 2)
 ASCENT_STEPS, ASCENT_EVERY = 60, 5  # 12 stops to choose from
 ASCENT_RATE = 5e-5  # constant; at twice this `urban` falls to chance, and the control with it, within 30 steps
@@ -47,10 +47,10 @@ def random_name(of: str, seed: int) -> str:
     return f"random-{of}-{seed}"
 
 
-def random_vectors(vectors: Mapping[str, TaskVector]) -> dict[str, TaskVector]:
-    """For each of `PAIR`, and for the analogy's sum τ_B + τ_C − τ_A, one a seed."""
-    a, b, c = ANALOGY_CLASSES[:3]
-    models = {name: vectors[name] for name in PAIR} | {"analogy": vectors[b] + vectors[c] - vectors[a]}
+def random_vectors(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, TaskVector]:
+    """For each of the study's pair, and for the analogy's sum τ_B + τ_C − τ_A, one a seed."""
+    a, b, c, _ = study.analogy
+    models = {name: vectors[name] for name in study.pair} | {"analogy": vectors[b] + vectors[c] - vectors[a]}
     return {
         random_name(of, seed): random_vector(model, random_name(of, seed), seed)
         for of, model in models.items()
@@ -78,7 +78,7 @@ def ascend(checkpoint: Checkpoint, store: MelStore, task: Labelled, seed: int = 
 def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
     """Gradient ascent on a task: where the rule of negation stops it on validation, and its last step."""
     checkpoint, store = bench.checkpoint, bench.store
-    _, labelled = labelled_set(checkpoint, store, FINE_TUNINGS[name], "train")
+    _, labelled = labelled_set(checkpoint, store, bench.study, bench.study.fine_tunings[name], "train")
     walk = tqdm(ascend(checkpoint, store, labelled), f"gradient ascent, {name}", ASCENT_STEPS // ASCENT_EVERY)
     stops = {
         f"step-{ASCENT_EVERY * (i + 1)}": TaskVector.between(checkpoint.pretrained, weights, f"step-{i}", name)
@@ -94,10 +94,10 @@ def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
     }
 
 
-def train_joint(bench: Bench, names: Sequence[str] = PAIR, seed: int = TRAINING_SEED) -> dict[str, TaskVector]:
+def train_joint(bench: Bench, names: Sequence[str], seed: int = TRAINING_SEED) -> dict[str, TaskVector]:
     """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean."""
-    checkpoint, store = bench.checkpoint, bench.store
-    held = [labelled_set(checkpoint, store, FINE_TUNINGS[n], "validation") for n in names]
+    checkpoint, store, study = bench.checkpoint, bench.store, bench.study
+    held = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "validation") for n in names]
 
     def score(weights: Weights) -> float:
         """Mean validation accuracy."""
@@ -106,8 +106,8 @@ def train_joint(bench: Bench, names: Sequence[str] = PAIR, seed: int = TRAINING_
         ]
         return sum(float(r.float().mean()) for r in right) / len(right)
 
-    sets = [labelled_set(checkpoint, store, FINE_TUNINGS[n], "train")[1] for n in names]
-    spec = replace(FINE_TUNINGS[names[0]], epochs=max(FINE_TUNINGS[n].epochs for n in names))
+    sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
+    spec = replace(study.fine_tunings[names[0]], epochs=max(study.fine_tunings[n].epochs for n in names))
     name = joint_name(names)
     weights, epoch = train(checkpoint, store, sets, spec, name=name, score=score, seed=seed)
     training = {
@@ -120,7 +120,7 @@ def train_joint(bench: Bench, names: Sequence[str] = PAIR, seed: int = TRAINING_
     return {name: _named(vector, name, training)}
 
 
-def joint_name(names: Sequence[str] = PAIR) -> str:
+def joint_name(names: Sequence[str]) -> str:
     return "joint-" + "-".join(names)
 
 
@@ -136,8 +136,9 @@ def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
                 vector.save(paths[name])
         return {name: TaskVector.load(path) for name, path in paths.items()}
 
-    found = stored_or(partial(train_joint, bench), joint_name())
-    for name in PAIR:
+    pair = bench.study.pair
+    found = stored_or(partial(train_joint, bench, pair), joint_name(pair))
+    for name in pair:
         found |= stored_or(partial(train_ascent, bench, name), f"ascent-{name}", f"ascent-{name}-last")
     return found
 

@@ -13,54 +13,30 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..clap import Checkpoint
 from ..edit import apply_recipe
 from ..recipe import Recipe
 from ..task_vector import TaskVector
-from ..tasks import Task
 from ..weights import read_safetensors, write_safetensors
 from ..zero_shot import ZeroShotHead
-from .captions import TEMPLATES
-from .datasets import ClipRow, MelStore
+from .datasets import ClipRow
+from .experiment import Experiment
 from .measure import embed_tasks
-from .vectors import ANALOGY_CLASSES, TASKS, labelled
+from .study import SOMETHING, Study
 
 Coefficients = Mapping[str, float]
 Predictions = dict[str, np.ndarray]
 """Task -> class index of each of its clips (n,), in the order of the files."""
-
-# The set on which the seed measures "D": the control's clips, and D's under one more label.
-SOMETHING = Task(
-    "something",
-    "Everyday sounds and D as “something”",
-    "target",
-    (*TASKS["esc10"].class_names, "something"),
-    (*TASKS["esc10"].prompts, "something"),
-    TEMPLATES,
-    TASKS["esc10"].source + ", " + TASKS["analogy"].source,
-    TASKS["analogy"].licence,
-)
-ALL_TASKS = TASKS | {SOMETHING.name: SOMETHING}
 
 
 class Predictor(Protocol):
     """What the protocol needs to know of a model: its answers on each task's clips of a split, and the true classes."""
 
     checkpoint_name: str
+    study: Study
 
     def labels(self, split: str) -> Predictions: ...
 
     def predictions(self, split: str, coefficients: Coefficients) -> Predictions: ...
-
-
-def bench_clips(store: MelStore, task: str, split: str) -> tuple[list[ClipRow], list[int]]:
-    """Clips of a task of `ALL_TASKS` and their class indices."""
-    if task != SOMETHING.name:
-        return labelled(store, task, split)
-    rows, labels = labelled(store, "esc10", split)
-    speech, classes = labelled(store, "analogy", split)
-    d = [r for r, c in zip(speech, classes, strict=True) if ANALOGY_CLASSES[c] == ANALOGY_CLASSES[3]]
-    return rows + d, labels + [SOMETHING.class_names.index("something")] * len(d)
 
 
 class Bench:
@@ -70,19 +46,16 @@ class Bench:
     pre-trained weights, vectors, λ, heads, features, clips. So nothing is measured twice and no stale answer is taken.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        vectors: Mapping[str, TaskVector],
-        heads: Mapping[str, ZeroShotHead],
-        store: MelStore,
-        folder: Path | None = None,
-    ) -> None:
-        self.checkpoint, self.vectors, self.store, self.folder = checkpoint, dict(vectors), store, folder
-        self.checkpoint_name = checkpoint.name
-        names = SOMETHING.class_names
-        something = ZeroShotHead.from_prompts(checkpoint.embed_text, names, SOMETHING.prompts, TEMPLATES)
-        self.heads = {**heads, SOMETHING.name: something}
+    def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
+        self.experiment, self.folder = experiment, folder
+        self.study, self.checkpoint, self.store = experiment.study, experiment.checkpoint, experiment.store
+        self.checkpoint_name = self.checkpoint.name
+        self.vectors = dict(experiment.vectors)
+        task = self.study.all_tasks[SOMETHING]
+        something = ZeroShotHead.from_prompts(
+            self.checkpoint.embed_text, task.class_names, task.prompts, task.templates
+        )
+        self.heads = {**experiment.heads, SOMETHING: something}
         self._clips: dict[str, dict[str, tuple[list[ClipRow], list[int]]]] = {}
 
     def adding(self, vectors: Mapping[str, TaskVector]) -> Bench:
@@ -94,7 +67,7 @@ class Bench:
     def clips(self, split: str) -> dict[str, tuple[list[ClipRow], list[int]]]:
         """Task -> its clips and their class indices."""
         if split not in self._clips:
-            self._clips[split] = {task: bench_clips(self.store, task, split) for task in ALL_TASKS}
+            self._clips[split] = {task: self.study.labelled(self.store, task, split) for task in self.study.all_tasks}
         return self._clips[split]
 
     def labels(self, split: str) -> Predictions:
@@ -109,7 +82,7 @@ class Bench:
             answers = {t: torch.from_numpy(p.astype(np.uint8)) for t, p in self._measure(split, recipe).items()}
             write_safetensors(path, answers, {"split": split, "recipe": recipe.to_json()})
         stored, _ = read_safetensors(path)
-        return {task: stored[task].numpy().astype(np.int64) for task in ALL_TASKS}
+        return {task: stored[task].numpy().astype(np.int64) for task in self.study.all_tasks}
 
     def _measure(self, split: str, recipe: Recipe) -> Predictions:
         weights = apply_recipe(self.checkpoint.pretrained, self.vectors, recipe)
@@ -117,7 +90,7 @@ class Bench:
         embedded = embed_tasks(self.checkpoint, self.store, rows, weights)
         nothing = np.zeros(0, np.int64)
         predicted = {task: self.heads[task].logits(e, 1.0).argmax(-1).numpy() for task, e in embedded.items()}
-        return {task: predicted.get(task, nothing) for task in ALL_TASKS}
+        return {task: predicted.get(task, nothing) for task in self.study.all_tasks}
 
     def _key(self, split: str, recipe: Recipe) -> str:
         recipe.check_vectors(self.vectors)
@@ -125,7 +98,7 @@ class Bench:
         depends_on = [
             self.checkpoint.pretrained.sha256,
             [(self.vectors[name].sha256, value) for name, value in recipe.coefficients.items()],
-            {t: hashlib.sha256(self.heads[t].matrix.numpy().tobytes()).hexdigest() for t in ALL_TASKS},
+            {t: hashlib.sha256(self.heads[t].matrix.numpy().tobytes()).hexdigest() for t in self.study.all_tasks},
             repr(self.checkpoint.features),
             clips,
         ]

@@ -1,121 +1,148 @@
-"""From trained towers to `precomputed/<checkpoint>/`: every step is skipped when its result is already there."""
+"""From a checkpoint and recordings to `precomputed/<checkpoint>/`: a step is skipped when its result is there.
+
+    python -m taskvec_demo build --data DATA
+    accelerate launch --multi_gpu --num_processes 2 -m taskvec_demo build --preset ballanti --checkpoint … --data DATA
+
+Started by `accelerate launch`, processes share each fine-tuning's batches and the sweep's points; figures are the same.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
-from safetensors.torch import load_file
-
-from ..artifacts import Artifacts, save_head, write_json, write_manifest
-from ..clap import Checkpoint, new_model, save_checkpoint
+from ..artifacts import Artifacts, read_json, save_head, write_manifest
 from ..errors import TaskVecError
 from ..task_vector import TaskVector
-from ..zero_shot import ZeroShotHead
-from . import tiny
-from .captions import TEMPLATES
+from .ballanti import BALLANTI
 from .datasets import MelStore
+from .experiment import PRETRAINED, Experiment, open_experiment, open_pretrained, place_pretrained
 from .finetune import finetune
-from .measure import fast_precision
-from .reworded import reworded
-from .sweep import sweep
-from .synth import write_examples, write_labelled_set
+from .model_card import write_model_card
+from .study import Study
+from .sweep import Sweep
+from .synth import write_examples
 from .tables import write_tables
-from .vectors import DEFAULT_LABELS, FINE_TUNINGS, TASKS
+from .tiny_study import TINY
+from .training_run import BATCH, processes
 
-NAME = "tiny-clap"
-SOURCES = (
-    ("ESC-10", "Piczak 2015", "CC BY 3.0 (clips CC0, CC BY, Sampling+)"),
-    ("UrbanSound8K, folds 1, 2 and 10", "Salamon et al. 2014", "CC BY-NC 3.0"),
-    ("RAVDESS speech", "Livingstone & Russo 2018", "CC BY-NC-SA 4.0"),
-    ("Philharmonia sound samples", "Philharmonia Orchestra", "CC BY-SA 3.0"),
-    ("Free Spoken Digit Dataset", "Jackson et al.", "CC BY-SA 4.0"),
-    ("Animal sounds", "unknown", "none stated"),
-    ("Drum hits", "unknown", "none stated"),
-    ("WordNet 3.0 (phrases)", "Princeton University", "WordNet licence"),
-    ("all-MiniLM-L6-v2 (text teacher)", "sentence-transformers", "Apache-2.0"),
-)
-COMMANDS = ("distil-text", "pretrain", "finetune", "sweep", "tables", "build")
+STUDIES = {study.name: study for study in (TINY, BALLANTI)}
+COMMANDS = {
+    "tiny": ("distil-text", "pretrain", "finetune", "sweep", "tables", "build"),
+    "ballanti": ("build --preset ballanti",),
+}
 
 
-def assemble(work: Path, out: Path) -> None:
-    """Join the trained audio and text towers into one `ClapModel` folder, in float16."""
-    for needed, command in (
-        (work / "audio.safetensors", "pretrain"),
-        (work / "text" / "text.safetensors", "distil-text"),
-    ):
-        if not needed.is_file():
-            raise TaskVecError(f"{needed} is missing: run `python -m taskvec_demo {command}` first.")
-    text_config = json.loads((work / "text" / "text_config.json").read_text())
-    model = new_model(tiny.AUDIO, text_config, tiny.DIM)
-    state = load_file(work / "audio.safetensors") | load_file(work / "text" / "text.safetensors")
-    state["logit_scale_t"] = torch.tensor(math.log(1 / 0.07))  # text -> audio: untrained, as nothing here uses it
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    # Index buffers are made by the constructor; anything else missing means that the two halves do not fit.
-    missing = [m for m in missing if not m.endswith(("relative_position_index", "position_ids", "token_type_ids"))]
-    if missing or unexpected:
-        raise TaskVecError(
-            f"The trained towers do not fit the model: missing {missing[:3]}, unexpected {unexpected[:3]}."
-        )
-    temporary = out.with_name(".model.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    save_checkpoint(temporary, model, tiny.PREPROCESSOR, work / "text" / "tokenizer")
-    shutil.rmtree(out, ignore_errors=True)
-    temporary.rename(out)
+def prepare(study: Study, work: Path, out: Path, spec: str | None) -> None:
+    """See to it that `out` is about a checkpoint: `spec`, or the one that the study assembles from trained towers."""
+    if spec is not None:
+        place_pretrained(out, spec)
+    elif (out / "model" / "config.json").is_file() or (out / PRETRAINED).is_file():
+        return
+    elif study.assemble is not None:
+        study.assemble(work, out / "model")
+    else:
+        raise TaskVecError(f"{out} holds no checkpoint yet: say with --checkpoint what to begin from.")
 
 
-def finetune_all(work: Path, data: Path, out: Path, only: str | None = None) -> dict[str, TaskVector]:
-    """Fine-tune every vector that is not there yet for the checkpoint in `out/model`."""
-    if not (out / "model" / "config.json").is_file():
-        assemble(work, out / "model")
-    checkpoint = Checkpoint.from_folder(out / "model", NAME)
-    store = MelStore.open(work, data, checkpoint.features)
-    if only is not None and only not in FINE_TUNINGS:
-        raise TaskVecError(f"There is no vector {only!r}; choose one of: {', '.join(FINE_TUNINGS)}.")
+def finetune_all(
+    study: Study,
+    work: Path,
+    data: Path,
+    out: Path,
+    only: str | None = None,
+    spec: str | None = None,
+    *,
+    at_once: int = BATCH,
+    patience: int | None = None,
+    **asked: Any,
+) -> dict[str, TaskVector]:
+    """Fine-tune every vector that is not there yet for the checkpoint of `out`, on all processes.
+
+    `asked`: seed, and trains and peak_rate in place of the study's; None is not asked. Raises TaskVecError where a
+    vector is there that was trained otherwise.
+    """
+    if only is not None and only not in study.fine_tunings:
+        raise TaskVecError(f"There is no vector {only!r}; choose one of: {', '.join(study.fine_tunings)}.")
+    with processes().main_process_first():  # it writes the model and the cache of features
+        prepare(study, work, out, spec)
+        checkpoint = open_pretrained(study, out)
+        store = MelStore.open(work, data, checkpoint.features, study.read_rows(data))
+    asked = {option: value for option, value in asked.items() if value is not None}
     vectors = {}
-    for name, spec in FINE_TUNINGS.items():
+    for name, fine_tuning in study.fine_tunings.items():
         if only not in (None, name):
             continue
         path = out / "vectors" / f"{name}.safetensors"
         vector = TaskVector.load(path) if path.is_file() else None
+        processes().wait_for_everyone()  # all have looked before one writes
         if vector is None or vector.pretrained_sha256 != checkpoint.pretrained.sha256:
-            vector = finetune(checkpoint, store, spec, path)
+            vector = finetune(
+                checkpoint,
+                store,
+                study,
+                replace(fine_tuning, **{k: v for k, v in asked.items() if k != "seed"}),
+                path,
+                asked.get("seed", 0),
+                work,
+                at_once=at_once,
+                patience=patience,
+            )
+        _check_training(path, vector, asked)
         vectors[name] = vector
     return vectors
 
 
-def build(work: Path, data: Path, out: Path) -> Artifacts:
-    """Write everything under `out` (model, vectors, heads, surfaces, tables, examples, manifest) and open it."""
-    vectors = finetune_all(work, data, out)
-    checkpoint = Checkpoint.from_folder(out / "model", NAME, fast_precision())
-    store = MelStore.open(work, data, checkpoint.features)
-    heads = {}
-    for name, task in TASKS.items():
-        heads[name] = ZeroShotHead.from_prompts(checkpoint.embed_text, task.class_names, task.prompts, task.templates)
-        save_head(out / "heads" / f"{name}.safetensors", heads[name])
-    for name, surface in sweep(checkpoint, vectors, heads, store, work).items():
+def _check_training(path: Path, vector: TaskVector, asked: Mapping[str, Any]) -> None:
+    training = {"trains": "full", **vector.metadata.get("training", {})}
+    for option, value in asked.items():
+        if training.get(option) != value:
+            raise TaskVecError(
+                f"{path} was trained with {option} = {training.get(option)!r}, not {value!r}: remove it to train it "
+                "again, or give another --artifacts folder."
+            )
+
+
+def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = None) -> Artifacts | None:
+    """Write everything under `out` (vectors, heads, surfaces, tables, examples, manifest, model card) and open it.
+
+    Only the main process writes; the others share the training and the sweep, and return nothing.
+    """
+    state = processes()
+    finetune_all(study, work, data, out, spec=spec)
+    experiment = open_experiment(study, out, data, work)
+    points = Sweep(experiment, work)
+    points.measure(state.process_index, state.num_processes)
+    state.wait_for_everyone()
+    if not state.is_main_process:
+        return None
+    for name, head in experiment.heads.items():
+        save_head(out / "heads" / f"{name}.safetensors", head)
+    for name, surface in points.fit().items():
         surface.save(out / "surfaces" / f"{name}.validation.safetensors")
-    write_tables(checkpoint, vectors, heads, store, work, out)
-    write_json(out / "tables" / "rewordings.json", reworded(checkpoint, store))
-    agreement = work / "text" / "text_agreement.json"
-    if agreement.is_file():
-        write_json(out / "tables" / agreement.name, json.loads(agreement.read_text()))
+    write_tables(experiment, work, out)
     write_examples(out / "examples")
-    write_labelled_set(out / "synthesized")
-    write_manifest(
-        out,
-        {
-            "checkpoint": checkpoint.name,
-            "pretrained_sha256": checkpoint.pretrained.sha256,
-            "tasks": [t.to_dict() for t in TASKS.values()],
-            "vectors": list(vectors),
-            "default_labels": list(DEFAULT_LABELS),
-            "templates": list(TEMPLATES),
-            "sources": [dict(zip(("name", "author", "licence"), s, strict=True)) for s in SOURCES],
-            "commands": [f"python -m taskvec_demo {c}" for c in COMMANDS],
-        },
-    )
+    if study.extras is not None:
+        study.extras(experiment, work, out)
+    write_model_card(experiment, out)
+    write_manifest(out, manifest_fields(experiment, out))
     return Artifacts(out)
+
+
+def manifest_fields(experiment: Experiment, out: Path) -> dict:
+    study, checkpoint = experiment.study, experiment.checkpoint
+    fields = {
+        "checkpoint": checkpoint.name,
+        "pretrained_sha256": checkpoint.pretrained.sha256,
+        "tasks": [t.to_dict() for t in study.tasks.values()],
+        "vectors": list(experiment.vectors),
+        "default_labels": list(study.default_labels),
+        "templates": list(study.templates),
+        "sources": [dict(zip(("name", "author", "licence"), s, strict=True)) for s in study.sources],
+        "commands": [f"python -m taskvec_demo {c}" for c in COMMANDS[study.name]],
+    }
+    if (out / PRETRAINED).is_file():
+        fields["pretrained"] = read_json(out / PRETRAINED)
+    return fields

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,15 @@ from ..errors import TaskVecError
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
+MAY_BE_HUB_IDS = ("checkpoint", "pretrained", "finetuned", "tokenizer", "artifacts", "source")  # options
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Exit code 0: done; 1: a check failed; 2: the input was wrong, said in one sentence."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from ..checkpoints import allow_hub  # after --help and usage errors, which need not wait for torch
+
+    allow_hub(*(str(getattr(options, name, "")) for name in MAY_BE_HUB_IDS))
     try:
         return options.run(options) or 0
     except TaskVecError as error:
@@ -40,14 +42,19 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def artifacts(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--artifacts", type=Path, default=ROOT / "precomputed" / "tiny-clap", help="folder of one checkpoint"
-        )
+    def artifacts(sub: argparse.ArgumentParser, help: str = "folder of one checkpoint") -> None:
+        sub.add_argument("--artifacts", type=Path, default=ROOT / "precomputed" / "tiny-clap", help=help)
 
     def training(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--data", type=Path, required=True, help="folder with esc10/, urban/, … each with clips.csv")
         sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for caches and training states")
+
+    def study(sub: argparse.ArgumentParser, checkpoint: bool = True) -> None:
+        training(sub)
+        artifacts(sub)
+        sub.add_argument("--preset", default="tiny", choices=("tiny", "ballanti"), help="the study (default: tiny)")
+        if checkpoint:
+            sub.add_argument("--checkpoint", help="what to begin from: a folder, a hub id or a LAION .pt")
 
     def start(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--start", type=Path, help="model folder of a checkpoint that a new run begins from")
@@ -65,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--split", default="validation", choices=("validation", "test"))
     sub.add_argument("--data", type=Path, help="labelled recordings: figures are then measured now, on any recipe")
     sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for the cache of features")
+    sub.add_argument("--preset", default="tiny", choices=("tiny", "ballanti"), help="the study (default: tiny)")
     sub.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
     artifacts(sub)
     sub = command("distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`).")
@@ -76,23 +84,58 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--steps", type=int, default=4600, help="of 64 windows, in all; a second call resumes")
     start(sub)
     sub = command("finetune", _finetune, "Fine-tune the task vectors that are not there yet.")
-    training(sub)
-    artifacts(sub)
+    study(sub)
     sub.add_argument("--vector", help="only this one")
+    sub.add_argument("--trains", metavar="WHAT", help="full (default), last-stage, linear or lora")
+    sub.add_argument("--rate", type=float, help="highest learning rate; default: what the study says of each vector")
+    sub.add_argument("--seed", type=int, help="of all that is drawn (default: 0)")
+    sub.add_argument("--patience", type=int, metavar="N", help="end after N epochs without a better one on validation")
+    sub.add_argument("--batch", type=int, default=64, metavar="N", help="windows at once; a step is of 64 in any case")
     sub = command("sweep", _sweep, "Measure the points that surfaces are fitted on; `accelerate launch` shares them.")
-    training(sub)
-    artifacts(sub)
+    study(sub, checkpoint=False)
     sub.add_argument("--limit", type=int, help="at most so many points in this call; a second call resumes")
     sub.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 where the CPU has it")
     sub = command("tables", _tables, "Rebuild or check the tables of the paper's three operations; resumes.")
-    training(sub)
-    artifacts(sub)
+    study(sub, checkpoint=False)
     sub.add_argument("--only", metavar="NAME", help="only this table: negation, addition, analogy or vectors")
     sub.add_argument("--check", action="store_true", help="measure again and compare with the shipped tables")
     sub.add_argument("--clips", type=int, metavar="N", help="with --check: about N test clips a task, not all")
     sub = command("build", _build, "Write a checkpoint's whole folder: vectors, heads, surfaces, tables, manifest.")
-    training(sub)
-    artifacts(sub)
+    study(sub)
+    sub = command("convert", _convert, "Turn a LAION .pt into a folder that transformers loads.")
+    sub.add_argument("checkpoint", metavar="FILE", help="unfused .pt of laion-clap, HTSAT-tiny or -base with RoBERTa")
+    sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    sub.add_argument("--tokenizer", help="folder or hub id (default: roberta-base, which LAION trained with)")
+    sub.add_argument("--verify", action="store_true", help="compare embeddings with the laion-clap package")
+    sub = command("vector", _vector, "Make a task vector from a fine-tuned checkpoint, differences or a LoRA adapter.")
+    what = "tiny-clap, a folder, a hub id, a LAION .pt or a .safetensors state dict"
+    sub.add_argument("--pretrained", required=True, metavar="P", help=f"what training started from: {what}")
+    origin = sub.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--finetuned", metavar="F", help="the fine-tuned checkpoint, in any of the same forms")
+    origin.add_argument("--delta", type=Path, metavar="D", help=".safetensors of differences under ClapModel's names")
+    origin.add_argument("--lora", type=Path, metavar="L", help="folder of a LoRA adapter of the audio tower, by peft")
+    sub.add_argument("--name", required=True, help="what recipes and sliders call the vector")
+    sub.add_argument("--task", default="", help="the task that it was trained on")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new .safetensors file")
+    artifacts(sub, "folder whose task vectors the new one is compared with")
+    data = commands.add_parser(
+        "data", help="Check a folder of recordings, or import a data set of the Hugging Face hub."
+    )
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    sub = actions.add_parser("check", help="classes, splits, rates, durations, unreadable files, duplicates and leaks")
+    sub.set_defaults(run=_data_check)
+    sub.add_argument("folder", type=Path, metavar="DIR", help="a set, or a folder of sets, in any known layout")
+    sub.add_argument("--layout", default="auto", help="esc50, urbansound8k, gtzan, …; default: found out")
+    sub.add_argument("--rate", type=int, metavar="HZ", help="decode as for a checkpoint of this sampling rate")
+    sub.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
+    sub = actions.add_parser("import", help="write a repository of `datasets` as FLAC files and clips.csv")
+    sub.set_defaults(run=_data_import)
+    sub.add_argument("source", metavar="REPO_OR_FOLDER", help="hub id such as ashraq/esc50, or a folder of parquet")
+    sub.add_argument("--to", type=Path, required=True, metavar="DIR", help="a new folder")
+    sub.add_argument("--audio", metavar="COLUMN", help="default: the only column that holds sound")
+    sub.add_argument("--label", metavar="COLUMN", help="default: label, labels, class, category, genre or emotion")
+    sub.add_argument("--config", help="of a repository that has several")
+    sub.add_argument("--revision", help="commit, tag or branch on the hub")
     return parser
 
 
@@ -147,14 +190,19 @@ def _evaluate(options: argparse.Namespace) -> None:
     recipe = _recipe(workbench, options.recipe)
     if options.data:
         from .bench import Bench
-        from .datasets import MelStore
+        from .build import STUDIES
+        from .experiment import open_experiment
         from .report import AnswerBook
 
-        store = MelStore.open(options.work, options.data, workbench.checkpoint.features)
-        heads = workbench.artifacts.heads
-        bench = Bench(workbench.checkpoint, workbench.vectors, heads, store, options.work / "measured")
-        edits = {"edited": dict(recipe.coefficients)}
-        results = AnswerBook.measured(bench, edits, "evaluate", options.split).results("edited")
+        study = STUDIES[options.preset]
+        experiment = open_experiment(study, options.artifacts, options.data, options.work, precision="float32")
+        book = AnswerBook.measured(
+            Bench(experiment, options.work / "measured"),
+            {"edited": dict(recipe.coefficients)},
+            "evaluate",
+            options.split,
+        )
+        results = book.results("edited", study.tasks)
     else:
         results = workbench.figures(recipe, options.split)
     if options.json:
@@ -185,32 +233,78 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _finetune(options: argparse.Namespace) -> None:
-    from .build import finetune_all
+    from .build import STUDIES, finetune_all
+    from .training_run import processes
 
-    for vector in finetune_all(options.work, options.data, options.artifacts, options.vector).values():
-        print(f"{vector.name}: norm {vector.norm:.2f}, {vector.metadata['metrics']}")
+    vectors = finetune_all(
+        STUDIES[options.preset],
+        options.work,
+        options.data,
+        options.artifacts,
+        options.vector,
+        options.checkpoint,
+        at_once=options.batch,
+        patience=options.patience,
+        trains=options.trains,
+        peak_rate=options.rate,
+        seed=options.seed,
+    )
+    if processes().is_main_process:
+        for vector in vectors.values():
+            print(f"{vector.name}: norm {vector.norm:.2f}, {vector.metadata['metrics']}")
+    processes().destroy_process_group()
 
 
 def _sweep(options: argparse.Namespace) -> None:
+    from .build import STUDIES
     from .sweep import run_sweep
 
-    print(run_sweep(options.work, options.data, options.artifacts, options.limit, options.precision))
+    study = STUDIES[options.preset]
+    print(run_sweep(study, options.work, options.data, options.artifacts, options.limit, options.precision))
 
 
 def _tables(options: argparse.Namespace) -> int:
     from . import tables
+    from .build import STUDIES
 
+    study, folder, only = STUDIES[options.preset], options.artifacts, options.only
     if options.check:
-        problems = tables.check_tables(options.artifacts, options.data, options.work, options.only, options.clips)
+        problems = tables.check_tables(study, folder, options.data, options.work, only, options.clips)
         print("\n".join(problems) or "Every table is what its checkpoint gives.")
         return int(bool(problems))
-    tables.rebuild(options.artifacts, options.data, options.work, options.only)
-    print(f"{options.artifacts / 'tables'} is complete: {', '.join(tables.selected(options.only))}.")
+    tables.rebuild(study, folder, options.data, options.work, only)
+    print(f"{folder / 'tables'} is complete: {', '.join(tables.selected(only))}.")
     return 0
 
 
 def _build(options: argparse.Namespace) -> None:
-    from .build import build
+    from .build import STUDIES, build
 
-    artifacts = build(options.work, options.data, options.artifacts)
-    print(f"{artifacts.folder} is complete: {len(artifacts.manifest['files'])} files.")
+    study = STUDIES[options.preset]
+    artifacts = build(study, options.work, options.data, options.artifacts, options.checkpoint)
+    if artifacts is not None:
+        print(f"{artifacts.folder} is complete: {len(artifacts.manifest['files'])} files.")
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from .verify import run
+
+    return run(options)
+
+
+def _vector(options: argparse.Namespace) -> None:
+    from .make_vector import run
+
+    run(options)
+
+
+def _data_check(options: argparse.Namespace) -> int:
+    from .data_check import run
+
+    return run(options)
+
+
+def _data_import(options: argparse.Namespace) -> None:
+    from .data_import import run
+
+    run(options)

@@ -1,26 +1,33 @@
-"""The recordings: rows of `clips.csv` and their log-mel windows, cached on disk for training and measuring.
+"""The recordings: rows of every set and their log-mel windows, cached on disk for training and measuring.
 
 The cache stays in the work folder. Neither recordings nor features of them belong in the repository.
 """
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from filelock import FileLock
 from tqdm import tqdm
 
-from ..audio import windows
-from ..errors import TaskVecError
+from ..artifacts import write_json
+from ..audio import load_clip, windows
+from ..errors import BadAudioError, TaskVecError
 from ..features import FeatureConfig, log_mel
+from ..layouts import TABLE, read_set
 
 SETS = ("esc10", "urban", "ravdess", "animals", "philharmonia", "fsdd", "drums")
-MAX_WINDOWS = 2  # clips of these sets last at most 10 s: two windows of 5.1 s
+FREESOUND_SETS = ("esc10", "urban")  # whose groups are Freesound's numbers, as those of these layouts are:
+FREESOUND_LAYOUTS = ("esc50", "urbansound8k")
+MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5.1 s
+NAMED = 5  # unreadable clips that a warning names
 
 
 @dataclass(frozen=True)
@@ -38,21 +45,43 @@ class ClipRow:
 
 
 def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
-    """Rows of every set's `clips.csv`.
+    """Rows of the sets `data`/<name>, each in any of the known `layouts`; what a set's user must know is printed.
 
-    Sources that occur both in `esc10` and in `urban` are kept only where they are not training material of one set
-    and held out in the other, so that no measured clip's source was ever trained on.
+    Freesound sources that occur in several sets are kept only where they are not training material of one set and held
+    out in another, so that no measured clip's source was ever trained on. Raises TaskVecError.
     """
-    rows = []
+    rows, freesound = [], []
     for name in sets:
-        table = data / name / "clips.csv"
-        if not table.is_file():
-            raise TaskVecError(f"{table} is missing: --data takes a folder that holds {', '.join(sets)}.")
-        with table.open() as file:
-            for r in csv.DictReader(file):
-                rows.append(ClipRow(name, r["file"], r["label"], r["split"], r["group"], r["gender"]))
-    held_out = {r.group for r in rows if r.dataset in ("esc10", "urban") and r.split != "train"}
-    return [r for r in rows if not (r.dataset in ("esc10", "urban") and r.split == "train" and r.group in held_out)]
+        if not (data / name).is_dir():
+            raise TaskVecError(
+                f"{data / name / TABLE} is missing: --data takes a folder that holds {', '.join(sets)}, each with "
+                f"{TABLE} or as it was published."
+            )
+        found = read_set(data / name)
+        for note in found.notes:
+            print(f"{name}: {note}", file=sys.stderr)
+        rows += [ClipRow(name, r.file, r.label, r.split, r.group, r.gender) for r in found.recordings]
+        if name in FREESOUND_SETS or found.layout in FREESOUND_LAYOUTS:
+            freesound.append(name)
+    held_out = {r.group for r in rows if r.dataset in freesound and r.split != "train"} - {""}
+    return [r for r in rows if not (r.dataset in freesound and r.split == "train" and r.group in held_out)]
+
+
+def read_clip(file: Path, sample_rate: int) -> np.ndarray:
+    """Mono (n,) at `sample_rate` Hz. Raises BadAudioError.
+
+    What is mono and has the rate is taken as it is, beyond full scale and under 0.1 s too, as the shipped figures were
+    measured; `load_clip` makes everything else so, and says what is wrong with it.
+    """
+    try:
+        info = soundfile.info(file)
+        if (info.samplerate, info.channels) == (sample_rate, 1):
+            samples = soundfile.read(file, dtype="float32")[0]
+            if samples.size and np.isfinite(samples).all():
+                return samples
+    except (soundfile.SoundFileError, OSError):
+        pass
+    return load_clip(file, sample_rate).samples
 
 
 class MelStore:
@@ -63,12 +92,26 @@ class MelStore:
 
     @classmethod
     def open(cls, work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow] | None = None) -> MelStore:
-        """Open the cache under `work`, building it first (about two minutes for 9,000 clips), of all rows or some."""
-        mel_file, row_file = work / "mel.npy", work / "rows.json"
-        if not row_file.is_file():
-            _build(read_rows(data) if rows is None else rows, data, config, mel_file, row_file)
-        rows = [ClipRow(**r) for r in json.loads(row_file.read_text())]
-        return cls(rows, np.load(mel_file, mmap_mode="r"))
+        """Open the cache under `work`, building it first (about two minutes for 9,000 clips), of all rows or some.
+
+        Clips that cannot be read are left out, and named on stderr at every opening.
+        """
+        rows = read_rows(data) if rows is None else rows
+        mel_file, row_file = cls.files(work, data, config, rows)
+        work.mkdir(parents=True, exist_ok=True)
+        with FileLock(row_file.with_suffix(".lock")):  # of several processes one builds, the others wait
+            if not row_file.is_file():
+                _build(rows, data, config, mel_file, row_file)
+        placed = [ClipRow(**r) for r in json.loads(row_file.read_text())]
+        _warn(rows, placed, data)
+        return cls(placed, np.load(mel_file, mmap_mode="r"))
+
+    @staticmethod
+    def files(work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow]) -> tuple[Path, Path]:
+        """Where windows and rows are cached: named by all that decides what is in them."""
+        key = [str(data.resolve()), asdict(config), MAX_WINDOWS, [asdict(r) for r in rows]]
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+        return work / f"mel-{digest}.npy", work / f"rows-{digest}.json"
 
     def select(self, **equal: str) -> list[ClipRow]:
         """Rows whose fields equal the given values."""
@@ -76,22 +119,35 @@ class MelStore:
 
 
 def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Path, row_file: Path) -> None:
-    mel_file.parent.mkdir(parents=True, exist_ok=True)
     partial = mel_file.with_suffix(".partial.npy")
     # Room for two windows a clip; the part that stays unwritten takes no space on disk.
     shape = (MAX_WINDOWS * len(rows), config.n_frames, config.n_mels)
     mel = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
     done, placed = 0, []
     for row in tqdm(rows, desc="log-mel windows", unit="clip"):
-        samples, rate = soundfile.read(data / row.dataset / row.file, dtype="float32")
-        if rate != config.sample_rate:
-            raise TaskVecError(f"{row.dataset}/{row.file} has {rate} Hz; the checkpoint needs {config.sample_rate} Hz.")
+        try:
+            samples = read_clip(data / row.dataset / row.file, config.sample_rate)
+        except BadAudioError:
+            continue
         cut = log_mel(windows(samples, config.n_samples)[:MAX_WINDOWS], config).numpy()[:, 0]
         mel[done : done + len(cut)] = cut
-        placed.append({**asdict(row), "first_window": done, "n_windows": len(cut)})
+        placed.append(replace(row, first_window=done, n_windows=len(cut)))
         done += len(cut)
+    if not placed:
+        partial.unlink()
+        raise TaskVecError(f"None of the {len(rows)} clips in {data} can be read; `data check` says why.")
     mel.flush()
     os.replace(partial, mel_file)
-    temporary = row_file.with_suffix(".partial")
-    temporary.write_text(json.dumps(placed))
-    os.replace(temporary, row_file)
+    write_json(row_file, [asdict(r) for r in placed])
+
+
+def _warn(rows: list[ClipRow], placed: list[ClipRow], data: Path) -> None:
+    there = {(r.dataset, r.file) for r in placed}
+    lost = [f"{r.dataset}/{r.file}" for r in rows if (r.dataset, r.file) not in there]
+    if lost:
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        print(
+            f"{len(lost)} of {len(rows)} clips in {data} cannot be read and are left out: "
+            f"{', '.join(lost[:NAMED])}{more}; `data check` says why.",
+            file=sys.stderr,
+        )

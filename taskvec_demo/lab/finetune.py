@@ -2,32 +2,35 @@
 
 As Ballanti and Ilharco et al. (arXiv:2212.04089) do: the text side stays frozen, so that the fine-tuned model is still
 a zero-shot classifier. Cross-entropy on logits; BatchNorm in eval mode (its statistics are not weights); mixup; early
-stopping on validation of an exponential average of the weights.
+stopping on validation of an exponential average of the weights. Started by `accelerate launch`, processes share each
+batch and give the weights of one process; a run that was killed goes on where it was.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from ..clap import AudioTower, Checkpoint
+from ..clap import Checkpoint, Precision
+from ..errors import TaskVecError
 from ..evaluation import Accuracy
 from ..task_vector import TaskVector
 from ..weights import Weights
 from ..zero_shot import ZeroShotHead
 from .augment import augment, mixup
-from .captions import TEMPLATES
 from .datasets import MelStore
 from .measure import embed_rows, window_batch
-from .vectors import FineTuning, training_set
+from .study import FineTuning, Study
+from .training_run import BATCH, Run, processes, training_precision
+from .training_state import drawing, fingerprint, read_state, write_state
 
-BATCH, WEIGHT_DECAY, LABEL_SMOOTHING, EMA_DECAY = 64, 1e-2, 0.05, 0.9
+SAVE_SECONDS = 120  # at most so much work is lost by a kill, or an epoch where that is shorter
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Labelled:
         return mixup(x, target) if torch.rand(()) < 0.5 else (x, target)
 
 
-def labelled_set(checkpoint: Checkpoint, store: MelStore, spec: FineTuning, split: str) -> tuple[list, Labelled]:
+def labelled_set(
+    checkpoint: Checkpoint, store: MelStore, study: Study, spec: FineTuning, split: str
+) -> tuple[list, Labelled]:
     """Rows of a fine-tuning in a split, and the same as training windows with their head."""
-    rows, labels, prompts = training_set(store, spec, split)
-    head = ZeroShotHead.from_prompts(checkpoint.embed_text, prompts, prompts, TEMPLATES)
+    rows, labels, prompts = study.training_set(store, spec, split)
+    head = ZeroShotHead.from_prompts(checkpoint.embed_text, prompts, prompts, study.templates)
     windows = [range(r.first_window, r.first_window + r.n_windows) for r in rows]
     return rows, Labelled(windows, torch.tensor(labels), head)
 
@@ -57,58 +62,116 @@ def labelled_set(checkpoint: Checkpoint, store: MelStore, spec: FineTuning, spli
 def train(
     checkpoint: Checkpoint,
     store: MelStore,
-    sets: list[Labelled],
+    sets: Sequence[Labelled],
     spec: FineTuning,
     *,
     name: str,
     score: Callable[[Weights], float],
     seed: int = 0,
+    state: Path | None = None,
+    at_once: int = BATCH,
+    patience: int | None = None,
+    precision: Precision | None = None,
 ) -> tuple[Weights, int]:
     """Train a copy of the audio tower on the given sets in turn; returns the weights that score best and their epoch.
 
-    The weights are an exponential average over the steps.
-    `score` is asked once an epoch; of equals the latest is kept.
+    The weights are an exponential average over the steps. `score` is asked once an epoch, on the main process; of
+    equals the latest is kept; training ends early after `patience` epochs without a new best. A process computes
+    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`.
+
+    With `state` the run is saved there and resumes from there: on one process to the very same weights as without a
+    stop. The caller deletes the file once it has kept the weights. Raises TaskVecError for options out of range.
     """
-    torch.manual_seed(seed)
-    tower = checkpoint.trainable_tower()
-    average = copy.deepcopy(tower).requires_grad_(False)
-    optimizer = torch.optim.AdamW(tower.parameters(), spec.peak_rate, weight_decay=WEIGHT_DECAY)
-    steps = spec.epochs * sum(-(-len(s.windows) // BATCH) for s in sets)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, spec.peak_rate, total_steps=steps, pct_start=0.1)
-    best, best_weights, best_epoch = -1.0, checkpoint.pretrained, 0
-    with tqdm(total=steps, desc=f"fine-tuning {name}", unit="step") as bar:
-        for epoch in range(1, spec.epochs + 1):
-            training_mode(tower)
-            batches = [(s, chosen) for s in sets for chosen in torch.randperm(len(s.windows)).split(BATCH)]
-            for i in torch.randperm(len(batches)).tolist():
-                labelled, chosen = batches[i]
-                x, target = labelled.batch(chosen, store)
-                with torch.autocast("cpu", torch.bfloat16):
-                    embedded = tower(x.unsqueeze(1))
-                logits = labelled.head.logits(embedded.float(), checkpoint.logit_scale)
-                loss = cross_entropy(logits, target, label_smoothing=LABEL_SMOOTHING)
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                with torch.no_grad():
-                    for a, b in zip(average.parameters(), tower.parameters(), strict=True):
-                        a.lerp_(b, 1 - EMA_DECAY)
+    for option, value in (("batch", at_once), ("patience", patience)):
+        if value is not None and value < 1:
+            raise TaskVecError(f"The option {option} is a whole number from 1, not {value}.")
+    if not 0 <= spec.peak_rate <= 1:
+        raise TaskVecError(f"A learning rate is a number from 0 to 1, not {spec.peak_rate}.")
+    if not all(len(s.windows) for s in sets):
+        raise TaskVecError(f"There is no training clip for {name!r}: its task needs clips of the split 'train'.")
+    main, steps = processes().is_main_process, sum(-(-len(s.windows) // BATCH) for s in sets)
+    precision = precision or training_precision()
+    run = Run(checkpoint, spec, spec.epochs * steps, seed, precision, at_once)
+    key = "" if state is None else fingerprint(_depends_on(checkpoint, store, sets, spec, seed, precision))
+    if state is not None and (saved := read_state(state, key)):
+        run.restore(saved)
+        if main:
+            tqdm.write(f"{name}: resumed after epoch {run.epoch}, step {run.step}")
+    last_saved = time.monotonic()
+
+    def save() -> None:
+        nonlocal last_saved
+        if state is not None and main:
+            write_state(state, key, run.state())
+        last_saved = time.monotonic()
+
+    begun = run.epoch * steps + run.step
+    with tqdm(
+        total=spec.epochs * steps, initial=begun, desc=f"fine-tuning {name}", unit="step", disable=not main
+    ) as bar:
+        while run.epoch < spec.epochs and (patience is None or run.epoch - run.best.epoch < patience):
+            batches = epoch_batches(sets, seed, run.epoch)
+            for labelled, chosen in batches[run.step :]:
+                with drawing(seed, "batch", run.epoch, run.step):
+                    x, target = labelled.batch(chosen, store)
+                loss = run.update(x, target, labelled.head)
                 bar.update()
-                bar.set_postfix(loss=f"{float(loss.detach()):.2f}", refresh=False)
-            weights = average.weights()
-            now = score(weights)
-            bar.write(f"{name}: epoch {epoch}, validation {now:.3f}")
-            if now >= best:
-                best, best_weights, best_epoch = now, weights, epoch
-    return best_weights, best_epoch
+                bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+                if time.monotonic() - last_saved > SAVE_SECONDS:
+                    save()
+            now = run.end_epoch(score)
+            save()
+            if main:
+                bar.write(f"{name}: epoch {run.epoch}, validation {now:.3f}")
+    return run.best.weights, run.best.epoch
 
 
-def finetune(checkpoint: Checkpoint, store: MelStore, spec: FineTuning, out: Path, seed: int = 0) -> TaskVector:
-    """Train one vector and write it to `out` (float16 safetensors). Deterministic given the seed and the machine."""
-    rows, labelled = labelled_set(checkpoint, store, spec, "train")
-    held_rows, held = labelled_set(checkpoint, store, spec, "validation")
+def epoch_batches(sets: Sequence[Labelled], seed: int, epoch: int) -> list[tuple[Labelled, torch.Tensor]]:
+    """The batches of an epoch in random order, each with the clips of it: every clip of every set once."""
+    with drawing(seed, "order", epoch):
+        batches = [(s, chosen) for s in sets for chosen in torch.randperm(len(s.windows)).split(BATCH)]
+        return [batches[i] for i in torch.randperm(len(batches)).tolist()]
+
+
+def _depends_on(
+    checkpoint: Checkpoint,
+    store: MelStore,
+    sets: Sequence[Labelled],
+    spec: FineTuning,
+    seed: int,
+    precision: Precision,
+) -> Iterator[str | bytes]:
+    """What the weights of a training depend on; of the features the first window of each clip is looked at."""
+    yield checkpoint.pretrained.sha256
+    yield json.dumps([checkpoint.logit_scale, asdict(spec), seed, precision, BATCH])
+    for s in sets:
+        yield json.dumps([[w.start, w.stop] for w in s.windows])
+        yield s.target.numpy().tobytes()
+        yield s.head.matrix.contiguous().numpy().tobytes()
+        for window in s.windows:
+            yield store.mel[window.start].tobytes()
+
+
+def finetune(
+    checkpoint: Checkpoint,
+    store: MelStore,
+    study: Study,
+    spec: FineTuning,
+    out: Path,
+    seed: int = 0,
+    work: Path | None = None,
+    *,
+    at_once: int = BATCH,
+    patience: int | None = None,
+    precision: Precision | None = None,
+) -> TaskVector:
+    """Train one vector and write it to `out` (float16 safetensors). Deterministic given the seed and the machine.
+
+    With `work` its state is kept there, and a run that was stopped goes on; the other options are those of `train`.
+    Every process returns the vector; the main one writes it.
+    """
+    rows, labelled = labelled_set(checkpoint, store, study, spec, "train")
+    held_rows, held = labelled_set(checkpoint, store, study, spec, "validation")
 
     def hits(weights: Weights) -> torch.Tensor:
         predicted = held.head.logits(embed_rows(checkpoint, store, held_rows, weights), 1.0).argmax(-1)
@@ -118,6 +181,7 @@ def finetune(checkpoint: Checkpoint, store: MelStore, spec: FineTuning, out: Pat
         """Accuracy; a class of the analogy has too few validation clips to stop by: all epochs are alike."""
         return 0.0 if spec.only_class else float(hits(weights).float().mean())
 
+    state, precision = work and work / f"finetune-{spec.vector}.pt", precision or training_precision()
     weights, epoch = train(
         checkpoint,
         store,
@@ -126,33 +190,31 @@ def finetune(checkpoint: Checkpoint, store: MelStore, spec: FineTuning, out: Pat
         name=spec.vector,
         score=score,
         seed=seed,
+        state=state,
+        at_once=at_once,
+        patience=patience,
+        precision=precision,
     )
-    first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
-    training = {
-        "epochs": spec.epochs,
-        "kept_epoch": epoch,
-        "peak_rate": spec.peak_rate,
-        "batch": BATCH,
-        "clips": len(rows),
-        "classes": list(labelled.head.labels),
-        "seed": seed,
-    }
-    metrics = {"validation": {"pretrained": round(first.accuracy, 4), "finetuned": best.to_dict(), "n": best.n}}
-    vector = TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task)
-    TaskVector(
-        vector.name,
-        vector.layout,
-        vector.buffer,
-        vector.pretrained_sha256,
-        vector.task,
-        {"training": training, "metrics": metrics},
-    ).save(out)
+    if processes().is_main_process:
+        first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
+        training = {
+            "trains": spec.trains,
+            **({"rank": spec.rank, "alpha": spec.alpha} if spec.trains == "lora" else {}),
+            "epochs": spec.epochs,
+            "patience": patience,
+            "kept_epoch": epoch,
+            "peak_rate": spec.peak_rate,
+            "batch": BATCH,
+            "clips": len(rows),
+            "classes": list(labelled.head.labels),
+            "seed": seed,
+            "precision": precision,
+            "processes": processes().num_processes,
+        }
+        metrics = {"validation": {"pretrained": round(first.accuracy, 4), "finetuned": best.to_dict(), "n": best.n}}
+        metadata = {"training": training, "metrics": metrics}
+        TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out)
+        if state is not None:
+            state.unlink(missing_ok=True)
+    processes().wait_for_everyone()
     return TaskVector.load(out)
-
-
-def training_mode(tower: AudioTower) -> None:
-    """Everything trains but the BatchNorm statistics."""
-    tower.train()
-    for module in tower.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()

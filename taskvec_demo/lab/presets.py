@@ -8,19 +8,21 @@ from typing import Any
 from ..recipe import Recipe
 from .protocol import CONTROL_KEPT
 from .report import AnswerBook
-from .vectors import ANALOGY_CLASSES, TASKS
+from .study import Study
 
 SIGNIFICANT = 0.05  # McNemar's p above which an edit made no difference
 FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
 SUMS = {
-    "two": ("learn_two", "Learn urban + instruments", "Addition of two vectors, each with its own λ."),
+    "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
     "three": ("learn_three", "Learn three tasks", "Addition of three vectors with one λ."),
     "five": ("learn_five", "Learn all five tasks", "Addition of all five vectors with one λ."),
 }
 CHOSEN = "λ was chosen on validation."
 
 
-def preset_entries(contents: Mapping[str, Mapping[str, Any]], books: Mapping[str, AnswerBook]) -> list[dict]:
+def preset_entries(
+    study: Study, contents: Mapping[str, Mapping[str, Any]], books: Mapping[str, AnswerBook]
+) -> list[dict]:
     """The entries of `tables/presets.json` from the tables negation, addition and analogy.
 
     Each explanation says what the test clips say, above all where the edit does not do what its title promises.
@@ -36,19 +38,20 @@ def preset_entries(contents: Mapping[str, Mapping[str, Any]], books: Mapping[str
                 "title": title,
                 "explanation": explanation,
                 "recipe": recipe.to_dict(),
-                "test": book.results(edit),
+                "test": book.results(edit, study.tasks),
             }
         )
 
     for row in contents["negation"]["rows"]:
         vector = row["vector"]
-        title = "Forget " + TASKS[vector].title.lower()
+        title = "Forget " + study.tasks[vector].title.lower()
         add("negation", f"forget {vector}", f"forget_{vector}", title, f"Negation. {CHOSEN} {_forgetting(row)}")
     for row in contents["addition"]["rows"]:
         if row["name"] in SUMS:
             name, title, what = SUMS[row["name"]]
-            add("addition", row["name"], name, title, f"{what} {CHOSEN} {_learning(row)}")
-    a, b, c, d = (_person(name) for name in ANALOGY_CLASSES)
+            title = title.format(pair=" + ".join(study.pair))
+            add("addition", row["name"], name, title, f"{what} {CHOSEN} {_learning(row, study)}")
+    a, b, c, d = (_person(name) for name in study.analogy)
     what = f"{a.capitalize()} is to {b} as {c} is to {d}: τ_B + τ_C − τ_A, with no clip of {d}."
     add("analogy", "analogy", "analogy", f"Analogy: {d}", f"{what} {CHOSEN} {_solving(contents['analogy'])}")
     return entries
@@ -92,9 +95,9 @@ def _forgetting(row: Mapping[str, Any]) -> str:
     return f"On test the task falls {_change(entry)}. {verdict} {_control(row)}"
 
 
-def _learning(row: Mapping[str, Any]) -> str:
+def _learning(row: Mapping[str, Any], study: Study) -> str:
     worst = min(row["tasks"], key=lambda e: e["normalized"] if e["normalized"] is not None else -1.0)
-    title = TASKS[worst["task"]].title.lower()
+    title = study.tasks[worst["task"]].title.lower()
     share = worst["normalized"] or 0.0
     found = f"keeps {_percent(share)} of its own fine-tuning"
     if share >= LEARNED:

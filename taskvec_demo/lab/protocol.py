@@ -11,9 +11,9 @@ import numpy as np
 
 from ..evaluation import normalized_accuracy
 from .bench import Coefficients, Predictions, Predictor, measure
-from .vectors import ANALOGY_CLASSES
+from .study import ANALOGY
 
-CONTROL, CONTROL_KEPT = "esc10", 0.95  # an edit holds the control where it keeps this share of pre-trained accuracy
+CONTROL_KEPT = 0.95  # an edit holds the control where it keeps this share of pre-trained accuracy
 STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # of |λ|; λ = 0 is no edit
 PAIR_STEPS = (0.2, 0.4, 0.6, 0.8, 1.0)  # of each λ where two are chosen at once: 25 pairs
 RULE = (
@@ -101,7 +101,7 @@ def analogy_grid(a: str, b: str, c: str) -> list[dict[str, float]]:
 
 def choose_negation(bench: Predictor, task: str, edits: Sequence[Coefficients], what: str) -> Choice:
     """Forget `task`: the lowest accuracy on it, of equals the one with the better control."""
-    return _choose(bench, edits, what, lambda acc, _: (-acc[task], acc[CONTROL]), needs_control=True)
+    return _choose(bench, edits, what, lambda acc, _: (-acc[task], acc[bench.study.control]), needs_control=True)
 
 
 def choose_addition(bench: Predictor, tasks: Sequence[str], edits: Sequence[Coefficients], what: str) -> Choice:
@@ -121,12 +121,12 @@ def choose_addition(bench: Predictor, tasks: Sequence[str], edits: Sequence[Coef
 
 def choose_analogy(bench: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:
     """The best mean of D's recall and the accuracy on all four classes: to call everything D is no solution."""
-    labels = bench.labels("validation")["analogy"]
-    d = labels == ANALOGY_CLASSES.index(ANALOGY_CLASSES[3])
+    labels = bench.labels("validation")[ANALOGY]
+    d = labels == bench.study.tasks[ANALOGY].class_names.index(bench.study.analogy[3])
 
     def score(acc: dict[str, float], predictions: Predictions) -> tuple[float, ...]:
-        recall = float((predictions["analogy"][d] == labels[d]).mean())
-        return round((recall + acc["analogy"]) / 2, 6), acc["analogy"]
+        recall = float((predictions[ANALOGY][d] == labels[d]).mean())
+        return round((recall + acc[ANALOGY]) / 2, 6), acc[ANALOGY]
 
     return _choose(bench, edits, what, score)
 
@@ -137,5 +137,5 @@ def _choose(bench: Predictor, edits: Sequence[Coefficients], what: str, score, n
     candidates = []
     for edit, predictions in zip(edits, measure(bench, "validation", edits, what), strict=True):
         acc = accuracies(predictions, labels)
-        candidates.append(Candidate(dict(edit), score(acc, predictions), acc[CONTROL]))
-    return choose(candidates, before[CONTROL], needs_control)
+        candidates.append(Candidate(dict(edit), score(acc, predictions), acc[bench.study.control]))
+    return choose(candidates, before[bench.study.control], needs_control)

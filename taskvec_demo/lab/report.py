@@ -14,10 +14,10 @@ from ..errors import BadArtifactError
 from ..evaluation import Accuracy, TaskResult, normalized_accuracy
 from ..statistics import mcnemar
 from ..task_vector import TaskVector
-from .baselines import PAIR, RANDOM_SEEDS, joint_name, random_name
-from .bench import SOMETHING, Predictions, Predictor, measure
+from ..tasks import Task
+from .baselines import RANDOM_SEEDS, joint_name, random_name
+from .bench import Predictions, Predictor, measure
 from .protocol import (
-    CONTROL,
     Choice,
     analogy_grid,
     choose_addition,
@@ -27,10 +27,8 @@ from .protocol import (
     own_grid,
     shared_grid,
 )
-from .vectors import ANALOGY_CLASSES, FINE_TUNINGS, TASKS
+from .study import ANALOGY, SOMETHING, Study
 
-A, B, C, D = ANALOGY_CLASSES
-MAIN = tuple(f.vector for f in FINE_TUNINGS.values() if f.only_class is None)
 PRETRAINED = "pre-trained"
 DIGITS = string.digits + string.ascii_letters  # one character a prediction: at most 62 classes
 Choices = Mapping[str, Choice]
@@ -61,12 +59,12 @@ class AnswerBook:
         p = float(f"{mcnemar(right[1], right[0]):.4g}")
         return {"task": task, "n": int(chosen.sum()), "pretrained": before, "edited": after, "mcnemar_p": p}
 
-    def results(self, edit: str) -> list[dict[str, Any]]:
-        """One `TaskResult` a task of the checkpoint, as JSON."""
-        pairs = ((self.predictions[PRETRAINED][t], self.predictions[edit][t]) for t in TASKS)
+    def results(self, edit: str, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
+        """One `TaskResult` for each of `tasks`, as JSON."""
+        pairs = ((self.predictions[PRETRAINED][t], self.predictions[edit][t]) for t in tasks)
         return [
             TaskResult(task, self.split, "exact", self.labels[name], before, after).to_dict()
-            for (name, task), (before, after) in zip(TASKS.items(), pairs, strict=True)
+            for (name, task), (before, after) in zip(tasks.items(), pairs, strict=True)
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,6 +101,9 @@ class Table:
 
     name: str
 
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
     def choices(self, bench: Predictor) -> dict[str, Choice]:
         return {}
 
@@ -118,11 +119,11 @@ class Negation(Table):
     name = "negation"
 
     def choices(self, bench: Predictor) -> dict[str, Choice]:
-        return {v: choose_negation(bench, v, negation_grid(v), f"forget {v}") for v in PAIR}
+        return {v: choose_negation(bench, v, negation_grid(v), f"forget {v}") for v in self.study.pair}
 
     def edits(self, choices: Choices) -> Edits:
         edits: Edits = {}
-        for v in PAIR:
+        for v in self.study.pair:
             edits[f"forget {v}"] = choices[v].coefficients
             # The same λ: an edit of the same size in every tensor, in a random direction.
             edits |= {random_name(v, s): {random_name(v, s): choices[v].coefficients[v]} for s in RANDOM_SEEDS}
@@ -131,7 +132,7 @@ class Negation(Table):
 
     def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
         def figures(edit: str, v: str) -> dict[str, Any]:
-            target, control = book.entry(edit, v), book.entry(edit, CONTROL)
+            target, control = book.entry(edit, v), book.entry(edit, self.study.control)
             return {"coefficients": book.edits[edit], "target": target, "control": control}
 
         return {
@@ -147,24 +148,27 @@ class Negation(Table):
                         **figures(f"ascent-{v}-last", v),
                     },
                 }
-                for v in PAIR
+                for v in self.study.pair
             ]
         }
 
 
 class Addition(Table):
     name = "addition"
-    sums: Mapping[str, tuple[str, ...]] = {"two": PAIR, "two_shared": PAIR, "three": MAIN[:3], "five": MAIN}
+
+    @property
+    def _joint(self) -> str:
+        return joint_name(self.study.pair)
 
     def choices(self, bench: Predictor) -> dict[str, Choice]:
         return {
             name: choose_addition(bench, vs, own_grid(vs) if name == "two" else shared_grid(vs), f"add {name}")
-            for name, vs in self.sums.items()
+            for name, vs in self.study.sums.items()
         }
 
     def edits(self, choices: Choices) -> Edits:
-        alone: Edits = {v: {v: 1.0} for v in MAIN}
-        return alone | {n: c.coefficients for n, c in choices.items()} | {joint_name(): {joint_name(): 1.0}}
+        alone: Edits = {v: {v: 1.0} for v in self.study.main}
+        return alone | {n: c.coefficients for n, c in choices.items()} | {self._joint: {self._joint: 1.0}}
 
     def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
         def figures(edit: str, tasks: Sequence[str]) -> dict[str, Any]:
@@ -175,7 +179,7 @@ class Addition(Table):
                 entries.append(entry | {"normalized": _share(entry["edited"]["accuracy"], own)})
             shares = [e["normalized"] for e in entries if e["normalized"] is not None]
             mean = round(float(np.mean(shares)), 4) if shares else None
-            control = book.entry(edit, CONTROL)
+            control = book.entry(edit, self.study.control)
             return {
                 "coefficients": book.edits[edit],
                 "tasks": entries,
@@ -184,41 +188,44 @@ class Addition(Table):
             }
 
         return {
-            "finetuned": [book.entry(v, v) for v in MAIN],
+            "finetuned": [book.entry(v, v) for v in self.study.main],
             "rows": [
-                {"name": n, "holds_on_validation": choices[n].holds, **figures(n, vs)} for n, vs in self.sums.items()
+                {"name": n, "holds_on_validation": choices[n].holds, **figures(n, vs)}
+                for n, vs in self.study.sums.items()
             ],
-            "joint": {**_trained(vectors, joint_name()), **figures(joint_name(), PAIR)},
+            "joint": {**_trained(vectors, self._joint), **figures(self._joint, self.study.pair)},
         }
 
 
 class AnalogyTable(Table):
     name = "analogy"
-    # (A, B, C) of τ_B + τ_C − τ_A, and of the sums in which A has changed places with one of the others.
-    orders: Mapping[str, tuple[str, str, str]] = {
-        "analogy": (A, B, C),
-        "swapped A and B": (B, A, C),
-        "swapped A and C": (C, B, A),
-    }
+
+    @property
+    def orders(self) -> dict[str, tuple[str, str, str]]:
+        """(A, B, C) of τ_B + τ_C − τ_A, and of the sums in which A has changed places with one of the others."""
+        a, b, c, _ = self.study.analogy
+        return {"analogy": (a, b, c), "swapped A and B": (b, a, c), "swapped A and C": (c, b, a)}
 
     def choices(self, bench: Predictor) -> dict[str, Choice]:
         return {n: choose_analogy(bench, analogy_grid(*order), n) for n, order in self.orders.items()}
 
     def edits(self, choices: Choices) -> Edits:
-        scaling_coef = choices["analogy"].coefficients[B]
+        scaling_coef = choices["analogy"].coefficients[self.study.analogy[1]]
         random = {n: {n: scaling_coef} for n in (random_name("analogy", s) for s in RANDOM_SEEDS)}
         return {n: c.coefficients for n, c in choices.items()} | random
 
     def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
+        a, b, c, d = self.study.analogy
+
         def figures(edit: str) -> dict[str, Any]:
             return {
                 "name": edit,
                 "coefficients": book.edits[edit],
-                "recall_d": book.entry(edit, "analogy", ANALOGY_CLASSES.index(D)),
-                "four_classes": book.entry(edit, "analogy"),
-                "control": book.entry(edit, CONTROL),
-                "as_the_seed": book.entry(edit, SOMETHING.name),
-                "as_the_seed_d": book.entry(edit, SOMETHING.name, SOMETHING.class_names.index("something")),
+                "recall_d": book.entry(edit, ANALOGY, self.study.tasks[ANALOGY].class_names.index(d)),
+                "four_classes": book.entry(edit, ANALOGY),
+                "control": book.entry(edit, self.study.control),
+                "as_the_seed": book.entry(edit, SOMETHING),
+                "as_the_seed_d": book.entry(edit, SOMETHING, len(self.study.tasks[self.study.control].class_names)),
             }
 
         rows = [figures(n) | {"holds_on_validation": choices[n].holds} for n in self.orders]
@@ -226,7 +233,7 @@ class AnalogyTable(Table):
         first = rows[0]["recall_d"]
         others = [r["recall_d"]["edited"]["accuracy"] for r in rows[1:] + random] + [first["pretrained"]["accuracy"]]
         works = first["n"] > 0 and first["edited"]["low"] > max(others)
-        return {"a": A, "b": B, "c": C, "d": D, "works": bool(works), "rows": rows, "random": random}
+        return {"a": a, "b": b, "c": c, "d": d, "works": bool(works), "rows": rows, "random": random}
 
 
 class Vectors(Table):
@@ -235,11 +242,11 @@ class Vectors(Table):
     name = "vectors"
 
     def edits(self, choices: Choices) -> Edits:
-        return {v: {v: 1.0} for v in FINE_TUNINGS}
+        return {v: {v: 1.0} for v in self.study.fine_tunings}
 
     def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
-        names = list(FINE_TUNINGS)
-        own = {t: book.entry(t, t)["edited"]["accuracy"] for t in TASKS if t in FINE_TUNINGS}
+        names = list(self.study.fine_tunings)
+        own = {t: book.entry(t, t)["edited"]["accuracy"] for t in self.study.tasks if t in self.study.fine_tunings}
 
         def on(v: str, t: str) -> dict[str, Any]:
             entry = book.entry(v, t)
@@ -254,9 +261,9 @@ class Vectors(Table):
             "rows": [
                 {
                     "vector": v,
-                    "task": FINE_TUNINGS[v].task,
+                    "task": self.study.fine_tunings[v].task,
                     "norm": round(vectors[v].norm, 4),
-                    "tasks": [on(v, t) for t in TASKS],
+                    "tasks": [on(v, t) for t in self.study.tasks],
                 }
                 for v in names
             ],
@@ -264,7 +271,7 @@ class Vectors(Table):
         }
 
 
-TABLES: dict[str, Table] = {t.name: t for t in (Negation(), Addition(), AnalogyTable(), Vectors())}
+TABLES: dict[str, type[Table]] = {t.name: t for t in (Negation, Addition, AnalogyTable, Vectors)}
 
 
 def _share(edited: float | None, finetuned: float | None) -> float | None:
@@ -278,7 +285,7 @@ def _trained(vectors: Mapping[str, TaskVector], name: str) -> dict[str, Any]:
     return {"training": vectors[name].metadata["training"]} if name in vectors else {}
 
 
-def seeds(vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
+def seeds(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
     """Every seed behind the tables."""
-    trained = {n: v.metadata.get("training", {}).get("seed") for n, v in vectors.items() if n in FINE_TUNINGS}
+    trained = {n: v.metadata.get("training", {}).get("seed") for n, v in vectors.items() if n in study.fine_tunings}
     return {"vectors": trained, "random_vectors": list(RANDOM_SEEDS)}

@@ -12,10 +12,9 @@ from ..clap import Checkpoint
 from ..statistics import wilson
 from ..zero_shot import ZeroShotHead
 from .captions import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, TEMPLATES, URBAN
-from .datasets import MelStore
+from .experiment import Experiment
 from .measure import embed_rows
 from .rewordings import REWORDINGS
-from .vectors import labelled
 
 LABELS = {
     "ESC-10": ESC10,
@@ -27,13 +26,13 @@ LABELS = {
 DRAWS = 200  # label sets with every ESC-10 label replaced by one of its rewordings
 
 
-def reworded(checkpoint: Checkpoint, store: MelStore) -> dict[str, Any]:
+def reworded(experiment: Experiment) -> dict[str, Any]:
     """The contents of `tables/rewordings.json`.
 
     `phrases`: how often the text tower puts a held-out wording nearest to its own label among its task's.
     `esc10`: test accuracy with the canonical labels and, over DRAWS label sets, with all ten reworded at once.
     """
-    return {"phrases": _phrases(checkpoint), "esc10": _clips(checkpoint, store)}
+    return {"phrases": _phrases(experiment.checkpoint), "esc10": _clips(experiment)}
 
 
 def _head(checkpoint: Checkpoint, labels: list[str]) -> ZeroShotHead:
@@ -64,8 +63,9 @@ def _rate(hits: list[bool]) -> dict[str, float]:
     }
 
 
-def _clips(checkpoint: Checkpoint, store: MelStore) -> dict[str, Any]:
-    rows, labels = labelled(store, "esc10", "test")
+def _clips(experiment: Experiment) -> dict[str, Any]:
+    checkpoint, store = experiment.checkpoint, experiment.store
+    rows, labels = experiment.study.labelled(store, "esc10", "test")
     embedded, truth = embed_rows(checkpoint, store, rows), torch.tensor(labels)
     choices = [REWORDINGS["ESC-10"][label].split("; ") for label in ESC10.values()]
     phrases = [phrase for found in choices for phrase in found]

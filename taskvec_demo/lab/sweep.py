@@ -15,7 +15,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +24,16 @@ from accelerate import PartialState
 from torch.quasirandom import SobolEngine
 from tqdm import tqdm
 
-from ..clap import Checkpoint, Precision
+from ..clap import Precision
 from ..edit import apply_recipe
 from ..errors import TaskVecError
 from ..recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
 from ..surface import LogitSurface, sparse_exponents
-from ..task_vector import TaskVector
 from ..weights import read_safetensors, write_safetensors
-from ..zero_shot import ZeroShotHead
 from .datasets import MelStore
-from .measure import embed_tasks, fast_precision
-from .vectors import DATASET, FINE_TUNINGS, TASKS, labelled
+from .experiment import Experiment, open_experiment
+from .measure import embed_tasks
+from .study import Study
 
 HELD_OUT_SHARE = 5  # every fifth free point measures the surface's error
 MAX_CLIPS = 128  # a task: bounds the time of a point to about two seconds on two cores
@@ -78,20 +77,21 @@ def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray,
     return points, held_out
 
 
-def main_vectors(task: str, vectors: Sequence[str]) -> list[int]:
+def main_vectors(study: Study, task: str, vectors: Sequence[str]) -> list[int]:
     """Columns of the vectors whose interactions a task's surface resolves best.
 
     Those that fine-tune on whole tasks; for the analogy, those that fine-tune on its recordings.
     """
-    specs = [FINE_TUNINGS[v] for v in vectors]
+    specs = [study.fine_tunings[v] for v in vectors]
+    recordings = study.tasks[task].clips_folder
     if any(s.task == task and s.only_class for s in specs):
-        return [i for i, s in enumerate(specs) if DATASET[s.task] == DATASET[task]]
+        return [i for i, s in enumerate(specs) if study.tasks[s.task].clips_folder == recordings]
     return [i for i, s in enumerate(specs) if not s.only_class]
 
 
-def validation_clips(store: MelStore, task: str) -> tuple[list, np.ndarray]:
+def validation_clips(study: Study, store: MelStore, task: str) -> tuple[list, np.ndarray]:
     """At most `MAX_CLIPS` validation clips of a task, spread over its classes, and their class indices."""
-    rows, labels = labelled(store, task, "validation")
+    rows, labels = study.labelled(store, task, "validation")
     drawn: dict[int, int] = {}
     rank = np.zeros(len(rows), int)
     for i in np.random.default_rng(0).permutation(len(rows)):
@@ -103,20 +103,14 @@ def validation_clips(store: MelStore, task: str) -> tuple[list, np.ndarray]:
 class Sweep:
     """All points of one checkpoint and its vectors, measured on the validation clips of every task."""
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        vectors: Mapping[str, TaskVector],
-        heads: Mapping[str, ZeroShotHead],
-        store: MelStore,
-        work: Path,
-    ) -> None:
-        main = [v for v in vectors if not FINE_TUNINGS[v].only_class]
-        extra = [v for v in vectors if FINE_TUNINGS[v].only_class]
+    def __init__(self, experiment: Experiment, work: Path) -> None:
+        self.study, self.checkpoint, self.store = experiment.study, experiment.checkpoint, experiment.store
+        self.vectors, self.heads = experiment.vectors, experiment.heads
+        main = [v for v in self.study.fine_tunings if v in self.study.main]
+        extra = [v for v in self.study.fine_tunings if v not in self.study.main]
         self.names = (*main, *extra)
         self.points, self.held_out = sweep_points(main, extra)
-        self.checkpoint, self.vectors, self.heads, self.store = checkpoint, vectors, heads, store
-        self.clips = {task: validation_clips(store, task) for task in TASKS}
+        self.clips = {task: validation_clips(self.study, self.store, task) for task in self.study.tasks}
         self.folder = work / f"sweep-{self._fingerprint()}"
 
     def _fingerprint(self) -> str:
@@ -126,7 +120,7 @@ class Sweep:
             digest.update(name.encode())
             digest.update(tensor.contiguous().numpy().tobytes())
         for task, (rows, labels) in self.clips.items():
-            spec = TASKS[task]
+            spec = self.study.tasks[task]
             digest.update(json.dumps([task, spec.prompts, spec.templates, labels.tolist()]).encode())
             for row in rows:
                 digest.update(self.store.mel[row.first_window : row.first_window + row.n_windows].tobytes())
@@ -171,27 +165,19 @@ class Sweep:
                 torch.stack([logits[task] for logits in measured]).float().numpy(),
                 labels,
                 self.held_out,
-                sparse_exponents(len(self.names), main_vectors(task, self.names)),
+                sparse_exponents(len(self.names), main_vectors(self.study, task, self.names)),
             )
             for task, (_, labels) in self.clips.items()
         }
 
 
-def sweep(
-    checkpoint: Checkpoint,
-    vectors: Mapping[str, TaskVector],
-    heads: Mapping[str, ZeroShotHead],
-    store: MelStore,
-    work: Path,
-) -> dict[str, LogitSurface]:
-    """Measure the points that are still missing and fit one surface a task."""
-    points = Sweep(checkpoint, vectors, heads, store, work)
-    points.measure()
-    return points.fit()
-
-
 def run_sweep(
-    work: Path, data: Path, folder: Path, limit: int | None = None, precision: Precision | None = None
+    study: Study,
+    work: Path,
+    data: Path,
+    folder: Path,
+    limit: int | None = None,
+    precision: Precision | None = None,
 ) -> str:
     """Measure this process's share of the points of the checkpoint in `folder`; at most `limit` over all processes.
 
@@ -200,18 +186,9 @@ def run_sweep(
     if limit is not None and limit < 1:
         raise TaskVecError(f"--limit is the number of points to measure, at least 1, not {limit}.")
     state = PartialState(cpu=True)
-    absent = [v for v in FINE_TUNINGS if not (folder / "vectors" / f"{v}.safetensors").is_file()]
-    if absent:
-        raise TaskVecError(f"{folder} lacks the vectors {', '.join(absent)}: run `python -m taskvec_demo finetune`.")
-    checkpoint = Checkpoint.from_folder(folder / "model", folder.name, precision or fast_precision())
-    vectors = {v: TaskVector.load(folder / "vectors" / f"{v}.safetensors") for v in FINE_TUNINGS}
     with state.main_process_first():  # it builds the cache of features where there is none
-        store = MelStore.open(work, data, checkpoint.features)
-    heads = {
-        t.name: ZeroShotHead.from_prompts(checkpoint.embed_text, t.class_names, t.prompts, t.templates)
-        for t in TASKS.values()
-    }
-    points = Sweep(checkpoint, vectors, heads, store, work)
+        experiment = open_experiment(study, folder, data, work, precision=precision)
+    points = Sweep(experiment, work)
     share = None if limit is None else math.ceil((limit - state.process_index) / state.num_processes)
     n = points.measure(state.process_index, state.num_processes, share)
     done = len(points.points) - len(points.missing())

@@ -8,24 +8,23 @@ figures, and the model, run again on all or some of the clips, must give the sto
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..artifacts import Artifacts, read_json, sha256_of, write_json
-from ..clap import Checkpoint
 from ..errors import TaskVecError
 from ..task_vector import TaskVector
-from ..zero_shot import ZeroShotHead
 from .baselines import random_vectors, trained_baselines
-from .bench import ALL_TASKS, Bench, Predictor, bench_clips
-from .datasets import MelStore, read_rows
-from .measure import fast_precision
+from .bench import Bench, Predictor
+from .datasets import MelStore
+from .experiment import Experiment, open_experiment
 from .presets import preset_entries
-from .protocol import CONTROL, CONTROL_KEPT, RULE, Choice
+from .protocol import CONTROL_KEPT, RULE, Choice
 from .report import TABLES, AnswerBook, Choices, Table, seeds
-from .vectors import FINE_TUNINGS
+from .study import Study
 
 FORMAT = 1
 NEED_TRAINED = ("negation", "addition")  # tables that report trained baselines
@@ -35,9 +34,14 @@ ROUNDING = 0.002  # share of an edit's answers that another machine's arithmetic
 
 def content(table: Table, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
     """What `tables/<name>.json` holds."""
-    fields: dict[str, Any] = {"format": FORMAT, "table": table.name, "split": "test", "seeds": seeds(vectors)}
+    fields: dict[str, Any] = {
+        "format": FORMAT,
+        "table": table.name,
+        "split": "test",
+        "seeds": seeds(table.study, vectors),
+    }
     if choices:
-        fields |= {"rule": RULE, "control": CONTROL, "control_kept": CONTROL_KEPT}
+        fields |= {"rule": RULE, "control": table.study.control, "control_kept": CONTROL_KEPT}
         fields["choices"] = {name: choice.to_dict() for name, choice in choices.items()}
     return fields | table.rows(choices, book, vectors)
 
@@ -51,27 +55,27 @@ def build_tables(
     """
     contents = {}
     for name in selected(only):
-        table = TABLES[name]
+        table = TABLES[name](bench.study)
         choices = table.choices(bench)
         book = AnswerBook.measured(bench, table.edits(choices), name)
         contents[name] = content(table, choices, book, vectors)
         write_json(folder / f"{name}.predictions.json", book.to_dict())
         write_json(folder / f"{name}.json", contents[name])
-    for file, entries in derived(folder).items():
+    for file, entries in derived(bench.study, folder).items():
         write_json(folder / file, entries)
     return contents
 
 
-def derived(folder: Path) -> dict[str, Any]:
+def derived(study: Study, folder: Path) -> dict[str, Any]:
     """File -> content of the tables that are another view of those in `folder`, as far as these are there."""
     files: dict[str, Any] = {}
     if (folder / "vectors.predictions.json").is_file():
         book = stored_book(folder, "vectors")
-        files["finetuned.json"] = {v: book.results(v) for v in FINE_TUNINGS}
+        files["finetuned.json"] = {v: book.results(v, study.tasks) for v in study.fine_tunings}
     if all((folder / f"{name}.predictions.json").is_file() for name in BEHIND_PRESETS):
         contents = {name: read_json(folder / f"{name}.json") for name in BEHIND_PRESETS}
         books = {name: stored_book(folder, name) for name in BEHIND_PRESETS}
-        files["presets.json"] = preset_entries(contents, books)
+        files["presets.json"] = preset_entries(study, contents, books)
     return files
 
 
@@ -79,42 +83,24 @@ def stored_book(folder: Path, name: str) -> AnswerBook:
     return AnswerBook.from_dict(read_json(folder / f"{name}.predictions.json"))
 
 
-def write_tables(
-    checkpoint: Checkpoint,
-    vectors: Mapping[str, TaskVector],
-    heads: Mapping[str, ZeroShotHead],
-    store: MelStore,
-    work: Path,
-    out: Path,
-    only: str | None = None,
-) -> dict[str, Any]:
+def write_tables(experiment: Experiment, work: Path, out: Path, only: str | None = None) -> dict[str, Any]:
     """`build_tables` for a real checkpoint; measurements resume from `work`, baselines are trained where missing."""
     names = selected(only)
-    bench = Bench(checkpoint, known_vectors(vectors), heads, store, work / "measured")
+    bench = Bench(experiment, work / "measured")
+    bench = bench.adding(random_vectors(bench.study, bench.vectors))
     if set(names) & set(NEED_TRAINED):
         bench = bench.adding(trained_baselines(bench, out / "baselines"))
     return build_tables(bench, bench.vectors, out / "tables", only)
 
 
-def rebuild(folder: Path, data: Path, work: Path, only: str | None = None) -> None:
+def rebuild(study: Study, folder: Path, data: Path, work: Path, only: str | None = None) -> None:
     """The tables of a complete checkpoint folder, and its manifest. A stopped run goes on where it was."""
-    artifacts = Artifacts(folder, verify=False)  # a stopped run has left tables that are newer than the manifest
-    checkpoint = Checkpoint.from_folder(artifacts.model_folder, artifacts.name, fast_precision())
-    store = MelStore.open(work, data, checkpoint.features)
+    # Not verified: a stopped run has left tables that are newer than the manifest.
+    experiment = open_experiment(study, folder, data, work)
     try:
-        write_tables(checkpoint, artifacts.vectors, artifacts.heads, store, work, folder, only)
+        write_tables(experiment, work, folder, only)
     finally:
         refresh_manifest(folder)
-
-
-def known_vectors(vectors: Mapping[str, TaskVector]) -> dict[str, TaskVector]:
-    """The task vectors and the random ones made after them. Raises TaskVecError where one is missing."""
-    missing = [name for name in FINE_TUNINGS if name not in vectors]
-    if missing:
-        raise TaskVecError(
-            f"The vectors {', '.join(missing)} are missing: run `python -m taskvec_demo finetune` first."
-        )
-    return {**vectors, **random_vectors(vectors)}
 
 
 def selected(only: str | None) -> list[str]:
@@ -137,18 +123,18 @@ def refresh_manifest(folder: Path) -> None:
 # -- checking --------------------------------------------------------------------------------------------------------
 
 
-def check_files(folder: Path, vectors: Mapping[str, TaskVector], only: str | None = None) -> list[str]:
+def check_files(study: Study, folder: Path, vectors: Mapping[str, TaskVector], only: str | None = None) -> list[str]:
     """Sentences on shipped tables that do not follow from their own candidates and predictions; none: all do."""
     problems = []
     for name in selected(only):
-        table, shipped, book = TABLES[name], read_json(folder / f"{name}.json"), stored_book(folder, name)
+        table, shipped, book = TABLES[name](study), read_json(folder / f"{name}.json"), stored_book(folder, name)
         choices = {key: Choice.from_dict(fields) for key, fields in shipped.get("choices", {}).items()}
         edits = table.edits(choices)
         if {name: book.edits.get(name) for name in edits} != edits:
             problems.append(f"{name}: the edits measured on test are not those that its validation figures choose.")
         elif content(table, choices, book, vectors) != shipped:
             problems.append(f"{name}: its figures do not follow from its stored predictions.")
-    for file, entries in derived(folder).items():
+    for file, entries in derived(study, folder).items():
         if only is None and (not (folder / file).is_file() or read_json(folder / file) != entries):
             problems.append(f"{file} does not follow from the other tables.")
     return problems
@@ -178,10 +164,10 @@ def check_predictions(
     return problems
 
 
-def spread_clips(data: Path, per_task: int) -> tuple[list, dict[str, np.ndarray]]:
+def spread_clips(study: Study, data: Path, per_task: int) -> tuple[list, dict[str, np.ndarray]]:
     """About `per_task` test clips a task, evenly spread over its files, and their places in the task's whole list."""
-    everything = MelStore(read_rows(data), np.zeros(0))
-    clips = {t: bench_clips(everything, t, "test")[0] for t in ALL_TASKS}
+    everything = MelStore(study.read_rows(data), np.zeros(0))
+    clips = {t: study.labelled(everything, t, "test")[0] for t in study.all_tasks}
     chosen = set()
     for rows in clips.values():
         chosen |= {rows[int(i)] for i in np.linspace(0, len(rows) - 1, min(per_task, len(rows))).round()}
@@ -189,23 +175,20 @@ def spread_clips(data: Path, per_task: int) -> tuple[list, dict[str, np.ndarray]
     return [r for r in everything.rows if r in chosen], places
 
 
-def check_tables(folder: Path, data: Path, work: Path, only: str | None = None, clips: int | None = None) -> list[str]:
+def check_tables(
+    study: Study, folder: Path, data: Path, work: Path, only: str | None = None, clips: int | None = None
+) -> list[str]:
     """Sentences on what differs between the shipped tables and a new measurement on all or about `clips` test clips a
     task; none: nothing does. Nothing is taken from the cache of measurements."""
     if clips is not None and clips < 1:
         raise TaskVecError(f"--clips is {clips}; it must be at least 1.")
     artifacts = Artifacts(folder)
+    rows, places = (None, None) if clips is None else spread_clips(study, data, clips)
+    experiment = open_experiment(study, folder, data, work, rows=rows)
     trained = {p.stem: TaskVector.load(p) for p in sorted((folder / "baselines").glob("*.safetensors"))}
-    vectors = known_vectors(artifacts.vectors) | trained
-    checkpoint = Checkpoint.from_folder(artifacts.model_folder, artifacts.name, fast_precision())
-    places = None
-    if clips is None:
-        store = MelStore.open(work, data, checkpoint.features)
-    else:
-        rows, places = spread_clips(data, clips)
-        store = MelStore.open(work / f"check-{clips}", data, checkpoint.features, rows)
-    problems = check_files(folder / "tables", vectors, only)
-    bench = Bench(checkpoint, vectors, artifacts.heads, store)
+    vectors = {**artifacts.vectors, **random_vectors(study, artifacts.vectors), **trained}
+    problems = check_files(study, folder / "tables", vectors, only)
+    bench = Bench(replace(experiment, vectors=vectors, heads=artifacts.heads))
     for name in selected(only):
         problems += check_predictions(stored_book(folder / "tables", name), bench, places, name)
     return problems

@@ -8,7 +8,7 @@ from ..session import Workbench
 def about_markdown(workbench: Workbench) -> str:
     """What a task vector is, what the numbers are, whose recordings they come from."""
     sources = "\n".join(
-        f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest["sources"]
+        f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest.get("sources", [])
     )
     size = workbench.checkpoint.pretrained.layout.size / 1e6
     return f"""

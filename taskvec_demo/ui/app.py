@@ -7,15 +7,17 @@ from typing import Any
 
 import gradio as gr
 
+from ..own_vectors import MAX_BYTES
 from ..recipe import Recipe
 from ..session import Workbench
 from . import bars, live
 from .about import about_markdown
 from .api import EXACT_CONCURRENCY, MODEL_CONCURRENCY, TRACE_CONCURRENCY, add_endpoints
-from .controls import Controls, build_controls
+from .controls import SLOTS, Controls, build_controls
+from .own import connect_own
 from .page import Page
 from .paper import paper_html
-from .sound import MAX_UPLOAD, SoundTab, build_sound_tab
+from .sound import SoundTab, build_sound_tab
 
 SOUND_TAB = "Your sound"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -25,7 +27,7 @@ LAUNCH: dict[str, Any] = {
         body_text_color_subdued="*neutral_500"  # 4.8 : 1 on white; the default's neutral_400 has 2.6 : 1
     ),
     "css_paths": [live.HERE / "theme.css"],
-    "max_file_size": MAX_UPLOAD,
+    "max_file_size": MAX_BYTES,  # of a task vector; `audio.load_clip` takes much less
     "ssr_mode": False,
     "run_history": False,
     "enable_monitoring": False,
@@ -49,9 +51,10 @@ def build_app(workbench: Workbench) -> gr.Blocks:
             with gr.Column(scale=2, min_width=330, elem_id="controls"):
                 controls, presets, actions = _controls_column(page)
             with gr.Column(scale=5, min_width=330):
-                gr.HTML(bars.formula_html(page.start, page.vectors), elem_id="formula")
-                with gr.Tabs() as tabs:
-                    with gr.Tab("Accuracy", id="accuracy"):
+                gr.HTML(bars.formula_html(page.start, page.vectors, len(SLOTS)), elem_id="formula")
+                with gr.Tabs(selected="accuracy" if page.tasks else "sound") as tabs:
+                    # The chart's script moves formula and address too, whichever tab is open
+                    with gr.Tab("Accuracy", id="accuracy", render_children=True):
                         chart = gr.HTML(
                             page.chart(),
                             elem_id="chart",
@@ -64,30 +67,42 @@ def build_app(workbench: Workbench) -> gr.Blocks:
                             )
                     with gr.Tab(SOUND_TAB, id="sound"):
                         sound = build_sound_tab(page)
-                    with gr.Tab("Along λ", id="curve"):
-                        axis = gr.Dropdown(
-                            list(page.vectors), value=page.main[0], label="Task vector on the axis", elem_id="axis"
-                        )
-                        gr.HTML(bars.curve_html(page.tasks), elem_id="curve", js_on_load=live.script("curve.js"))
-                    with gr.Tab("Test", id="test"):
-                        gr.HTML(bars.test_table_html(page.presets, page.tasks, page.vectors))
-                    with gr.Tab("The paper, replayed", id="paper"):
-                        gr.HTML(paper_html(page.tables, page.tasks), elem_id="paper")
+                    curve_axis = _further_tabs(page)
                     with gr.Tab("About", id="about"):
                         gr.Markdown(about_markdown(workbench))
+        axis = gr.Textbox("", visible="hidden") if curve_axis is None else curve_axis
         add_endpoints(workbench)
         classified = _connect(app, page, controls, presets, actions, chart, sound, axis)
         _connect_trace(page, controls, tabs, sound, classified)
+        connect_own(page, controls, sound.along, **QUIET)
         if workbench.labelled:
             _connect_exact(app, page, controls, chart, measured)
     return app.queue(max_size=256)
 
 
+def _further_tabs(page: Page) -> gr.Dropdown | None:
+    """The curve and the tables, of what was measured. Returns the choice of the curve's axis, if there is a curve."""
+    axis = None
+    if page.axis:
+        with gr.Tab("Along λ", id="curve"):
+            names = [*page.main, *page.extra]
+            axis = gr.Dropdown(names, value=page.axis, label="Task vector on the axis", elem_id="axis")
+            gr.HTML(bars.curve_html(page.tasks), elem_id="curve", js_on_load=live.script("curve.js"))
+    if page.presets:
+        with gr.Tab("Test", id="test"):
+            gr.HTML(bars.test_table_html(page.presets, page.tasks, page.vectors))
+    if page.tables:
+        with gr.Tab("The paper, replayed", id="paper"):
+            gr.HTML(paper_html(page.tables, page.tasks), elem_id="paper")
+    return axis
+
+
 def _controls_column(page: Page) -> tuple[Controls, list[gr.Button], tuple[gr.Button, gr.Button]]:
-    with gr.Row(elem_id="presets"):
+    with gr.Row(elem_id="presets", visible=bool(page.presets)):
         presets = [gr.Button(p.title, size="sm", min_width=120) for p in page.presets]
-    controls = build_controls(page.main, page.extra, page.values(page.start))
-    gr.HTML(bars.safe_legend_html(page.tasks), elem_id="safe-legend")
+    controls = build_controls(page.main, page.extra, page.own, page.values(page.start))
+    with_surface = {n: task for n, task in page.tasks.items() if n in page.workbench.artifacts.surfaces}
+    gr.HTML(bars.safe_legend_html(with_surface), elem_id="safe-legend")
     with gr.Row(elem_id="actions"):
         play = gr.Button("▶ Sweep", size="sm", min_width=110, variant="primary", elem_id="play")
         undo = gr.Button("↶ Undo", size="sm", min_width=80, elem_id="undo")
@@ -104,13 +119,13 @@ def _connect(
     actions: tuple[gr.Button, gr.Button],
     chart: gr.HTML,
     sound: SoundTab,
-    axis: gr.Dropdown,
+    axis: gr.Component,
 ) -> list[Any]:
     """One definition an action. The browser redraws by itself; a chart at rest asks for the exact answers.
 
     Returns the events after which both models have answered for the clip.
     """
-    drawn = [*controls.inputs, axis]
+    drawn: list[Any] = [axis, *controls.inputs]
     gr.on([c.change for c in drawn], None, drawn, None, js=live.HAND_OVER, queue=False, show_progress="hidden")
     # `settled` is a custom event of gr.HTML, which gr.on does not take: the same definition is given to both.
     classify: dict[str, Any] = {
@@ -133,18 +148,18 @@ def _connect(
     app.load(**remember)
     chart.settled(**remember)
     undo, reset = actions
-    undo.click(page.undo, history, [history, *controls.inputs], **QUIET)
+    undo.click(page.undo, history, [history, *controls.settable], **QUIET)
     recipes = [p.recipe for p in page.presets] + [Recipe(page.workbench.name)]
     for trigger, recipe in zip([*presets, reset], recipes, strict=True):
         values = json.dumps(page.values(recipe).values)
-        trigger.click(None, None, controls.inputs, js=f"() => {values}", queue=False, show_progress="hidden")
-    app.load(page.restore, None, controls.inputs, **QUIET)
+        trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
+    app.load(page.restore, None, controls.settable, **QUIET)
     return classified
 
 
 def _connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab, classified: list[Any]) -> None:
     """The clip along λ, after the answers at λ, and only while its tab is open."""
-    listening = gr.State(False)
+    listening = gr.State(not page.tasks)  # then its tab is the first
     trace: dict[str, Any] = {
         "fn": page.trace,
         "inputs": [listening, sound.clip, sound.labels, sound.along, *controls.inputs],

@@ -12,28 +12,45 @@ function badgeText(estimating) {
     + (byClass.length ? ` (single classes ± ${points(Math.max(...byClass))})` : "");
 }
 
+// The badge where some tasks have no estimate: `unknown` of them have no figures at all, `now` were measured just now.
+function gapText(estimating, unknown, now, strangers) {
+  const gap = strangers.length ? `no estimate for ${strangers.map((v) => `τ_${v}`).join(", ")}` : "not measured yet";
+  if (!unknown) return estimating.length ? `${badgeText(estimating)}; others measured now` : "measured now with these very weights";
+  return now ? `${gap}; ${now} of ${unknown + now + estimating.length} tasks measured now` : gap;
+}
+
 function showDelta(element, change) {
   const whole = percent(change);
   element.textContent = whole ? `${whole > 0 ? "+" : MINUS}${Math.abs(whole)}` : "±0";
   element.className = `tv-delta ${whole ? (whole > 0 ? "tv-up" : "tv-down") : "tv-same"}`;
 }
 
+const sum = (counts) => counts.reduce((total, k) => total + k, 0);
+
+// Figures are clips a class: {n, before, after}; n of them, right under the pre-trained and under the edited model.
+// `after` null: nothing is known of this recipe.
 class TaskBars {
   constructor(root, task, surface) {
     const own = `[data-task="${CSS.escape(task.name)}"]`;
     Object.assign(this, { task, surface, tile: root.querySelector(`.tv-tile${own}`), panel: root.querySelector(`.tv-panel${own}`) });
-    this.before = surface.count(surface.pretrained);
-    this.accuracyBefore = surface.accuracy(surface.pretrained);
+    const none = task.classes.map(() => 0);
+    this.unknown = surface ? { n: surface.clipsPerClass, before: surface.count(surface.pretrained), after: null }
+      : { n: none, before: none, after: null };
+    this.accuracyBefore = surface ? surface.accuracy(surface.pretrained) : 0;
     const [interval, note] = this.tile.querySelectorAll(".tv-tile-note > span");
-    Object.assign(this, { interval, note, value: this.tile.querySelector("b"), delta: this.tile.querySelector(".tv-delta") });
+    Object.assign(this, { interval, note, value: this.tile.querySelector("b"), delta: this.tile.querySelector(".tv-delta"),
+      from: this.tile.querySelector("s"), source: this.panel.querySelector(".tv-source") });
     this.rows = [...this.panel.querySelectorAll(".tv-row")].map((row) => ({
       row,
-      bar: row.querySelector(".tv-ed"),
+      clips: row.querySelector("small"),
+      before: row.querySelector(".tv-pre"),
+      bar: row.querySelector(".tv-ed"), // none where the set has no clip of this class
       whisker: row.querySelector(".tv-ci"),
       number: row.querySelector(".tv-num"),
       delta: row.querySelector(".tv-delta"),
+      drawn: [],
     }));
-    this.shown = null; // right answers a class, as drawn
+    this.shown = this.unknown;
   }
 
   get visible() { return !this.tile.hidden; }
@@ -42,47 +59,76 @@ class TaskBars {
     this.tile.hidden = this.panel.hidden = !visible;
   }
 
-  draw(predicted) {
-    const correct = this.surface.count(predicted);
-    const n = this.surface.clipsPerClass;
-    this.rows.forEach((parts, c) => {
-      if (!n[c] || this.shown?.[c] === correct[c]) return;
-      const [low, high] = wilson(correct[c], n[c]);
-      parts.bar.style.width = `${(100 * correct[c] / n[c]).toFixed(1)}%`;
-      parts.whisker.style.left = `${(100 * low).toFixed(1)}%`;
-      parts.whisker.style.width = `${(100 * (high - low)).toFixed(1)}%`;
-      parts.number.textContent = `${percent(correct[c] / n[c])}\u200a%`;
-      showDelta(parts.delta, (correct[c] - this.before[c]) / n[c]);
-    });
-    this.shown = correct;
-    this.drawTile(correct.reduce((sum, k) => sum + k, 0));
+  // The figures of predictions on the clips that the surface is about.
+  predicted(classes) {
+    return { ...this.unknown, after: this.surface.count(classes) };
   }
 
-  drawTile(correct) {
-    if (this.correct === correct) return;
-    this.correct = correct;
-    const { n } = this.surface;
-    const [low, high] = wilson(correct, n);
-    this.value.textContent = `${percent(correct / n)} %`;
-    showDelta(this.delta, correct / n - this.accuracyBefore);
+  draw(figures, source = "") {
+    const { n, before, after } = figures;
+    this.rows.forEach((parts, c) => {
+      if (parts.bar) this.drawRow(parts, n[c], before[c], after ? after[c] : null);
+    });
+    this.shown = figures;
+    this.drawTile(sum(n), sum(before), after && sum(after));
+    this.panel.classList.toggle("tv-unknown", !after);
+    if (this.source.textContent !== source) this.source.textContent = source;
+  }
+
+  drawRow(parts, n, before, after) {
+    const [drawnN, drawnBefore, drawnAfter] = parts.drawn;
+    if (drawnN === n && drawnBefore === before && drawnAfter === after) return;
+    if (drawnN !== n || drawnBefore !== before) {
+      parts.clips.textContent = n || "";
+      parts.before.style.width = `${n ? (100 * before / n).toFixed(1) : 0}%`;
+    }
+    parts.drawn = [n, before, after];
+    const known = n > 0 && after !== null;
+    const [low, high] = known ? wilson(after, n) : [0, 0];
+    parts.bar.style.width = `${known ? (100 * after / n).toFixed(1) : 0}%`;
+    parts.whisker.style.left = `${(100 * low).toFixed(1)}%`;
+    parts.whisker.style.width = `${(100 * (high - low)).toFixed(1)}%`;
+    parts.number.textContent = known ? `${percent(after / n)}\u200a%` : "—";
+    if (known) showDelta(parts.delta, (after - before) / n);
+    else parts.delta.textContent = "";
+  }
+
+  drawTile(n, before, after) {
+    if (this.n === n && this.correctBefore === before && this.correct === after) return;
+    Object.assign(this, { n, correctBefore: before, correct: after });
+    this.from.textContent = n ? percent(before / n) : "—";
+    if (after === null || !n) {
+      this.value.textContent = "—";
+      this.interval.textContent = "no estimate";
+      this.delta.textContent = this.note.textContent = "";
+      return;
+    }
+    const [low, high] = wilson(after, n);
+    this.value.textContent = `${percent(after / n)} %`;
+    showDelta(this.delta, (after - before) / n);
     this.interval.textContent = `${percent(low)}–${percent(high)} %, n = ${n}`;
-    if (this.task.role === "control" && this.accuracyBefore) {
-      const kept = correct / n / this.accuracyBefore;
+    if (this.task.role === "control" && before) {
+      const kept = after / before;
       this.note.textContent = `control keeps ${percent(kept)} %`;
       this.note.className = kept >= this.task.controlKept ? "tv-ok" : "tv-bad";
-    } else if (this.task.finetuned) {
-      this.note.textContent = `normalized ${(correct / n / this.task.finetuned).toFixed(2)}`;
+    } else {
+      // Normalized accuracy compares with the fine-tuned model on the surface's own clips.
+      const own = this.task.finetuned && this.shown.n === this.unknown.n;
+      this.note.className = "";
+      this.note.textContent = own ? `normalized ${(after / n / this.task.finetuned).toFixed(2)}` : "";
     }
   }
 
   // Texts for pointers at rest and for screen readers; nobody reads them while a slider moves.
   describe() {
-    const n = this.surface.clipsPerClass;
-    this.rows.forEach(({ row }, c) => {
-      if (!n[c]) return;
-      const [low, high] = wilson(this.shown[c], n[c]);
-      const text = `${this.task.classes[c]}: pre-trained ${percent(this.before[c] / n[c])} %, `
-        + `edited ${percent(this.shown[c] / n[c])} % (95 % interval ${percent(low)} to ${percent(high)} %), n = ${n[c]}`;
+    const { n, before, after } = this.shown;
+    this.rows.forEach(({ row, bar }, c) => {
+      if (!bar) return;
+      const [low, high] = after && n[c] ? wilson(after[c], n[c]) : [];
+      const text = !n[c] ? `${this.task.classes[c]}: not measured`
+        : `${this.task.classes[c]}: pre-trained ${percent(before[c] / n[c])} %, `
+          + (after ? `edited ${percent(after[c] / n[c])} % (95 % interval ${percent(low)} to ${percent(high)} %), n = ${n[c]}`
+            : `edited: no estimate, n = ${n[c]}`);
       row.title = text;
       row.setAttribute("aria-label", text);
     });

@@ -1,23 +1,24 @@
-"""Results -> HTML: formula, tiles and per-class bars, the clip's explanation, the table of test figures. Pure strings.
+"""Results -> HTML: formula, tiles and per-class bars, exact figures, the table of test figures. Pure strings.
 
 The server writes the first paint; from then on the browser (bars.js) changes numbers and widths in the same elements.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Container, Mapping, Sequence
 from html import escape
 
+import numpy as np
+
 from ..artifacts import Preset
 from ..evaluation import Accuracy, TaskResult, normalized_accuracy
 from ..exact import ExactFigures
+from ..labelled import SYNTHESIZED
 from ..recipe import Recipe
-from ..session import Classification
 from ..tasks import Task
-from ..trace import Trace
 
-MAX_FLIPS = 3  # of a trace that are told in words
 CONTROL_KEPT = 0.95  # below this share of its pre-trained accuracy the control counts as damaged
 
 
@@ -26,8 +27,11 @@ def percent(value: float) -> str:
     return f"{math.floor(100 * value + 0.5)}"
 
 
-def formula_html(recipe: Recipe, order: Sequence[str]) -> str:
-    """The formula line: one term a vector, hidden while its λ is 0, and a place for a sentence. recipe.js goes on."""
+def formula_html(recipe: Recipe, order: Sequence[str], spare: int = 0) -> str:
+    """The formula line: one term a vector, hidden while its λ is 0, and a place for a sentence. recipe.js goes on.
+
+    `spare` terms are for vectors that a visitor may add.
+    """
     terms = []
     for name in order:
         value = recipe.coefficients.get(name)
@@ -38,6 +42,7 @@ def formula_html(recipe: Recipe, order: Sequence[str]) -> str:
             f"<span class='tv-term' data-vector='{escape(name)}'{_hidden(not value)}>"
             f"<span>{number}</span><b>τ<sub>{escape(name)}</sub></b></span>"
         )
+    terms += spare * ["<span class='tv-term' data-vector='' hidden><span></span><b>τ<sub></sub></b></span>"]
     return (
         f"<div class='tv-formula'><span class='tv-equation'>θ<sub>new</sub> = θ<sub>pt</sub>{''.join(terms)} "
         f"<span class='tv-muted'{_hidden(bool(recipe.coefficients))}>the pre-trained model: move a slider</span></span>"
@@ -50,19 +55,24 @@ def _hidden(hidden: bool) -> str:
 
 
 def results_html(
-    results: Sequence[TaskResult], recipe: Recipe, finetuned: Mapping[str, float], hidden: Container[str] = ()
+    results: Sequence[TaskResult],
+    recipe: Recipe,
+    finetuned: Mapping[str, float],
+    hidden: Container[str] = (),
+    note: str = "",
 ) -> str:
     """Tiles and bars of every task; those in `hidden` are there but not shown. bars.js finds its places in it.
 
-    `finetuned`: validation accuracy of each task's own vector at λ = 1. The bars grow from the pre-trained to the
-    edited value once, when the page opens (class tv-first).
+    A result of no clips is a task without an estimate: its places are empty. `finetuned`: validation accuracy of each
+    task's own vector at λ = 1. `note` is HTML above the bars. The bars grow from the pre-trained to the edited value
+    once, when the page opens (class tv-first).
     """
     tiles = "".join(_tile(r, finetuned.get(r.task.name), r.task.name in hidden) for r in results)
     panels = "".join(_panel(r, r.task.name in hidden) for r in results)
     shown = [r for r in results if r.task.name not in hidden]
     return (
         f"<div class='tv-results tv-first' data-query='{escape(recipe.to_query(), quote=True)}'>"
-        "<div class='tv-message' role='alert' hidden></div><div class='tv-figures'>"
+        f"<div class='tv-message' role='alert' hidden></div>{note}<div class='tv-figures'{_hidden(not results)}>"
         f"<div class='tv-tiles'>{tiles}</div>"
         f"<p class='tv-legend'>{_badge(shown)} <i class='tv-key tv-pre'></i>pre-trained "
         "<i class='tv-key tv-ed'></i>edited <i class='tv-key tv-ci'></i>95 % Wilson interval. "
@@ -74,6 +84,8 @@ def results_html(
 
 def _badge(results: Sequence[TaskResult]) -> str:
     """What the figures are: measured, or estimated with the largest held-out error among the tasks shown."""
+    if not all(len(r.labels) for r in results):
+        return "<span class='tv-badge tv-none'>not measured yet</span>"
     estimates = [r for r in results if r.kind == "estimate"]
     state = "tv-estimate" if estimates else "tv-exact"
     return f"<span class='tv-badge {state}'>{badge_text(estimates)}</span>"
@@ -95,6 +107,10 @@ def _points(share: float) -> str:
 
 def _tile(result: TaskResult, finetuned: float | None, hidden: bool) -> str:
     before, after = result.pretrained, result.edited
+    if not after.n:
+        return _tile_of(
+            result, "—", "<b>—</b> <span class='tv-delta'></span>", "<span>no estimate</span> <span></span>", hidden
+        )
     kept = after.accuracy / before.accuracy if before.accuracy else math.nan
     if result.task.role == "control":
         state = "tv-ok" if kept >= CONTROL_KEPT else "tv-bad"
@@ -103,14 +119,22 @@ def _tile(result: TaskResult, finetuned: float | None, hidden: bool) -> str:
         note = f"<span>normalized {normalized_accuracy(after.accuracy, finetuned):.2f}</span>"
     else:
         note = "<span></span>"
+    return _tile_of(
+        result,
+        percent(before.accuracy),
+        f"<b>{percent(after.accuracy)} %</b> {_delta(after.accuracy - before.accuracy)}",
+        f"<span>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</span> {note}",
+        hidden,
+    )
+
+
+def _tile_of(result: TaskResult, before: str, after: str, notes: str, hidden: bool) -> str:
     return (
         f"<div class='tv-tile' data-task='{escape(result.task.name)}' title='{escape(result.task.source)}'"
         f"{_hidden(hidden)}>"
         f"<div class='tv-tile-name'>{escape(result.task.title)}</div>"
-        f"<div class='tv-tile-value'><span class='tv-from'><s>{percent(before.accuracy)}</s> → </span>"
-        f"<b>{percent(after.accuracy)} %</b> {_delta(after.accuracy - before.accuracy)}</div>"
-        f"<div class='tv-tile-note'><span>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</span> "
-        f"{note}</div></div>"
+        f"<div class='tv-tile-value'><span class='tv-from'><s>{before}</s> → </span>{after}</div>"
+        f"<div class='tv-tile-note'>{notes}</div></div>"
     )
 
 
@@ -123,10 +147,13 @@ def _delta(change: float) -> str:
 
 
 def _panel(result: TaskResult, hidden: bool) -> str:
-    rows = "".join(_row(name, before, after) for name, before, after in result.per_class)
+    row = _row if len(result.labels) else _empty_row
+    rows = "".join(row(name, before, after) for name, before, after in result.per_class)
+    state = result.task.role if len(result.labels) else f"{result.task.role} tv-unknown"
     return (
-        f"<section class='tv-panel tv-{result.task.role}' data-task='{escape(result.task.name)}'{_hidden(hidden)}>"
-        f"<h4>{escape(result.task.title)} <em>{result.task.role}</em></h4><div class='tv-rows'>{rows}</div></section>"
+        f"<section class='tv-panel tv-{state}' data-task='{escape(result.task.name)}'{_hidden(hidden)}>"
+        f"<h4>{escape(result.task.title)} <em>{result.task.role}</em> "
+        f"<small class='tv-source tv-muted'></small></h4><div class='tv-rows'>{rows}</div></section>"
     )
 
 
@@ -149,23 +176,63 @@ def _row(name: str, before: Accuracy, after: Accuracy) -> str:
     )
 
 
-def exact_html(figures: ExactFigures, recipe: Recipe, clips: str, hidden: Container[str] = ()) -> str:
+def _empty_row(name: str, before: Accuracy, after: Accuracy) -> str:
+    """A class of a task that nobody has measured yet: bars.js fills it when there are figures."""
+    shown = escape(name.replace("_", " "))
+    return (
+        f"<div class='tv-row' title='{shown}: not measured' role='img' aria-label='{shown}: not measured'>"
+        f"<span class='tv-name'>{shown} <small></small></span><span class='tv-track'><i class='tv-pre' style='width:0'>"
+        "</i><i class='tv-ed' style='width:0'></i><i class='tv-ci' style='width:0'></i></span>"
+        "<span class='tv-num'>—</span><span class='tv-delta'></span></div>"
+    )
+
+
+def exact_html(
+    figures: ExactFigures, recipe: Recipe, clips: str, hidden: Container[str] = (), seconds_left: float = 0.0
+) -> str:
     """Figures measured now, as far as they have come; `clips` says what they are measured on.
 
     Results of no clips keep their place, so that nothing moves when figures come in; tasks in `hidden` are left out.
-    exact.js greys what is of another recipe than the controls.
+    exact.js greys what is of another recipe than the controls, and hands the figures to the chart.
     """
     panels = "".join(_exact_panel(r) for r in figures.results if r.task.name not in hidden)
     done, total = figures.done, figures.total
     return (
         f"<section class='tv-measured' data-query='{escape(recipe.to_query(), quote=True)}' data-done='{done}' "
+        f"data-source='measured now{_on_what(figures.results)}' data-figures='{_counts(figures.results)}' "
         f"aria-busy='{'false' if done == total else 'true'}'>"
         "<h4>Measured now with these very weights <span class='tv-badge tv-exact'>exact</span></h4>"
         f"<p class='tv-legend'>On {total} labelled clips of this machine: {escape(clips)}. Pre-trained → edited, 95 % "
         "Wilson interval. Open a task for its classes.</p>"
         f"<div class='tv-progress'><progress max='{total}' value='{done}' aria-label='Clips measured'></progress>"
-        f"<span>{done} / {total} clips</span></div><div class='tv-panels'>{panels}</div></section>"
+        f"<span>{done} / {total} clips{_time_left(seconds_left)}</span></div>"
+        f"<div class='tv-panels'>{panels}</div></section>"
     )
+
+
+def _on_what(results: Sequence[TaskResult]) -> str:
+    return " on synthesized sounds" if any(r.split == SYNTHESIZED for r in results) else ""
+
+
+def _counts(results: Sequence[TaskResult]) -> str:
+    """JSON of {task: clips a class and how many of them each model has right}, for the chart."""
+    counts = {
+        r.task.name: {
+            "n": np.bincount(r.labels, minlength=len(r.task.class_names)).tolist(),
+            "before": [round(b.accuracy * b.n) if b.n else 0 for _, b, _ in r.per_class],
+            "after": [round(a.accuracy * a.n) if a.n else 0 for _, _, a in r.per_class],
+        }
+        for r in results
+        if len(r.labels)
+    }
+    return escape(json.dumps(counts, separators=(",", ":")), quote=True)
+
+
+def _time_left(seconds: float) -> str:
+    """Said where it is worth a thought: more than a second."""
+    if seconds < 1:
+        return ""
+    return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
 
 
 def _exact_panel(result: TaskResult) -> str:
@@ -189,7 +256,9 @@ def _control_titles(tasks: Mapping[str, Task]) -> str:
 
 
 def safe_legend_html(tasks: Mapping[str, Task]) -> str:
-    """What the bands under the sliders mean."""
+    """What the bands under the sliders mean; `tasks` are those with a surface. Nothing where no control is one."""
+    if not _control_titles(tasks):
+        return ""
     return (
         f"<p class='tv-legend'><i class='tv-key tv-safe'></i>λ at which {_control_titles(tasks)} keep "
         f"{percent(CONTROL_KEPT)} % of their accuracy (estimate)</p>"
@@ -204,57 +273,6 @@ def curve_html(tasks: Mapping[str, Task]) -> str:
         "Circles: measured, shown while no other vector is on. Dotted: the operating point. Dashed: "
         f"{percent(CONTROL_KEPT)} % of the pre-trained accuracy on {_control_titles(tasks)}.</p>"
     )
-
-
-def difference_html(result: Classification, recipe: Recipe) -> str:
-    """One line on why the two answers differ, and what was done to the clip."""
-    changes = {label: result.edited[label] - p for label, p in result.pretrained.items()}
-    top = {name: max(p, key=lambda k: p[k]) for name, p in (("pre", result.pretrained), ("ed", result.edited))}
-    if not recipe.coefficients:
-        text = "All λ are 0: both models are the same. Move a slider to see the answer change."
-    elif top["pre"] == top["ed"]:
-        largest = max(changes, key=lambda k: abs(changes[k]))
-        text = (
-            f"Both answer “{escape(top['ed'])}”. Largest change: “{escape(largest)}” "
-            f"{_share(result.pretrained[largest])} → {_share(result.edited[largest])}."
-        )
-    else:
-        text = (
-            f"The answer flips from “{escape(top['pre'])}” ({_share(result.pretrained[top['pre']])} → "
-            f"{_share(result.edited[top['pre']])}) to “{escape(top['ed'])}” "
-            f"({_share(result.pretrained[top['ed']])} → {_share(result.edited[top['ed']])})."
-        )
-    plural = "window" if result.windows == 1 else "windows"
-    notes = "".join(f"<br>{escape(n)}" for n in result.notes)
-    return (
-        f"<div class='tv-difference' role='status'>{text}<br><span class='tv-muted'>{result.seconds:.1f} s, "
-        f"{result.windows} {plural}; exact answers of the rebuilt weights.{notes}</span></div>"
-    )
-
-
-def trace_html(trace: Trace) -> str:
-    """Where the answer flips along λ, in one sentence, and what was left out."""
-    along = f"Along λ {escape(trace.vector)} your clip"
-    if trace.flips:
-        turns = [
-            f"{'turns ' if i == 0 else ''}from “{escape(a)}” to “{escape(b)}” at λ ≈ {_signed(x)}"
-            for i, (x, a, b) in enumerate(trace.flips[:MAX_FLIPS])
-        ]
-        more = len(trace.flips) - MAX_FLIPS
-        text = f"{along} {', '.join(turns)}{f', and {more} times more' if more > 0 else ''}."
-    else:
-        always = max(trace.probabilities, key=lambda label: trace.probabilities[label][0])
-        text = f"{along} stays “{escape(always)}” everywhere."
-    notes = "".join(f"<br><span class='tv-muted'>{escape(n)}</span>" for n in trace.notes)
-    return f"<div class='tv-difference' role='status'>{text}{notes}</div>"
-
-
-def _signed(scaling_coef: float) -> str:
-    return f"{scaling_coef:.2f}".replace("-", "−")
-
-
-def _share(p: float) -> str:
-    return f"{100 * p:.0f} %" if p >= 0.005 else "< 1 %"
 
 
 def test_table_html(presets: Sequence[Preset], tasks: Mapping[str, Task], order: Sequence[str]) -> str:

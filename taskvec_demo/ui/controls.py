@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from ..own_vectors import MAX_BYTES
 from ..recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
 
 ROW_FIELDS = 3  # on, negate, scaling coefficient
 DEFAULT_COEF = 0.5
+SLOTS = tuple(f"slot-{i}" for i in range(1, 5))  # rows that wait for vectors that the visitor adds
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,21 @@ class RowControls:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """A row that is not there until a visitor adds a vector."""
+
+    group: gr.Group
+    row: RowControls
+    remove: gr.Button
+
+
+@dataclass(frozen=True)
 class Controls:
-    """All controls of the recipe. `inputs` fixes the order in which their values travel."""
+    """All controls of the recipe. `settable` fixes the order in which their values travel.
+
+    `added` holds the names of the visitor's own vectors, one a slot, separated by commas: it travels before the others
+    and belongs to the page, not to a recipe, so that presets and undo leave it alone.
+    """
 
     addition: gr.Checkbox
     negation: gr.Checkbox
@@ -35,16 +50,27 @@ class Controls:
     analogy_coef: gr.Slider
     rows_group: gr.Group
     analogy_group: gr.Group
+    added: gr.Textbox
+    slots: tuple[Slot, ...]
+    upload: gr.UploadButton
 
     @property
     def inputs(self) -> list[Any]:
-        rows = [x for r in self.rows.values() for x in (r.on, r.negate, r.coef)]
+        return [self.added, *self.settable]
+
+    @property
+    def settable(self) -> list[Any]:
+        rows = [x for r in self.all_rows for x in (r.on, r.negate, r.coef)]
         return [self.addition, self.negation, self.analogy, *rows, self.a, self.b, self.c, self.analogy_coef]
+
+    @property
+    def all_rows(self) -> list[RowControls]:
+        return [*self.rows.values(), *(slot.row for slot in self.slots)]
 
 
 @dataclass(frozen=True)
 class ControlValues:
-    """The values of `Controls.inputs`, and their meaning."""
+    """The values of `Controls.settable`, and their meaning. `vectors`: of the rows, "" for a slot without one."""
 
     vectors: tuple[str, ...]
     values: tuple[Any, ...]
@@ -56,20 +82,24 @@ class ControlValues:
         rows = {
             name: Row(bool(on), bool(negate), float(coef or 0.0))
             for name, (on, negate, coef) in zip(self.vectors, _chunks(rest[:n]), strict=True)
+            if name
         }
         a, b, c, coef = rest[n:]
         chosen = Analogy(a, b, c, float(coef or 0.0)) if analogy else None
         return compose(checkpoint, rows, addition=bool(addition), negation=bool(negation), analogy=chosen)
 
     @classmethod
-    def of(cls, recipe: Recipe, vectors: Sequence[str], abc: Sequence[str]) -> ControlValues:
-        """Controls that mean this recipe. Coefficients beyond a slider's range are cut to it."""
+    def of(cls, recipe: Recipe, vectors: Sequence[str], abc: Sequence[str | None]) -> ControlValues:
+        """Controls that mean this recipe. Coefficients beyond a slider's range are cut to it.
+
+        `abc`: the analogy to suggest, none of a checkpoint with too few vectors.
+        """
         coefficients = dict(recipe.coefficients)
         size = {abs(v) for v in coefficients.values()}
         as_analogy = (
             set(coefficients) == set(abc)
             and len(size) == 1
-            and coefficients[abc[0]] < 0 < min(coefficients[abc[1]], coefficients[abc[2]])
+            and coefficients[str(abc[0])] < 0 < min(coefficients[str(abc[1])], coefficients[str(abc[2])])
         )
         own = {} if as_analogy else coefficients
         rows: list[Any] = []
@@ -86,39 +116,67 @@ def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:
     return [values[i : i + ROW_FIELDS] for i in range(0, len(values), ROW_FIELDS)]
 
 
-def build_controls(main: Sequence[str], extra: Sequence[str], start: ControlValues) -> Controls:
-    """Lay out operations and one row a vector; `extra` vectors (those of the analogy) sit in a closed accordion."""
+def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str], start: ControlValues) -> Controls:
+    """Lay out operations and one row a vector.
+
+    `extra` vectors (those of the analogy) sit in a closed accordion, `own` ones, which nobody has measured, under a
+    heading with those that the visitor adds.
+    """
     addition, negation, analogy, *rest = start.values
-    n = ROW_FIELDS * (len(main) + len(extra))
-    row_values = dict(zip([*main, *extra], _chunks(rest[:n]), strict=True))
+    names = [*main, *extra, *own]
+    n = ROW_FIELDS * (len(names) + len(SLOTS))
+    row_values = dict(zip([*names, *SLOTS], _chunks(rest[:n]), strict=True))
+
+    def row(name: str) -> RowControls:
+        return _row(name, row_values[name], bool(addition), bool(negation))
+
     with gr.Row(elem_id="operations", equal_height=True):
         add = gr.Checkbox(addition, label="Addition", info="learn: + λτ", min_width=90, elem_id="op-addition")
         neg = gr.Checkbox(negation, label="Negation", info="forget: − λτ", min_width=90, elem_id="op-negation")
-        ana = gr.Checkbox(analogy, label="Analogy", info="B + C − A", min_width=90, elem_id="op-analogy")
-    rows: dict[str, RowControls] = {}
+        ana = gr.Checkbox(
+            analogy, label="Analogy", info="B + C − A", min_width=90, visible=len(names) > 2, elem_id="op-analogy"
+        )
     with gr.Group(visible=bool(addition or negation), elem_id="vector-rows") as rows_group:
-        for name in main:
-            rows[name] = _row(name, row_values[name], bool(addition), bool(negation))
-        with gr.Accordion("More task vectors", open=False, elem_id="more-vectors"):
-            for name in extra:
-                rows[name] = _row(name, row_values[name], bool(addition), bool(negation))
+        rows = {name: row(name) for name in main}
+        if extra:
+            with gr.Accordion("More task vectors", open=False, elem_id="more-vectors"):
+                rows |= {name: row(name) for name in extra}
+        with gr.Group(elem_id="own-vectors"):
+            gr.HTML("Your vectors <small>not measured with this page</small>", elem_id="own-heading")
+            rows |= {name: row(name) for name in own}
+            slots = tuple(_slot(name, row) for name in SLOTS)
+            upload = gr.UploadButton(
+                f"+ Add a task vector (.safetensors, up to {MAX_BYTES // 10**6} MB)",
+                file_types=[".safetensors"],
+                size="sm",
+                elem_id="add-vector",
+            )
+    added = gr.Textbox("," * (len(SLOTS) - 1), visible="hidden", elem_id="added-vectors")
     a, b, c, coef = rest[n:]
-    choices = [*main, *extra]
     with gr.Group(visible=bool(analogy), elem_id="analogy-panel") as analogy_group:
         gr.HTML(
             "<b>A is to B as C is to D.</b><br>τ<sub>D</sub> = τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub>: "
             "no recording of D is used.",
             elem_classes="tv-note",
         )
-        pick_a = gr.Dropdown(choices, value=a, label="A", elem_id="analogy-a")
-        pick_b = gr.Dropdown(choices, value=b, label="is to B", elem_id="analogy-b")
-        pick_c = gr.Dropdown(choices, value=c, label="as C is to D", elem_id="analogy-c")
+        pick_a = gr.Dropdown(names, value=a, label="A", elem_id="analogy-a")
+        pick_b = gr.Dropdown(names, value=b, label="is to B", elem_id="analogy-b")
+        pick_c = gr.Dropdown(names, value=c, label="as C is to D", elem_id="analogy-c")
         slider = gr.Slider(
             0, SLIDER_MAX, coef, step=SLIDER_STEP, label="λ of the analogy", buttons=["reset"], elem_id="lambda-analogy"
         )
-    controls = Controls(add, neg, ana, rows, pick_a, pick_b, pick_c, slider, rows_group, analogy_group)
+    controls = Controls(
+        add, neg, ana, rows, pick_a, pick_b, pick_c, slider, rows_group, analogy_group, added, slots, upload
+    )
     _connect(controls)
     return controls
+
+
+def _slot(name: str, row: Callable[[str], RowControls]) -> Slot:
+    with gr.Group(visible=False, elem_id=name, elem_classes="tv-slot") as group:
+        controls = row(name)
+        remove = gr.Button("✕ remove", size="sm", min_width=60, elem_id=f"remove-{name}", elem_classes="tv-remove")
+    return Slot(group, controls, remove)
 
 
 def _row(name: str, values: Sequence[Any], addition: bool, negation: bool) -> RowControls:
@@ -142,9 +200,9 @@ def _row(name: str, values: Sequence[Any], addition: bool, negation: bool) -> Ro
 
 def _connect(controls: Controls) -> None:
     """Operations reveal what they need; moving the slider of a vector that is off turns it on (in the browser)."""
-    for row in controls.rows.values():
+    for row in controls.all_rows:
         row.coef.input(None, None, row.on, js="() => true", show_progress="hidden")
-    minus = [row.negate for row in controls.rows.values()]
+    minus = [row.negate for row in controls.all_rows]
 
     def reveal(addition: bool, negation: bool, analogy: bool) -> list[Any]:
         # With negation alone every row is subtracted: the box shows it and cannot say otherwise.

@@ -127,6 +127,7 @@ function mark() {
 
 function work() {
   frame = 0;
+  if (!chart) return; // taken away in the meantime
   let drawn = false;
   while (!drawn && dirty.length) drawn = drawLine(dirty.shift());
   mark();
@@ -137,7 +138,16 @@ function update() {
   const width = Math.floor(place.clientWidth);
   if (!state.tasks || !width) return; // not there yet, or another tab is open
   const extra = live.extra.includes(state.axis);
-  const tasks = state.tasks.filter(({ task, bars }) => bars.visible || (extra && task.aside));
+  const known = state.tasks.filter(({ surface }) => surface?.knows(state.recipe));
+  const tasks = known.filter(({ task, bars }) => bars.visible || (extra && task.aside));
+  if (!tasks.length) {
+    const strangers = Object.keys(state.recipe).filter((vector) => !live.measured.includes(vector)).map((v) => `τ_${v}`);
+    chart = null;
+    dirty = [];
+    place.replaceChildren();
+    html("p", "tv-muted", place, `No accuracy was ever measured for ${strangers.join(", ")}: there is no curve while it is on.`);
+    return;
+  }
   if (chart?.width !== width || chart.tasks.length !== tasks.length) {
     chart = build(tasks, width);
     dirty = [];

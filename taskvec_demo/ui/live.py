@@ -10,12 +10,13 @@ import gradio as gr
 
 from ..recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
 from .bars import CONTROL_KEPT
+from .controls import SLOTS
 from .page import Page
 
 HERE = Path(__file__).parent
 CHART_SCRIPTS = ("surface.js", "recipe.js", "bars.js", "safe_region.js", "live_chart.js")
-# Values of all controls, for changes that are no pointer's: presets, undo, number boxes, the address. The chart may
-# not be there yet, hence a variable besides the event.
+# The curve's axis, the names of added vectors and the values of all controls, for changes that are no pointer's:
+# presets, undo, number boxes, the address. The chart may not be there yet, hence a variable besides the event.
 HAND_OVER = "(...values) => { window.taskvecValues = values; dispatchEvent(new Event('taskvec-values')); return []; }"
 
 
@@ -34,7 +35,7 @@ def properties(page: Page) -> dict[str, Any]:
     artifacts = page.workbench.artifacts
 
     def task(name: str) -> dict[str, Any]:
-        file = f"surfaces/{name}.validation.safetensors"
+        file = artifacts.surface_file(name)
         finetuned = page.finetuned.get(name, math.nan)
         return {
             "name": name,
@@ -43,16 +44,18 @@ def properties(page: Page) -> dict[str, Any]:
             "classes": [c.replace("_", " ") for c in page.tasks[name].class_names],
             "finetuned": finetuned if finetuned > 0 else None,
             "aside": name in page.aside,
-            "file": (artifacts.folder.resolve() / file).as_posix(),
-            "version": artifacts.manifest["files"].get(file, "")[:12],  # no browser's cache serves an older surface
+            "file": (artifacts.folder.resolve() / file).as_posix() if name in artifacts.surfaces else None,
+            "version": artifacts.files.get(file, "")[:12],  # no browser's cache serves an older surface
         }
 
     return {
         "checkpoint": page.workbench.name,
         "vectors": list(page.vectors),
+        "rows": [*page.vectors, *SLOTS],
+        "measured": sorted(page.measured),
         "extra": list(page.extra),
         "values": list(page.values(page.start).values),
-        "axis": page.main[0],
+        "axis": page.axis,
         "sliderMax": SLIDER_MAX,
         "low": MEASURED_LOW,
         "high": MEASURED_HIGH,

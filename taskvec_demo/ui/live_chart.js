@@ -7,10 +7,11 @@ const NATIVE_MS = 100; // gradio hands values over later than the slider's own e
 
 const live = JSON.parse(JSON.stringify(props.live)); // a plain copy: props is a proxy
 const sliderPositions = new Map([
-  ...live.vectors.map((name, i) => [`lambda-${name}`, rowPosition(i)]),
-  ["lambda-analogy", analogyPosition(live.vectors)],
+  ...live.rows.map((name, i) => [`lambda-${name}`, rowPosition(i)]),
+  ["lambda-analogy", analogyPosition(live.rows)],
 ]);
-const state = { live, values: live.values, axis: live.axis, recipe: {}, tasks: null };
+// vectors: what each row is called in a recipe, "" for a row that waits for a vector of the visitor's
+const state = { live, values: live.values, vectors: namesOfRows(""), axis: live.axis, recipe: {}, tasks: null };
 const views = []; // other charts of the page: called with the state after every redraw
 const root = element.querySelector(".tv-results");
 const formula = document.querySelector("#formula .tv-formula");
@@ -20,6 +21,11 @@ let timer = null;
 let held = null; // the slider under a pressed pointer
 let unsettled = false;
 let lastNative = { slider: null, at: 0 };
+
+function namesOfRows(added) {
+  const own = added.split(",");
+  return live.rows.map((name, i) => (i < live.vectors.length ? name : own[i - live.vectors.length] ?? ""));
+}
 
 const schedule = () => {
   if (pending) return;
@@ -42,7 +48,7 @@ function draw() {
   pending = false;
   state.problem = null;
   try {
-    state.recipe = compose(state.values, live.vectors, live.sliderMax);
+    state.recipe = compose(state.values, state.vectors, live.sliderMax);
   } catch (error) {
     if (!(error instanceof BadRecipeError)) throw error;
     state.problem = error.message;
@@ -50,7 +56,7 @@ function draw() {
   drawFormula();
   if (state.problem || !state.tasks) return;
   drawBars();
-  regions.update(state.values);
+  regions.update(state);
   for (const view of views) view(state);
 }
 
@@ -64,35 +70,56 @@ function drawFormula() {
   formula.querySelector(".tv-equation").hidden = Boolean(state.problem);
   message(formula, state.problem ?? "");
   if (state.problem) return;
-  for (const term of formula.querySelectorAll(".tv-term")) {
-    const value = state.recipe[term.dataset.vector];
+  formula.querySelectorAll(".tv-term").forEach((term, i) => {
+    const name = state.vectors[i];
+    const value = state.recipe[name];
     term.hidden = !value;
     term.firstChild.textContent = value ? formulaNumber(value) : "";
-  }
+    if (term.dataset.vector === name) return;
+    term.dataset.vector = name;
+    term.querySelector("sub").textContent = name;
+  });
   formula.querySelector(".tv-muted").hidden = Object.keys(state.recipe).length > 0;
 }
 
 function drawBars() {
   root.dataset.query = new URLSearchParams(recipePairs(live.checkpoint, state.recipe));
-  const outside = !state.tasks.every(({ surface }) => surface.contains(state.recipe) || surface.measured(state.recipe));
+  const outside = state.tasks.some(({ surface }) => surface?.knows(state.recipe)
+    && !surface.contains(state.recipe) && !surface.measured(state.recipe));
   root.querySelector(".tv-figures").hidden = outside;
   message(root, outside
     ? `Accuracies were measured for λ from ${live.low} to ${live.high} only; this recipe goes beyond: `
       + `${formulaText(state.recipe, Object.keys(state.recipe))}. The answers for your clip are still exact.`
     : "");
-  if (outside) return;
+  if (outside || !state.tasks.length) return;
   const extra = live.extra.some((vector) => vector in state.recipe);
+  const exact = window.taskvecExact?.query === root.dataset.query ? window.taskvecExact : null;
   const estimating = []; // the surfaces whose answer is an estimate
+  let [unknown, now] = [0, 0]; // tasks without an estimate: those that nobody measured, those measured just now
   for (const { task, surface, bars } of state.tasks) {
     bars.show(extra || !task.aside);
     if (!bars.visible) continue;
-    const { predicted, measured } = surface.predict(state.recipe);
-    bars.draw(predicted);
-    if (!measured) estimating.push(surface);
+    if (surface?.knows(state.recipe)) {
+      const { predicted, measured } = surface.predict(state.recipe);
+      bars.draw(bars.predicted(predicted));
+      if (!measured) estimating.push(surface);
+      continue;
+    }
+    const figures = exact?.tasks[task.name];
+    bars.draw(figures ?? bars.unknown, figures ? exact.source : "");
+    if (figures) now++;
+    else unknown++;
   }
+  showBadge(estimating, unknown, now);
+  if (now && !unsettled) state.tasks.forEach(({ bars }) => bars.visible && bars.describe());
+}
+
+function showBadge(estimating, unknown, now) {
   const badge = root.querySelector(".tv-badge");
-  badge.textContent = badgeText(estimating);
-  badge.className = `tv-badge ${estimating.length ? "tv-estimate" : "tv-exact"}`;
+  const strangers = Object.keys(state.recipe).filter((vector) => !live.measured.includes(vector));
+  const text = unknown || now ? gapText(estimating, unknown, now, strangers) : badgeText(estimating);
+  if (badge.textContent !== text) badge.textContent = text;
+  badge.className = `tv-badge ${unknown ? "tv-none" : estimating.length ? "tv-estimate" : "tv-exact"}`;
 }
 
 function settle() {
@@ -101,9 +128,9 @@ function settle() {
   unsettled = false;
   root.removeAttribute("aria-busy");
   if (state.problem) return; // an analogy that is not complete yet is no recipe to ask for
-  if (state.tasks && !root.querySelector(".tv-figures").hidden) {
+  if (state.tasks?.length && !root.querySelector(".tv-figures").hidden) {
     const told = state.tasks.filter(({ bars }) => bars.visible).map(({ bars }) => bars.describe());
-    root.querySelector(".tv-spoken").textContent = `${formulaText(state.recipe, live.vectors)}. ${told.join(", ")}.`;
+    root.querySelector(".tv-spoken").textContent = `${formulaText(state.recipe, state.vectors)}. ${told.join(", ")}.`;
   }
   trigger("settled");
   const url = new URL(window.location);
@@ -127,12 +154,16 @@ addEventListener("input", (event) => { // a slider under way: gradio would tell 
 }, true);
 
 function handedOver() { // presets, undo, number boxes, boxes to tick, the address
-  const values = window.taskvecValues.slice(0, -1);
+  const [axis, added, ...values] = window.taskvecValues;
   const fresh = held ?? (performance.now() - lastNative.at < NATIVE_MS ? lastNative.slider : null);
   if (fresh?.isConnected) values[sliderPositions.get(fresh.closest("[id^=lambda-]").id)] = Number(fresh.value);
-  const axis = window.taskvecValues.at(-1);
   if (axis !== state.axis) {
     state.axis = axis;
+    schedule();
+  }
+  const vectors = namesOfRows(added);
+  if (vectors.join() !== state.vectors.join()) {
+    state.vectors = vectors;
     schedule();
   }
   if (values.every((value, i) => value === state.values[i])) return;
@@ -140,6 +171,7 @@ function handedOver() { // presets, undo, number boxes, boxes to tick, the addre
   changed();
 }
 addEventListener("taskvec-values", handedOver);
+addEventListener("taskvec-exact", schedule); // figures of tasks that have no estimate
 
 addEventListener("pointerdown", (event) => {
   held = event.target.type === "range" && event.target.closest("[id^=lambda-]") ? event.target : null;
@@ -153,18 +185,19 @@ for (const end of ["pointerup", "pointercancel"]) {
 
 // ---- the surfaces ---------------------------------------------------------------------------------------------------
 async function load(task) {
+  const named = { ...task, controlKept: live.controlKept };
+  if (!task.file) return { task: named, surface: null, bars: new TaskBars(root, named, null) };
   const { root: base, api_prefix: prefix } = window.gradio_config;
   const file = task.file.split("/").map(encodeURIComponent).join("/");
   const answer = await fetch(`${base}${prefix}/file=${file}?v=${task.version}`);
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   const surface = new LogitSurface(await answer.arrayBuffer(), live.low, live.high);
-  const named = { ...task, controlKept: live.controlKept };
   return { task: named, surface, bars: new TaskBars(root, named, surface) };
 }
 
 Promise.all(live.tasks.map(load)).then((tasks) => {
   state.tasks = tasks;
-  regions = new SafeRegions(live, tasks.filter(({ task }) => task.role === "control"));
+  regions = new SafeRegions(live, tasks.filter(({ task, surface }) => surface && task.role === "control"));
   if (window.taskvecValues) handedOver();
   schedule();
 }).catch((error) => {

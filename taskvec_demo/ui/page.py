@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -12,34 +15,43 @@ from ..errors import TaskVecError
 from ..evaluation import TaskResult
 from ..exact import ExactFigures
 from ..figures import trace_figure
-from ..labelled import SYNTHESIZED
+from ..labelled import SYNTHESIZED, VALIDATION
+from ..own_vectors import HASH_LENGTH
 from ..recipe import Recipe
 from ..session import Workbench
-from . import bars
+from . import bars, clip_text
 from .api import user_error
-from .controls import ControlValues
+from .controls import SLOTS, ControlValues
 from .paper import load_tables
 
 HISTORY = 50  # states that undo can go back
+UPLOADED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{{{HASH_LENGTH}}}")  # what an added vector is called
 FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see
 
 
 class Page:
     """Handlers of one page, bound to a workbench. Of a visitor only the newest run of exact figures is kept here.
 
-    `main`: vectors that have a task of their own name; `extra`: the analogy's. `aside`: target tasks without a vector
-    of their own, shown only while an extra vector is on.
+    `main`: vectors that have a task of their own name; `extra`: the analogy's; `own`: those that no surface knows.
+    `aside`: target tasks without a vector of their own, shown only while an extra vector is on. `axis`: the vector that
+    the curve begins with, "" without surfaces. Handlers get `added`, the names in `Controls.added`, before the values.
     """
 
     def __init__(self, workbench: Workbench) -> None:
         self.workbench = workbench
         self.tasks = workbench.tasks
         self.presets = list(workbench.artifacts.presets.values())
-        self.main = tuple(n for n, v in workbench.vectors.items() if v.name == v.task)
-        self.extra = tuple(n for n in workbench.vectors if n not in self.main)
-        self.vectors = self.main + self.extra
-        self.abc = tuple((*self.extra, *self.main)[:3])
-        self.aside = {t.name for t in self.tasks.values() if t.role == "target" and t.name not in self.main}
+        self.measured = {v for surface in workbench.artifacts.surfaces.values() for v in surface.vectors}
+        known = {name: v for name, v in workbench.vectors.items() if name in self.measured}
+        self.main = tuple(name for name, vector in known.items() if vector.task == name)
+        self.extra = tuple(name for name in known if name not in self.main)
+        self.own = tuple(name for name in workbench.vectors if name not in known)
+        self.vectors = self.main + self.extra + self.own
+        self.axis = next(iter((*self.main, *self.extra)), "")
+        suggested = (*self.extra, *self.main, *self.own)
+        self.abc: tuple[str | None, ...] = suggested[:3] if len(suggested) > 2 else (None, None, None)
+        targets = {t.name for t in self.tasks.values() if t.role == "target"}
+        self.aside = targets - set(self.main) if self.extra else set()
         self.start = next((p.recipe for p in self.presets if p.name == FIRST_PRESET), Recipe(workbench.name))
         self.finetuned = self._finetuned()
         self.tables = load_tables(workbench.artifacts.folder / "tables")
@@ -52,15 +64,18 @@ class Page:
         return {n: r.edited.accuracy for n, results in own.items() for r in results if r.task.name == n}
 
     def values(self, recipe: Recipe) -> ControlValues:
-        return ControlValues.of(recipe, self.vectors, self.abc)
+        return ControlValues.of(recipe, (*self.vectors, *("" for _ in SLOTS)), self.abc)
 
-    def recipe(self, values: tuple) -> Recipe:
-        return ControlValues(self.vectors, values).recipe(self.workbench.name)
+    def recipe(self, added: str, values: tuple) -> Recipe:
+        return ControlValues((*self.vectors, *names_of(added)), values).recipe(self.workbench.name)
 
     def chart(self) -> str:
         """The bars of the recipe that the page opens with. The browser takes them over from there."""
-        results = self.workbench.evaluate(self.start)
-        return bars.results_html(results, self.start, self.finetuned, self._hidden(self.start))
+        none = np.empty(0, np.int64)
+        known = {result.task.name: result for result in self.workbench.evaluate(self.start)}
+        results = [known.get(n) or TaskResult(t, VALIDATION, "exact", none, none, none) for n, t in self.tasks.items()]
+        note = "" if self.measured or self.workbench.labelled else unmeasured_html(self.workbench.name)
+        return bars.results_html(results, self.start, self.finetuned, self._hidden(self.start), note)
 
     def _hidden(self, recipe: Recipe) -> set[str]:
         return set() if set(recipe.coefficients) & set(self.extra) else self.aside
@@ -71,26 +86,28 @@ class Page:
         results = [TaskResult(task, labelled.split, "exact", none, none, none) for task in labelled.tasks.values()]
         return self._exact_html(ExactFigures(results, 0, len(labelled)), self.start)
 
-    def _exact_html(self, figures: ExactFigures, recipe: Recipe) -> str:
+    def _exact_html(self, figures: ExactFigures, recipe: Recipe, seconds_left: float = 0.0) -> str:
         clips = f"validation recordings in {self.workbench.data}"
         if self.workbench.labelled.split == SYNTHESIZED:
             clips = "sounds synthesized by this project"
-        return bars.exact_html(figures, recipe, clips, self._hidden(recipe))
+        return bars.exact_html(figures, recipe, clips, self._hidden(recipe), seconds_left)
 
-    def exact(self, request: gr.Request, *values: Any) -> Iterator[Any]:
+    def exact(self, request: gr.Request, added: str, *values: Any) -> Iterator[Any]:
         """Exact figures of the recipe, growing, at last no change; stops when a newer run of the page has begun."""
         try:
-            recipe = self.recipe(values)
+            recipe = self.recipe(added, values)
         except TaskVecError:  # controls half-way to a recipe: the formula's line says what is missing
             yield gr.skip()
             return
         session, run = request.session_hash, object()
         self._newest_run[session] = run
+        began = time.monotonic()
         try:
             for figures in self.workbench.exact(recipe):
                 if self._newest_run.get(session) is not run:
                     break
-                yield self._exact_html(figures, recipe)
+                a_clip = (time.monotonic() - began) / max(figures.done, 1)
+                yield self._exact_html(figures, recipe, a_clip * (figures.total - figures.done))
             # Gradio sends the last value once more when a run ends, which would cover a newer run's figures
             yield gr.skip()
         except TaskVecError as error:
@@ -99,40 +116,42 @@ class Page:
             if self._newest_run.get(session) is run:
                 del self._newest_run[session]
 
-    def classify(self, clip: str | None, labels: str, *values: Any) -> tuple[Any, Any, Any]:
+    def classify(self, clip: str | None, labels: str, added: str, *values: Any) -> tuple[Any, Any, Any]:
         """Both models' top labels for the clip under the controls as they are."""
         if not clip:
             return None, None, "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
         try:
-            recipe = self.recipe(values)
+            recipe = self.recipe(added, values)
         except TaskVecError:  # controls half-way to a recipe: the formula's line says what is missing
             return gr.skip(), gr.skip(), gr.skip()
         try:
             result = self.workbench.classify(clip, recipe, labels)
         except TaskVecError as error:
             raise user_error(error) from error
-        return result.pretrained, result.edited, bars.difference_html(result, recipe)
+        return result.pretrained, result.edited, clip_text.difference_html(result, recipe)
 
-    def trace(self, listening: bool, clip: str | None, labels: str, vector: str, *values: Any) -> tuple[Any, Any]:
+    def trace(
+        self, listening: bool, clip: str | None, labels: str, vector: str | None, added: str, *values: Any
+    ) -> tuple[Any, Any]:
         """A sentence and a figure on the clip along λ of `vector`; nothing is computed unless someone is looking."""
-        if not listening:
+        if not listening or not vector:
             return gr.skip(), gr.skip()
         if not clip:
             hint = "<div class='tv-difference tv-muted'>With a clip, its answers along λ are drawn here.</div>"
             return hint, gr.Plot(visible=False)
         try:
-            recipe = self.recipe(values)
+            recipe = self.recipe(added, values)
             trace = self.workbench.trace(clip, recipe, vector, labels)
         except TaskVecError:  # `classify` was asked the same and said why
             return "", gr.Plot(visible=False)
         current = recipe.coefficients.get(vector, 0.0)
-        return bars.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
+        return clip_text.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
 
-    def remember(self, history: list, *values: Any) -> list:
+    def remember(self, history: list, added: str, *values: Any) -> list:
         """The history with the settled state at its end; states that mean the same recipe are one step of undo."""
         state = list(values)
         try:
-            if history and self.recipe(tuple(history[-1])) == self.recipe(values):
+            if history and self.recipe(added, tuple(history[-1])) == self.recipe(added, values):
                 return [*history[:-1], state]
         except TaskVecError:
             return history  # an analogy that is not complete yet is no state to come back to
@@ -148,12 +167,35 @@ class Page:
     def restore(self, request: gr.Request) -> list:
         """Controls from the recipe in the address, if there is one."""
         keys = {"ckpt", "rule", "pt", *self.vectors}
-        found = {k: v for k, v in dict(request.query_params).items() if k in keys}
+        asked = dict(request.query_params)
+        found = {k: v for k, v in asked.items() if k in keys}
         if "ckpt" not in found:
             return [gr.skip()] * len(self.values(self.start).values)
+        for name in asked.keys() - keys:
+            if UPLOADED.fullmatch(name):
+                gr.Warning(
+                    f"The link also uses τ {name}, a vector that was added from a file: add it again.", duration=10
+                )
         try:
             query = "&".join(f"{k}={v}" for k, v in found.items())
             return list(self.values(self.workbench.check(Recipe.from_query(query))).values)
         except TaskVecError as error:
             gr.Warning(f"The link's recipe was not used: {error}", duration=10)
             return [gr.skip()] * len(self.values(self.start).values)
+
+
+def names_of(added: str) -> tuple[str, ...]:
+    """The names in `Controls.added`: one a slot, "" for a free one."""
+    names = (added or "").split(",")[: len(SLOTS)]
+    return (*names, *("" for _ in SLOTS[len(names) :]))
+
+
+def unmeasured_html(checkpoint: str) -> str:
+    """What to do for figures where there are none: no surfaces, no labelled recordings."""
+    return (
+        f"<div class='tv-note tv-unmeasured'><b>No accuracy of {escape(checkpoint)} has been measured.</b><br>"
+        "The answers for your own sound are exact. For accuracies with intervals start the app with labelled "
+        "recordings: <code>--data DIR</code>, a folder of sets such as ESC-50, UrbanSound8K, GTZAN, or one folder for "
+        "each class. They are then measured here whenever the sliders rest. Estimates while a slider moves need the "
+        "surfaces that <code>python -m taskvec_demo build</code> makes.</div>"
+    )

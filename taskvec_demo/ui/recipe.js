@@ -19,11 +19,13 @@ function checkCoefficient(value, what, max) {
 }
 
 // Values of all controls -> {vector: λ}, sorted by name, to 4 decimals, without zeros. Throws BadRecipeError.
+// `vectors` are those of the rows, "" for a row that nobody has added a vector to.
 function compose(values, vectors, sliderMax) {
   const [addition, negation, withAnalogy] = values;
   const total = {};
   const add = (name, value) => { total[name] = (total[name] ?? 0) + value; };
   vectors.forEach((name, i) => {
+    if (!name) return;
     const [on, negate, coef] = values.slice(FIRST_ROW + ROW_FIELDS * i);
     const value = Number(coef || 0);
     checkCoefficient(value, "a row", sliderMax);

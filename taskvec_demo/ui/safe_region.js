@@ -3,24 +3,24 @@
 const SAFE_SAMPLES = 41;
 
 class SafeRegions {
-  constructor(live, controls) { // controls: [{task, surface}] of the tasks that should hold
+  constructor(live, controls) { // controls: [{task, surface}] of the tasks that should hold and have a surface
     this.live = live;
     this.controls = controls.map(({ surface }) => ({ surface, least: live.controlKept * surface.accuracy(surface.pretrained) }));
     this.dirty = [];
     // One style rule a slider: gradio makes its elements anew when a group opens, a rule stays.
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-    const names = [...live.vectors, "analogy"];
+    const names = [...live.rows, "analogy"];
     this.sliders = names.map((name, i) => {
-      const analogy = i === live.vectors.length;
+      const analogy = i === live.rows.length;
       const selector = `#lambda-${CSS.escape(name)} input[type=range]`;
       const { style } = sheet.cssRules[sheet.insertRule(`${selector} {}`, i)];
-      return { style, analogy, at: analogy ? analogyPosition(live.vectors) : rowPosition(i), drawn: null };
+      return { style, analogy, at: analogy ? analogyPosition(live.rows) : rowPosition(i), drawn: null };
     });
   }
 
-  update(values) {
-    this.values = values;
+  update({ values, vectors }) {
+    Object.assign(this, { values, vectors });
     const waiting = new Set(this.dirty);
     this.dirty.push(...this.sliders.filter((slider) => !waiting.has(slider))); // in turn: none starves during a drag
     this.next();
@@ -42,7 +42,7 @@ class SafeRegions {
     values[slider.at] = value;
     if (slider.analogy) values[2] = true;
     else values[slider.at - 2] = true;
-    return compose(values, this.live.vectors, this.live.sliderMax);
+    return compose(values, this.vectors, this.live.sliderMax);
   }
 
   // False where nothing has changed.
@@ -53,6 +53,11 @@ class SafeRegions {
     } catch (error) {
       if (!(error instanceof BadRecipeError)) throw error;
       slider.style.setProperty("--tv-safe", "none");
+      slider.drawn = null;
+      return false;
+    }
+    if (!this.controls.length || !this.controls.every(({ surface }) => surface.knows(from) && surface.knows(to))) {
+      slider.style.setProperty("--tv-safe", "none"); // nobody measured what such a vector does to the control
       slider.drawn = null;
       return false;
     }

@@ -80,8 +80,13 @@ class LogitSurface {
     if (!this.pretrained) throw new Error(`${metadata.task} has no measurement of the pre-trained model`);
   }
 
+  // Whether all its vectors were measured.
+  knows(recipe) {
+    return Object.keys(recipe).every((vector) => this.vectors.includes(vector));
+  }
+
   contains(recipe) {
-    return Object.entries(recipe).every(([v, x]) => this.vectors.includes(v) && x >= this.low && x <= this.high);
+    return this.knows(recipe) && Object.values(recipe).every((x) => x >= this.low && x <= this.high);
   }
 
   point(recipe) {
@@ -140,7 +145,7 @@ class LogitSurface {
 
   // Predictions (n,) measured at exactly this recipe, or null.
   measured(recipe) {
-    if (!Object.keys(recipe).every((vector) => this.vectors.includes(vector))) return null;
+    if (!this.knows(recipe)) return null;
     const point = this.point(recipe);
     const k = point.length;
     for (let row = 0; row * k < this.points.length; row++) {

@@ -1,13 +1,13 @@
-"""Which tasks tiny-CLAP is measured on and which task vectors are fine-tuned, as data."""
+"""The study of tiny-CLAP: its tasks, its task vectors, and where the recordings come from."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from ..tasks import Role, Task
 from . import captions
 from .captions import TEMPLATES
-from .datasets import ClipRow, MelStore
+from .datasets import read_rows
+from .study import ANALOGY, FineTuning, Study
+from .tiny_build import assemble, write_extras
 
 # What a visitor's clip is compared with unless they say otherwise: control and targets, speech by gender only.
 DEFAULT_LABELS = tuple(
@@ -24,7 +24,6 @@ DEFAULT_LABELS = tuple(
 # A, B, C and D. D is a class that the pre-trained model never answers: it calls all of them sad.
 ANALOGY_CLASSES = ("female_sad", "male_sad", "female_happy", "male_happy")
 SPEAKERS = {"female": "a woman speaking", "male": "a man speaking"}
-OWN_REPEATS = 6  # how often a clip of the one class is shown for each of other speech: an even share
 CC_BY_NC_SA = "CC BY-NC-SA 4.0"
 
 
@@ -57,19 +56,6 @@ TASKS = {
         _task("analogy", "Happy or sad, man or woman", FOUR_VOICES, *SPEECH),
     )
 }
-DATASET = {name: task.clips_folder for name, task in TASKS.items()}
-
-
-@dataclass(frozen=True)
-class FineTuning:
-    """How one task vector is trained."""
-
-    vector: str
-    task: str
-    epochs: int
-    only_class: str | None = None  # a vector of the analogy learns this one class
-    peak_rate: float = 3e-4
-
 
 FINE_TUNINGS = {
     f.vector: f
@@ -79,35 +65,36 @@ FINE_TUNINGS = {
         FineTuning("emotion", "emotion", epochs=24, peak_rate=6e-4),
         FineTuning("animals", "animals", epochs=6),
         FineTuning("digits", "digits", epochs=4, peak_rate=1e-4),
-        *(FineTuning(c, "analogy", epochs=4, peak_rate=4e-4, only_class=c) for c in ANALOGY_CLASSES[:3]),
+        *(FineTuning(c, ANALOGY, epochs=4, peak_rate=4e-4, only_class=c) for c in ANALOGY_CLASSES[:3]),
     )
 }
+SOURCES = (
+    ("ESC-10", "Piczak 2015", "CC BY 3.0 (clips CC0, CC BY, Sampling+)"),
+    ("UrbanSound8K, folds 1, 2 and 10", "Salamon et al. 2014", "CC BY-NC 3.0"),
+    ("RAVDESS speech", "Livingstone & Russo 2018", "CC BY-NC-SA 4.0"),
+    ("Philharmonia sound samples", "Philharmonia Orchestra", "CC BY-SA 3.0"),
+    ("Free Spoken Digit Dataset", "Jackson et al.", "CC BY-SA 4.0"),
+    ("Animal sounds", "unknown", "none stated"),
+    ("Drum hits", "unknown", "none stated"),
+    ("WordNet 3.0 (phrases)", "Princeton University", "WordNet licence"),
+    ("all-MiniLM-L6-v2 (text teacher)", "sentence-transformers", "Apache-2.0"),
+)
+PAIR = ("urban", "instruments")  # as the seed's two tasks: both are negated, and added to each other
+MAIN = tuple(name for name, f in FINE_TUNINGS.items() if f.only_class is None)
 
-
-def class_of(task: str, row: ClipRow) -> str:
-    """The class name of a clip in a task."""
-    return "_".join(getattr(row, column) for column in TASKS[task].clip_label)
-
-
-def labelled(store: MelStore, task: str, split: str) -> tuple[list[ClipRow], list[int]]:
-    """Clips of a task in a split and their class indices; clips of classes the task does not have are left out."""
-    names = TASKS[task].class_names
-    rows = [r for r in store.select(dataset=DATASET[task], split=split) if class_of(task, r) in names]
-    return rows, [names.index(class_of(task, r)) for r in rows]
-
-
-def training_set(store: MelStore, spec: FineTuning, split: str) -> tuple[list[ClipRow], list[int], list[str]]:
-    """Clips, class indices and prompts of a fine-tuning.
-
-    A vector of the analogy learns to tell its one class by name among other speech, which stays "a man speaking" or "a
-    woman speaking". No clip of the analogy's D, nor its label, is ever seen.
-    """
-    if spec.only_class is None:
-        return *labelled(store, spec.task, split), list(TASKS[spec.task].prompts)
-    prompts = [captions.EMOTION[spec.only_class], *SPEAKERS.values()]
-    rows = [r for r in store.select(dataset="ravdess", split=split) if class_of("analogy", r) != ANALOGY_CLASSES[3]]
-    own = [class_of("analogy", r) == spec.only_class for r in rows]
-    repeats = OWN_REPEATS if split == "train" else 1
-    rows = [r for r, is_own in zip(rows, own, strict=True) for _ in range(repeats if is_own else 1)]
-    labels = [0 if class_of("analogy", r) == spec.only_class else 1 + list(SPEAKERS).index(r.gender) for r in rows]
-    return rows, labels, prompts
+TINY = Study(
+    name="tiny",
+    tasks=TASKS,
+    fine_tunings=FINE_TUNINGS,
+    analogy=ANALOGY_CLASSES,
+    speakers=SPEAKERS,
+    pair=PAIR,
+    sums={"two": PAIR, "two_shared": PAIR, "three": MAIN[:3], "five": MAIN},
+    default_labels=DEFAULT_LABELS,
+    templates=TEMPLATES,
+    sources=SOURCES,
+    read_rows=read_rows,
+    checkpoint="tiny-clap",
+    assemble=assemble,
+    extras=write_extras,
+)

@@ -1,0 +1,1 @@
+"""How fast, how large, against what: `python -m benchmarks`. Results of the last run: docs/performance.md."""

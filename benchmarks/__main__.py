@@ -1,0 +1,58 @@
+"""`python -m benchmarks`: measure, print a table, keep the figures as JSON, render docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import app  # noqa: F401 - first: sets the environment variables that the app runs under, before torch reads them
+
+from .context import ROOT, Context
+from .machine import conditions, describe
+from .report import Results, Section, as_markdown, as_text, summary
+
+NAMES = ("rebuild", "clip", "exact", "trace", "drag", "startup", "memory", "visitors")
+JSON, MARKDOWN = ROOT / "docs" / "performance.json", ROOT / "docs" / "performance.md"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0 when everything ran, whether targets were met or not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="default: docs/performance.json")
+    parser.add_argument(
+        "--quick", action="store_true", help="few repeats, to see that all runs; written only to --json"
+    )
+    parser.add_argument("--write-docs", action="store_true", help="measure nothing: docs/performance.md from the JSON")
+    options = parser.parse_args(arguments)
+    if options.write_docs:
+        MARKDOWN.write_text(as_markdown(Results.load(options.json or JSON)), encoding="utf-8")
+        return 0
+    path = options.json or (None if options.quick else JSON)
+    machine, sections = describe(), {}
+    for name in options.only:
+        sections[name] = section = _measure(name, options.quick)
+        print(as_text(section) + "\n", flush=True)
+        if path is not None:  # after each one: a stop loses nothing
+            Results(machine, sections).save(path)
+    print(summary(sections))
+    return 0
+
+
+def _measure(name: str, quick: bool) -> Section:
+    benchmark = importlib.import_module(f".{name}", __package__)  # not before: some need a browser
+    before, start = conditions(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        measurements = tuple(benchmark.run(Context(quick, Path(folder))))
+    date = datetime.now(UTC).date().isoformat()
+    seconds = round(time.monotonic() - start, 1)
+    return Section(benchmark.TITLE, benchmark.METHOD, date, quick, seconds, before, measurements)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

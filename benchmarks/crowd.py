@@ -1,0 +1,146 @@
+"""Visitors without a browser, who ask what the page asks: the real events of the app, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from taskvec_demo.recipe import Recipe
+from taskvec_demo.ui.controls import ControlValues
+
+API = "gradio_api/"
+PATIENCE_S = 180
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a visitor was told: (label, probability) of the edited model's best labels, `seconds` after it asked."""
+
+    clip: Path
+    recipe: Recipe
+    labels: str
+    told: tuple[tuple[str, float], ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PageEvents:
+    """Numbers of the events that a chart at rest sets off, as the served page itself has them.
+
+    `classify` takes clip, labels and controls; `exact` the controls; there is none where no labelled clips are.
+    """
+
+    classify: int
+    exact: int | None
+    vectors: tuple[str, ...]
+    abc: tuple[str, ...]
+    labels: str
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> PageEvents:
+        """From the JSON that `/config` gives."""
+        components = {c["id"]: c for c in config["components"]}
+        names = {c["id"]: c["props"].get("elem_id") or "" for c in config["components"]}
+        chart = next(i for i, name in names.items() if name == "chart")
+        settled = [d for d in config["dependencies"] if [chart, "settled"] in [list(t) for t in d["targets"]]]
+        shown = {d["id"]: [names.get(i, "") for i in d["outputs"]] for d in settled}
+        classify = next(i for i, outputs in shown.items() if "edited" in outputs)
+        exact = next((i for i, outputs in shown.items() if outputs == ["exact"]), None)
+        inputs = next(d["inputs"] for d in settled if d["id"] == classify)
+        vectors = tuple(names[i].removeprefix("on-") for i in inputs if names[i].startswith("on-"))
+        values = {names[i]: components[i]["props"].get("value") for i in inputs}
+        abc = tuple(values[f"analogy-{letter}"] for letter in "abc")
+        return cls(classify, exact, vectors, abc, values["labels"])
+
+
+@dataclass
+class Visitor:
+    """One open page: a session kept alive, a clip, and questions at every rest of the sliders."""
+
+    http: httpx.AsyncClient
+    clip: Path
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    answers: list[Answer] = field(default_factory=list)
+
+    async def open(self) -> None:
+        """Fetch the page, keep the session alive from now on, upload the clip."""
+        (await self.http.get("")).raise_for_status()
+        config = (await self.http.get("config")).json()
+        self.events, self.checkpoint = PageEvents.read(config), ""
+        self._alive = asyncio.ensure_future(self._heartbeat())
+        files = {"files": (self.clip.name, self.clip.read_bytes(), "audio/wav")}
+        uploaded = (await self.http.post(API + "upload", files=files)).json()[0]
+        self._file = {"path": uploaded, "orig_name": self.clip.name, "meta": {"_type": "gradio.FileData"}}
+        self._pending: dict[str, asyncio.Future] = {}
+        self._reader: asyncio.Future | None = None
+
+    async def settle(self, recipe: Recipe) -> Answer:
+        """The page at rest under `recipe`: ask for the clip's answers and for exact figures; wait for the former."""
+        events = self.events
+        controls = list(ControlValues.of(recipe, events.vectors, events.abc).values)
+        start = time.monotonic()
+        asked = await self._ask(events.classify, [self._file, events.labels, *controls])
+        if events.exact is not None:
+            await self._ask(events.exact, controls)
+        _, edited, _ = await asyncio.wait_for(asked, PATIENCE_S)
+        told = tuple((c["label"], c["confidence"]) for c in edited["confidences"])
+        answer = Answer(self.clip, recipe, events.labels, told, time.monotonic() - start)
+        self.answers.append(answer)
+        return answer
+
+    async def leave(self) -> None:
+        """Wait for what is under way and close the page."""
+        await asyncio.wait_for(asyncio.gather(*self._pending.values()), PATIENCE_S)
+        if self._reader is not None:
+            await self._reader
+        self._alive.cancel()
+        await asyncio.gather(self._alive, return_exceptions=True)
+
+    async def _ask(self, event: int, data: list[Any]) -> asyncio.Future:
+        body = {"data": data, "fn_index": event, "session_hash": self.session, "event_data": None}
+        joined = await self.http.post(API + "queue/join", json=body)
+        joined.raise_for_status()
+        answer = self._pending.setdefault(joined.json()["event_id"], asyncio.get_running_loop().create_future())
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.ensure_future(self._read())
+        return answer
+
+    async def _read(self) -> None:
+        """One stream tells what becomes of every question of this session; it ends when none is left."""
+        async with self.http.stream("GET", API + "queue/data", params={"session_hash": self.session}) as stream:
+            async for line in stream.aiter_lines():
+                if not line.startswith("data:"):
+                    continue
+                message = json.loads(line.removeprefix("data:"))
+                if message["msg"] == "close_stream":
+                    return
+                if message["msg"] == "process_completed":
+                    self._completed(message)
+
+    def _completed(self, message: Mapping[str, Any]) -> None:
+        # The answer may be quicker than that of the question's own request
+        created = asyncio.get_running_loop().create_future
+        answer = self._pending.setdefault(message["event_id"], created())
+        if message["success"]:
+            answer.set_result(message["output"]["data"])
+        else:
+            answer.set_exception(RuntimeError(f"the app answered with an error: {message['output'].get('error')}"))
+
+    async def _heartbeat(self) -> None:
+        async with self.http.stream("GET", API + f"heartbeat/{self.session}") as stream:
+            async for _ in stream.aiter_lines():
+                pass
+
+
+def client(url: str) -> httpx.AsyncClient:
+    """For many visitors at once: no bound on connections that the visitors would wait for."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    return httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(PATIENCE_S), limits=limits, trust_env=False)

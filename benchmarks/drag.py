@@ -1,0 +1,221 @@
+"""A slider under a moving pointer until the bars are painted, in headless Chromium: against gr.Plot."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .context import Context
+from .measurement import Measurement, Peer, Target, measured, median
+from .processes import APP, async_chromium, serving
+
+TITLE = "Slider to paint"
+METHOD = (
+    "The real app in headless Chromium at 60 frames a second. *Pointer*: the mouse is pressed on a slider and moved "
+    "back and forth, a step a frame. *Script*: `input` events sent from the page itself in every frame, without waiting, the hardest "
+    "case. Each `input` event is followed to the frame after the one in which the bars changed, so up to one frame more "
+    "than what an eye sees. Updates count the different values shown a second. The peer redraws as many bars by "
+    "`gr.Plot` from the server. 120 ms are added to every request by the browser's own emulation."
+)
+LIMIT_MS, P95_LIMIT_MS, RATE_LIMIT, LATENCY_LIMIT = 40, 50, 55, 1.1
+LATENCY_MS = 120
+LOW, HIGH, PERIOD = 0.05, 0.95, 90  # of the slider's range; frames there and back
+PLOT_PEER = str(Path(__file__).with_name("plot_peer.py"))
+VIEW = {"width": 1280, "height": 900}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page with a slider and a chart: CSS selectors, and JavaScript for the λ that the chart shows."""
+
+    url: str
+    slider: str
+    chart: str
+    shown: str
+    ready: str
+
+
+@dataclass(frozen=True)
+class Drag:
+    """What one drag was like: ms from an input to the paint of its value, different values shown a second."""
+
+    delays: list[float]
+    rate: float
+    asked: float  # inputs a second
+    last_is_sliders: bool
+
+
+RECORD = """([slider, chart, shown]) => {
+  const read = new Function(`return ${shown}`);
+  const seen = window.dragged = {inputs: [], updates: []};
+  const range = document.querySelector(slider);
+  let last = read();
+  addEventListener("input", (e) => e.target === range && seen.inputs.push([performance.now(), Number(range.value)]), true);
+  new MutationObserver(() => {
+    const value = read();
+    if (value === last) return;
+    last = value;
+    const update = [performance.now(), value, null];
+    seen.updates.push(update);
+    requestAnimationFrame(() => setTimeout(() => { update[2] = performance.now(); }, 0));
+  }).observe(document.querySelector(chart), {attributes: true, childList: true, subtree: true, characterData: true});
+}"""
+SCRIPT = """async ([slider, values]) => {
+  const range = document.querySelector(slider);
+  for (const value of values) {
+    await new Promise(requestAnimationFrame);
+    range.value = value;
+    range.dispatchEvent(new Event("input", {bubbles: true}));
+  }
+  range.dispatchEvent(new Event("change", {bubbles: true}));
+  range.dispatchEvent(new PointerEvent("pointerup", {bubbles: true}));
+}"""
+CAUGHT_UP = "([slider, shown]) => new Function(`return ${shown}`)() === Number(document.querySelector(slider).value)"
+FRAMES = """async () => {
+  const at = [];
+  for (let i = 0; i < 60; i++) at.push(await new Promise(requestAnimationFrame));
+  return at.slice(1).map((t, i) => t - at[i]);
+}"""
+
+
+def run(context: Context) -> list[Measurement]:
+    return asyncio.run(_measure(context.folder, 90 if context.quick else 450))
+
+
+async def _measure(folder: Path, n: int) -> list[Measurement]:
+    async with async_chromium() as browser:
+        page = await browser.new_page(viewport=VIEW)
+        frame = Peer("frame of this browser", median(await page.evaluate(FRAMES)), "times")
+        await page.close()
+        with serving(APP, folder=folder) as app:
+            place = Place(
+                app.url + "?ckpt=tiny-clap&urban=0.5",
+                "#lambda-urban input[type=range]",
+                "#chart",
+                "Number(new URLSearchParams(document.querySelector('#chart [data-query]').dataset.query).get('urban'))",
+                "() => window.taskvec?.state.tasks && !document.querySelector('#chart [aria-busy]')",
+            )
+            ours = await _drags(browser, place, n)
+            async with _page(browser, place) as page:
+                bars = await page.locator("#chart .tv-row:visible").count()
+        with serving(PLOT_PEER, "--bars", str(bars), folder=folder) as plot:
+            place = Place(
+                plot.url,
+                "#peer-slider input[type=range]",
+                "#peer-plot",
+                "Number(document.querySelector('#peer-plot .gtitle')?.textContent)",
+                "() => document.querySelector('#peer-plot .gtitle')",
+            )
+            theirs = await _drags(browser, place, n)
+    return list(_figures(ours, theirs, frame, bars))
+
+
+async def _drags(browser: Any, place: Place, n: int) -> dict[tuple[str, int], Drag]:
+    """(how, latency) -> a drag of `n` frames on a page of its own."""
+    ways = itertools.product(("pointer", "script"), (0, LATENCY_MS))
+    return {(how, ms): await _drag(browser, place, how, ms, n) for how, ms in ways}
+
+
+@asynccontextmanager
+async def _page(browser: Any, place: Place) -> AsyncIterator[Any]:
+    context = await browser.new_context(viewport=VIEW)
+    page = await context.new_page()
+    await page.goto(place.url)
+    await page.wait_for_function(place.ready)
+    await page.wait_for_selector(place.slider)
+    await page.wait_for_timeout(1500)  # what the page does on opening is not part of a drag
+    yield page
+    await context.close()
+
+
+async def _drag(browser: Any, place: Place, how: str, latency: int, n: int) -> Drag:
+    async with _page(browser, place) as page:
+        if latency:
+            protocol = await page.context.new_cdp_session(page)
+            await protocol.send("Network.enable")
+            slow = {"offline": False, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1}
+            await protocol.send("Network.emulateNetworkConditions", slow)
+        await page.evaluate(RECORD, [place.slider, place.chart, place.shown])
+        if how == "script":
+            shares = LOW + (HIGH - LOW) * (1 - np.abs(1 - 2 * (np.arange(1, n + 1) % PERIOD) / PERIOD))
+            await page.evaluate(SCRIPT, [place.slider, [f"{share:.2f}" for share in shares]])
+        else:
+            await _move(page, place, n)
+        last_is_sliders = await _catches_up(page, place)
+        seen = await page.evaluate("window.dragged")
+    return _judge(seen["inputs"], seen["updates"], last_is_sliders)
+
+
+async def _move(page: Any, place: Place, n: int) -> None:
+    """Press, move back and forth for `n` steps, release. The next step is sent when a frame has taken the last one."""
+    slider = page.locator(place.slider)
+    await slider.scroll_into_view_if_needed()
+    area = await slider.bounding_box()
+    y = area["y"] + area["height"] / 2
+    await page.mouse.move(area["x"] + area["width"] * LOW, y)
+    await page.mouse.down()
+    for leg in range(round(n / PERIOD * 2)):
+        end = LOW if leg % 2 else HIGH
+        # The browser's own driver makes the steps: from here each would take as long as two frames
+        await page.mouse.move(area["x"] + area["width"] * end, y, steps=PERIOD // 2)
+    await page.mouse.up()
+
+
+async def _catches_up(page: Any, place: Place) -> bool:
+    """Whether the chart shows the slider's value in the end, and still does a second later."""
+    from playwright.async_api import TimeoutError as TooLate
+
+    wanted = [place.slider, place.shown]
+    try:
+        await page.wait_for_function(CAUGHT_UP, arg=wanted, timeout=15_000)
+    except TooLate:
+        return False
+    await page.wait_for_timeout(1000)
+    return bool(await page.evaluate(CAUGHT_UP, wanted))
+
+
+def _judge(inputs: list[list[float]], updates: list[list[Any]], last_is_sliders: bool) -> Drag:
+    """`inputs` are (ms, value), `updates` (ms, value, painted ms), both in order of time."""
+    delays = []
+    for at, value, painted in updates:
+        asked = [t for t, v in inputs if v == value and t <= at]
+        if asked and painted is not None:
+            delays.append(painted - asked[-1])
+    seconds = (inputs[-1][0] - inputs[0][0]) / 1000
+    while_dragging = sum(at <= inputs[-1][0] for at, *_ in updates)
+    return Drag(delays, while_dragging / seconds, len(inputs) / seconds, last_is_sliders)
+
+
+def _figures(
+    ours: dict[tuple[str, int], Drag], theirs: dict[tuple[str, int], Drag], frame: Peer, bars: int
+) -> Iterator[Measurement]:
+    for (how, latency), drag in ours.items():
+        network = f", {latency} ms latency" if latency else ""
+        what, plot = f"{how}{network}", theirs[how, latency]
+        note = f"{bars} rows; last value {'is' if drag.last_is_sliders else 'IS NOT'} the slider's"
+        yield measured(f"{what}: input to paint", "ms", drag.delays, peer=frame, target=Target("at most", LIMIT_MS))
+        p95 = [float(np.percentile(drag.delays, 95))]
+        yield measured(f"{what}: 95th percentile", "ms", p95, target=Target("at most", P95_LIMIT_MS), note=note)
+        slow = Peer("gr.Plot", median(plot.delays))
+        yield measured(f"{what}: input to paint", "ms", drag.delays, peer=slow)
+        limit = Target("at least", RATE_LIMIT)
+        rate = f"{what}: updates at {drag.asked:.0f} inputs/s"
+        yield measured(rate, "a second", [drag.rate], target=limit, note=f"gr.Plot: {plot.rate:.1f} a second")
+        if latency:
+            quick = Peer("without latency", median(ours[how, 0].delays), "times")
+            yield measured(
+                f"{what}: input to paint",
+                "ms",
+                drag.delays,
+                peer=quick,
+                target=Target("at most", LATENCY_LIMIT, "ratio"),
+            )
+    right = [float(np.mean([100 * drag.last_is_sliders for drag in ours.values()]))]
+    yield measured("drags whose last shown value is the slider's", "%", right, target=Target("at least", 100))

@@ -1,0 +1,123 @@
+"""Results as JSON, as a table for the terminal and as docs/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from taskvec_demo.artifacts import read_json, write_json
+
+from .measurement import Measurement
+
+FORMAT = 1
+HEADINGS = ("figure", "median (min – p95)", "n", "held against", "ratio", "target", "verdict")
+INTRODUCTION = """# Performance
+
+Written by `python -m benchmarks --write-docs` from [performance.json](performance.json); run `python -m benchmarks` to
+measure again. Every figure is a median over repeats, held against a limit of the machine or another way to do the same
+job, measured in turn with it in the same run. Where a machine is noisy, the ratio says more than the figure.
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One benchmark's results: what it asks, how it was measured, when, and how quiet the machine was."""
+
+    title: str
+    method: str
+    date: str
+    quick: bool
+    seconds: float
+    conditions: dict[str, float]
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Sections by the name of their benchmark, all of one machine."""
+
+    machine: dict[str, Any]
+    sections: dict[str, Section]
+
+    def save(self, path: Path) -> None:
+        """Write JSON. Sections that `path` holds of the same machine and that were not measured now are kept."""
+        kept = Results.load(path) if path.is_file() else None
+        sections = {**kept.sections, **self.sections} if kept and kept.machine == self.machine else self.sections
+        content = {name: asdict(section) for name, section in sections.items()}
+        write_json(path, {"format": FORMAT, "machine": self.machine, "benchmarks": content})
+
+    @classmethod
+    def load(cls, path: Path) -> Results:
+        """What `save` wrote. Raises ValueError for another format, BadArtifactError for a file that is not there."""
+        content = read_json(path)
+        if content.get("format") != FORMAT:
+            raise ValueError(f"{path} has format {content.get('format')!r}; this version reads format {FORMAT}.")
+        sections = {
+            name: Section(**{**s, "measurements": tuple(Measurement(**m) for m in s["measurements"])})
+            for name, s in content["benchmarks"].items()
+        }
+        return cls(content["machine"], sections)
+
+
+def number(value: float) -> str:
+    """Three figures that matter: 0.0123, 1.23, 12.3, 123, 1234."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def verdict(m: Measurement) -> str:
+    if m.met is None:
+        return ""
+    return "met" if m.met else f"missed by {100 * m.missed_by:.0f} %"
+
+
+def cells(m: Measurement) -> tuple[str, ...]:
+    """One row under `HEADINGS`."""
+    spread = f" ({number(m.low)} – {number(m.p95)})" if m.n > 1 else ""
+    peer = f"{m.peer}: {number(m.peer_value)} {m.unit}" if m.peer_value is not None else ""
+    ratio = f"{number(m.ratio)} {m.ratio_unit}" if m.ratio is not None else ""
+    name = f"{m.name}; {m.note}" if m.note else m.name
+    return (name, f"{number(m.value)} {m.unit}{spread}", str(m.n), peer, ratio, m.target, verdict(m))
+
+
+def as_text(section: Section) -> str:
+    """A readable block for the terminal, two lines a figure."""
+    lines = [section.title, "-" * len(section.title)]
+    for m in section.measurements:
+        name, value, n, peer, ratio, target, answer = cells(m)
+        lines.append(f"{name}: {value}, n = {n}")
+        against = [f"{peer} -> {ratio}" if peer else "", f"target: {target}: {answer.upper()}" if target else ""]
+        if any(against):
+            lines.append("    " + " | ".join(filter(None, against)))
+    return "\n".join(lines)
+
+
+def summary(sections: Mapping[str, Section]) -> str:
+    """One sentence on the targets, then one line for every missed one."""
+    judged = [(s.title, m) for s in sections.values() for m in s.measurements if m.met is not None]
+    missed = [f"- {title}, {m.name}: {m.target} was {verdict(m)}." for title, m in judged if not m.met]
+    return "\n".join([f"{len(judged) - len(missed)} of {len(judged)} targets met.", *missed])
+
+
+def as_markdown(results: Results) -> str:
+    """The whole of docs/performance.md."""
+    machine = results.machine
+    packages = ", ".join(f"{name} {number_}" for name, number_ in machine["packages"].items())
+    parts = [
+        INTRODUCTION,
+        f"Machine: {machine['cores']} CPU cores with {', '.join(machine['cpu_features']) or 'no listed features'}; "
+        f"{machine['memory_gib']} GiB memory; {machine['torch_threads']} torch threads; Python {machine['python']}, "
+        f"{packages}. No GPU is used.\n",
+        summary(results.sections) + "\n",
+    ]
+    for section in results.sections.values():
+        quick = " **A quick run: too few repeats to rely on.**" if section.quick else ""
+        parts.append(f"## {section.title}\n\n{section.method}\n")
+        rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(m) for m in section.measurements)]
+        parts.append("\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n")
+        parts.append(
+            f"Measured {section.date} in {section.seconds:.0f} s; load average {section.conditions['load_average']:g}, "
+            f"copying {section.conditions['copy_gb_per_s']:g} GB/s.{quick}\n"
+        )
+    return "\n".join(parts)

@@ -1,0 +1,128 @@
+"""Task vectors that somebody brings along: checked against the checkpoint before they are used, or kept for a visitor.
+
+A file is what `TaskVector.save` writes. Its header is judged first, so that a large file of another kind is refused
+before it fills the memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from .cache import BoundedCache
+from .errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
+from .task_vector import TaskVector
+from .weights import Layout, Weights
+
+MAX_BYTES = 200 * 10**6  # of a file: float32 of HTSAT-tiny has 113 MB, float16 of HTSAT-base 150 MB
+KEPT_BYTES = 480 * 2**20  # of all visitors' vectors: four of HTSAT-tiny in float32
+NAME_LENGTH = 40  # characters taken from a file's own name: recipes accept 64
+HASH_LENGTH = 8  # hex digits behind the name of an uploaded vector
+ACCEPTED = "a task vector written by `python -m taskvec_demo vector` for this checkpoint is accepted"
+RESERVED_NAMES = ("ckpt", "rule", "pt")  # other keys of a recipe's address
+DTYPES = ("F16", "BF16", "F32")
+
+
+def read_own(path: Path, pretrained: Weights, checkpoint: str) -> TaskVector:
+    """A task vector of `pretrained` from a file, with finite values.
+
+    Raises `BadArtifactError` for a file that is too large, no task vector, or altered, and `IncompatibleWeightsError`
+    for one of other pre-trained weights, of another layout or number format; `checkpoint` is how the sentence names
+    ours.
+    """
+    try:
+        _check_header(path, pretrained, checkpoint)
+        return TaskVector.load(path)
+    except TaskVecError as error:  # an upload lies in a folder of its own, which is nobody's business
+        raise type(error)(str(error).replace(str(path), path.name)) from error
+
+
+def _check_header(path: Path, pretrained: Weights, checkpoint: str) -> None:
+    if not path.is_file():
+        raise BadArtifactError(f"There is no file {path}; {ACCEPTED}.")
+    if path.stat().st_size > MAX_BYTES:
+        size = f"{path.stat().st_size / 1e6:.0f} MB"
+        raise BadArtifactError(f"{path} has {size}; {ACCEPTED}, of at most {MAX_BYTES // 10**6} MB.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: (tuple(piece.get_shape()), str(piece.get_dtype())) for name, piece in pieces.items()}
+    except (OSError, SafetensorError) as error:
+        raise BadArtifactError(f"{path} is not a safetensors file; {ACCEPTED}.") from error
+    if "pretrained_sha256" not in header:
+        raise BadArtifactError(f"{path} is a safetensors file without a task vector's header; {ACCEPTED}.")
+    if header["pretrained_sha256"] != pretrained.sha256:
+        raise IncompatibleWeightsError(
+            f"{path} was made from pre-trained weights {header['pretrained_sha256'][:12]}; only vectors of "
+            f"{checkpoint!r} ({pretrained.sha256[:12]}) can be added here."
+        )
+    names = sorted(shapes)
+    for name in names:
+        if shapes[name][1] not in DTYPES:
+            kind = shapes[name][1]
+            raise IncompatibleWeightsError(f"Tensor {name!r} of {path} is {kind}; accepted are {', '.join(DTYPES)}.")
+    if not names:
+        raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
+    layout = Layout(tuple(names), tuple(shapes[name][0] for name in names))
+    pretrained.layout.check_same(layout, f"Checkpoint {checkpoint!r} and {path}")
+
+
+def recipe_name(vector: TaskVector) -> str:
+    """What recipes may call a vector: its own name, other characters replaced by "_"."""
+    kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", vector.name).strip("_.-")
+    return kept[:NAME_LENGTH] or "own"
+
+
+def hashed_name(vector: TaskVector) -> str:
+    """The same with the beginning of the vector's hash: two vectors of one name keep apart."""
+    return f"{recipe_name(vector)}-{vector.sha256[:HASH_LENGTH]}"
+
+
+def read_all(
+    paths: Sequence[Path], pretrained: Weights, checkpoint: str, taken: Collection[str] = ()
+) -> dict[str, TaskVector]:
+    """Vectors by the names that recipes give them, none of which is in `taken`. Raises as `read_own`."""
+    found: dict[str, TaskVector] = {}
+    for path in paths:
+        vector = read_own(path, pretrained, checkpoint)
+        name = recipe_name(vector)
+        if name in taken or name in found or name in RESERVED_NAMES:
+            name = hashed_name(vector)
+        found[name] = vector
+    return found
+
+
+class UploadedVectors:
+    """Vectors that visitors have added, by hashed name; the least recently used go when `max_bytes` are full.
+
+    A name is known to whoever added the file, and to nobody else: there is no list of them.
+    """
+
+    def __init__(self, pretrained: Weights, checkpoint: str, max_bytes: int = KEPT_BYTES) -> None:
+        self.pretrained, self.checkpoint = pretrained, checkpoint
+        self._kept: BoundedCache[str, TaskVector] = BoundedCache(max_bytes, lambda v: v.buffer.nbytes)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._kept
+
+    def add(self, path: Path) -> str:
+        """Keep the vector of a file; the name that recipes use for it. Raises as `read_own`."""
+        vector = read_own(path, self.pretrained, self.checkpoint)
+        name = hashed_name(vector)
+        self._kept.get(name, lambda: vector)
+        return name
+
+    def get(self, name: str) -> TaskVector:
+        """Raises `BadRecipeError` for a vector that is not kept, or no longer."""
+
+        def gone() -> TaskVector:
+            raise BadRecipeError(
+                f"{self.checkpoint!r} has no task vector {name!r}; an uploaded one is kept for a while only: "
+                "add its file again."
+            )
+
+        return self._kept.get(name, gone)
