@@ -56,9 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _named_in(artifacts: Path) -> list[str]:
     """The checkpoint that the manifest of artifacts without weights names."""
     try:
-        return list(
-            map(str, json.loads((artifacts / "manifest.json").read_text(encoding="utf-8"))["pretrained"].values())
-        )
+        manifest = json.loads((artifacts / "manifest.json").read_text(encoding="utf-8"))
+        return [str(value) for value in manifest["pretrained"].values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # what is wrong is said when they are opened
         return []
 
@@ -79,6 +78,7 @@ def _workbench(options: argparse.Namespace) -> Workbench:
         artifacts, checkpoint = bare_artifacts(
             options.checkpoint, options.vector, options.data, tokenizer=options.tokenizer, say=say
         )
+        say(f"reading {len(artifacts.vector_names)} task vectors and trying out bfloat16")
         workbench = Workbench(artifacts, options.data, checkpoint=checkpoint)
     else:
         folder = Path(options.artifacts)

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 
 from taskvec_demo.recipe import Recipe
-from taskvec_demo.ui.controls import ControlValues
 
 API = "gradio_api/"
 PATIENCE_S = 180
@@ -32,33 +31,47 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class PageEvents:
-    """Numbers of the events that a chart at rest sets off, as the served page itself has them.
+class Event:
+    """One event of the page: its number, and the elements whose values it is sent."""
 
-    `classify` takes clip, labels and controls; `exact` the controls; there is none where no labelled clips are.
-    """
+    number: int
+    inputs: tuple[str, ...]
 
-    classify: int
-    exact: int | None
-    vectors: tuple[str, ...]
-    abc: tuple[str, ...]
-    labels: str
+
+@dataclass(frozen=True)
+class ServedPage:
+    """The two events that a chart at rest sets off, and what the page's elements hold when it opens, by `elem_id`."""
+
+    classify: Event
+    exact: Event | None  # none where there are no labelled clips
+    values: Mapping[str, Any]
 
     @classmethod
-    def read(cls, config: Mapping[str, Any]) -> PageEvents:
+    def read(cls, config: Mapping[str, Any]) -> ServedPage:
         """From the JSON that `/config` gives."""
-        components = {c["id"]: c for c in config["components"]}
         names = {c["id"]: c["props"].get("elem_id") or "" for c in config["components"]}
-        chart = next(i for i, name in names.items() if name == "chart")
-        settled = [d for d in config["dependencies"] if [chart, "settled"] in [list(t) for t in d["targets"]]]
-        shown = {d["id"]: [names.get(i, "") for i in d["outputs"]] for d in settled}
-        classify = next(i for i, outputs in shown.items() if "edited" in outputs)
-        exact = next((i for i, outputs in shown.items() if outputs == ["exact"]), None)
-        inputs = next(d["inputs"] for d in settled if d["id"] == classify)
-        vectors = tuple(names[i].removeprefix("on-") for i in inputs if names[i].startswith("on-"))
-        values = {names[i]: components[i]["props"].get("value") for i in inputs}
-        abc = tuple(values[f"analogy-{letter}"] for letter in "abc")
-        return cls(classify, exact, vectors, abc, values["labels"])
+        values = {names[c["id"]]: c["props"].get("value") for c in config["components"]}
+        found: dict[tuple[str, ...], Event] = {}
+        for event in config["dependencies"]:
+            if any(names.get(element) == "chart" and kind == "settled" for element, kind in event["targets"]):
+                outputs = tuple(names[i] for i in event["outputs"])
+                found[outputs] = Event(event["id"], tuple(names[i] for i in event["inputs"]))
+        return cls(found["pretrained", "edited", "difference"], found.get(("exact",)), values)
+
+    def controls(self, recipe: Recipe) -> dict[str, Any]:
+        """What the elements hold once a visitor has set them to `recipe`."""
+        signs = {value > 0 for value in recipe.coefficients.values()}
+        values = {**self.values, "op-addition": True in signs, "op-negation": False in signs, "op-analogy": False}
+        for element in self.values:
+            kind, _, name = element.partition("-")
+            value = recipe.coefficients.get(name, 0.0)
+            if kind == "on":
+                values[element] = bool(value)
+            elif kind == "negate":
+                values[element] = value < 0
+            elif kind == "lambda" and value:
+                values[element] = abs(value)
+        return values
 
 
 @dataclass
@@ -74,7 +87,7 @@ class Visitor:
         """Fetch the page, keep the session alive from now on, upload the clip."""
         (await self.http.get("")).raise_for_status()
         config = (await self.http.get("config")).json()
-        self.events, self.checkpoint = PageEvents.read(config), ""
+        self.served = ServedPage.read(config)
         self._alive = asyncio.ensure_future(self._heartbeat())
         files = {"files": (self.clip.name, self.clip.read_bytes(), "audio/wav")}
         uploaded = (await self.http.post(API + "upload", files=files)).json()[0]
@@ -82,17 +95,16 @@ class Visitor:
         self._pending: dict[str, asyncio.Future] = {}
         self._reader: asyncio.Future | None = None
 
-    async def settle(self, recipe: Recipe) -> Answer:
-        """The page at rest under `recipe`: ask for the clip's answers and for exact figures; wait for the former."""
-        events = self.events
-        controls = list(ControlValues.of(recipe, events.vectors, events.abc).values)
+    async def settle(self, recipe: Recipe, exact: bool = True) -> Answer:
+        """The page at rest under `recipe`: ask for the clip's answers, and for `exact` figures; wait for the former."""
+        values = {**self.served.controls(recipe), "clip": self._file}
         start = time.monotonic()
-        asked = await self._ask(events.classify, [self._file, events.labels, *controls])
-        if events.exact is not None:
-            await self._ask(events.exact, controls)
+        asked = await self._ask(self.served.classify, values)
+        if exact and self.served.exact is not None:
+            await self._ask(self.served.exact, values)
         _, edited, _ = await asyncio.wait_for(asked, PATIENCE_S)
         told = tuple((c["label"], c["confidence"]) for c in edited["confidences"])
-        answer = Answer(self.clip, recipe, events.labels, told, time.monotonic() - start)
+        answer = Answer(self.clip, recipe, values["labels"], told, time.monotonic() - start)
         self.answers.append(answer)
         return answer
 
@@ -104,8 +116,9 @@ class Visitor:
         self._alive.cancel()
         await asyncio.gather(self._alive, return_exceptions=True)
 
-    async def _ask(self, event: int, data: list[Any]) -> asyncio.Future:
-        body = {"data": data, "fn_index": event, "session_hash": self.session, "event_data": None}
+    async def _ask(self, event: Event, values: Mapping[str, Any]) -> asyncio.Future:
+        data = [values[name] for name in event.inputs]
+        body = {"data": data, "fn_index": event.number, "session_hash": self.session, "event_data": None}
         joined = await self.http.post(API + "queue/join", json=body)
         joined.raise_for_status()
         answer = self._pending.setdefault(joined.json()["event_id"], asyncio.get_running_loop().create_future())

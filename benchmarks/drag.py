@@ -19,10 +19,10 @@ from .processes import APP, async_chromium, serving
 TITLE = "Slider to paint"
 METHOD = (
     "The real app in headless Chromium at 60 frames a second. *Pointer*: the mouse is pressed on a slider and moved "
-    "back and forth, a step a frame. *Script*: `input` events sent from the page itself in every frame, without waiting, the hardest "
-    "case. Each `input` event is followed to the frame after the one in which the bars changed, so up to one frame more "
-    "than what an eye sees. Updates count the different values shown a second. The peer redraws as many bars by "
-    "`gr.Plot` from the server. 120 ms are added to every request by the browser's own emulation."
+    "back and forth, a step a frame. *Script*: the page itself sends `input` events in every frame, without waiting, "
+    "the hardest case. Each `input` event is followed to the frame after the one in which the bars changed, up to one "
+    "frame more than what an eye sees. Updates count the different values shown a second. The peer redraws as many "
+    "bars by `gr.Plot` from the server. 120 ms are added to every request by the browser's own emulation."
 )
 LIMIT_MS, P95_LIMIT_MS, RATE_LIMIT, LATENCY_LIMIT = 40, 50, 55, 1.1
 LATENCY_MS = 120
@@ -57,7 +57,8 @@ RECORD = """([slider, chart, shown]) => {
   const seen = window.dragged = {inputs: [], updates: []};
   const range = document.querySelector(slider);
   let last = read();
-  addEventListener("input", (e) => e.target === range && seen.inputs.push([performance.now(), Number(range.value)]), true);
+  const note = (e) => e.target === range && seen.inputs.push([performance.now(), Number(range.value)]);
+  addEventListener("input", note, true);
   new MutationObserver(() => {
     const value = read();
     if (value === last) return;

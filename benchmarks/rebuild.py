@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,98 +22,86 @@ METHOD = (
     "`apply_recipe` with 1 to 8 vectors, every time into a new buffer. The floor is the time in which the bytes that "
     "must move (base and vectors read, result written) pass at the bandwidth of `Tensor.copy_` between two buffers of "
     "that size that are there already. The peer adds dictionaries of tensors name by name and ends with "
-    "`load_state_dict`: with its vectors read from disk by `torch.load` (warm), with vectors already in memory, and "
-    "with each vector made from two checkpoints, as in the original task_vectors code."
+    "`load_state_dict`: with vectors already in memory; with vectors read by `torch.load` from a warm disk; and with "
+    "each vector made from two checkpoints so read, which is how the original task_vectors code gets one. All of "
+    "them hold the audio tower only."
 )
-FULL_COUNTS, TINY_COUNTS = (1, 2, 4, 8), (1, 4, 8)
+COUNTS = (1, 2, 4, 8)
 JUDGED = 4  # vectors in the issue's targets
 FLOOR_LIMIT, PEER_LIMIT, TINY_LIMIT_MS = 1.5, 20, 5
 
 
+@dataclass(frozen=True)
+class Tower:
+    """Weights and vectors of one size, in memory and as files of `torch.save`: the weights first, then the vectors."""
+
+    name: str
+    pretrained: Weights
+    vectors: dict[str, TaskVector]
+    paths: list[Path]
+
+    @classmethod
+    def of(cls, name: str, pretrained: Weights, vectors: dict[str, TaskVector], folder: Path) -> Tower:
+        folder.mkdir()
+        paths = [folder / f"{i}.pt" for i in range(len(vectors) + 1)]
+        for path, holder in zip(paths, (pretrained, *vectors.values()), strict=True):
+            torch.save({name: tensor.clone() for name, tensor in holder.tensors().items()}, path)
+        return cls(f"{name}, {pretrained.layout.size / 1e6:.1f} M parameters", pretrained, vectors, paths)
+
+
 def run(context: Context) -> list[Measurement]:
-    tiny = context.tiny
-    found = _size(context, "tiny-CLAP", tiny.checkpoint.pretrained, tiny.vectors, TINY_COUNTS)
+    counts = tuple(n for n in COUNTS if n <= JUDGED or not context.quick)
+    workbench = context.tiny
+    vectors = dict(list(workbench.vectors.items())[: max(counts)])
+    tiny = Tower.of("tiny-CLAP", workbench.checkpoint.pretrained, vectors, context.folder / "tiny")
+    found = _copies(context, tiny)
+    for n in counts:
+        found += _count(context, tiny, n, Target("at most", TINY_LIMIT_MS), None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        pretrained, vectors = random_edits(full_layout(), max(FULL_COUNTS))
-    return found + _size(context, "full size", pretrained, vectors, FULL_COUNTS)
-
-
-def _size(
-    context: Context, size: str, pretrained: Weights, vectors: dict[str, TaskVector], counts: tuple[int, ...]
-) -> list[Measurement]:
-    """Everything about one size of tower."""
-    full = size == "full size"
-    target_buffer = torch.zeros_like(pretrained.buffer)
-    copying = {
-        "in place": lambda: target_buffer.copy_(pretrained.buffer),
-        "new": lambda: pretrained.buffer.clone(),
-    }
-    what = f"{size}, {pretrained.layout.size / 1e6:.1f} M parameters"
-    copied = in_turn(copying, context.repeats(30, 5), warm_up=2)
-    found = [
-        measured(f"{what}: a copy of the buffer", "ms", copied["in place"]),
-        measured(f"{what}: a copy into a new buffer", "ms", copied["new"]),
-    ]
-    if context.quick:
-        counts = tuple(n for n in counts if n <= JUDGED)
-    paths = _save(context.folder / f"rebuild-{size}", pretrained, vectors, max(counts))
-    shell = Shell(pretrained.tensors())
+        pretrained, vectors = random_edits(full_layout(), max(counts))
+    full = Tower.of("full size", pretrained, vectors, context.folder / "full")
+    found += _copies(context, full)
     for n in counts:
-        found += _count(context, what, pretrained, vectors, n, copying["in place"], paths, shell, full)
+        floor, faster = Target("at most", FLOOR_LIMIT, "ratio"), Target("at least", PEER_LIMIT, "ratio")
+        found += _count(context, full, n, *((floor, faster) if n == JUDGED else (None, None)))
     return found
 
 
-def _count(
-    context: Context,
-    what: str,
-    pretrained: Weights,
-    vectors: dict[str, TaskVector],
-    n: int,
-    copy: Callable[[], object],
-    paths: list[Path],
-    shell: Shell,
-    full: bool,
-) -> list[Measurement]:
-    """`n` vectors of one size: ours, the floor and the peers in turn."""
-    names = list(vectors)[:n]
-    base, deltas, scaling_coefs = pretrained.tensors(), [vectors[name].tensors() for name in names], [0.3] * n
-    numbers = itertools.count()
-    ours = {
-        "ours": lambda: apply_recipe(pretrained, vectors, new_recipe("any", names, next(numbers))),
-        "copy": copy,
-    }
+def _copies(context: Context, tower: Tower) -> list[Measurement]:
+    """What moving one buffer takes, into one that is there and into a new one."""
+    source = tower.pretrained.buffer
+    there = torch.zeros_like(source)
+    ways = {"a copy of the buffer": lambda: there.copy_(source), "a copy into a new buffer": lambda: source.clone()}
+    taken = in_turn(ways, context.repeats(30, 5), warm_up=2)
+    return [measured(f"{tower.name}: {name}", "ms", samples) for name, samples in taken.items()]
+
+
+def _count(context: Context, tower: Tower, n: int, target: Target | None, faster: Target | None) -> list[Measurement]:
+    """`n` vectors: ours against the floor, judged by `target`, and against the peers that read, judged by `faster`."""
+    names, scaling_coefs, numbers = list(tower.vectors)[:n], [0.3] * n, itertools.count()
+    base, deltas = tower.pretrained.tensors(), [tower.vectors[name].tensors() for name in names]
+    there, shell = torch.zeros_like(tower.pretrained.buffer), Shell(base)
+    pretrained_file, *vector_files = tower.paths[: n + 1]
+
+    def ours() -> Weights:
+        return apply_recipe(tower.pretrained, tower.vectors, new_recipe("any", names, next(numbers)))
+
+    fast = in_turn({"ours": ours, "copy": lambda: there.copy_(tower.pretrained.buffer)}, context.repeats(30, 5), 2)
     peers: dict[str, Callable[[], object]] = {
-        "ours again": ours["ours"],  # the peers' own disturbance of the caches meets it too
+        "ours": ours,  # once more: the peers disturb the caches of the CPU for it as well
         "dictionaries": lambda: shell.load(edit(base, deltas, scaling_coefs)),
-        "dictionaries from disk": lambda: shell.load(edit_from_disk(base, paths[1 : n + 1], scaling_coefs)),
+        "dictionaries from disk": lambda: shell.load(edit_from_disk(base, vector_files, scaling_coefs)),
+        # A vector's file has the size of a fine-tuned checkpoint's and stands in for it
+        "two checkpoints a vector from disk": lambda: shell.load(
+            edit_from_checkpoints(pretrained_file, vector_files, scaling_coefs)
+        ),
     }
-    if n == JUDGED:
-        peers["two checkpoints a vector"] = partial(_original, shell, paths, n)
-    fast = in_turn(ours, context.repeats(30, 5), warm_up=2)
     slow = in_turn(peers, context.repeats(7, 2))
-    label, judged = f"{what}, {n} vector{'s' * (n > 1)}", n == JUDGED
+    label = f"{tower.name}, {n} vector{'s' * (n > 1)}"
     floor = Peer("memory floor", median(fast["copy"]) * (n + 2) / 2, "times")  # a copy moves two buffers, this n + 2
-    if full:
-        limit = Target("at most", FLOOR_LIMIT, "ratio") if judged else None
-        found = [measured(label, "ms", fast["ours"], peer=floor, target=limit)]
-    else:
-        found = [measured(label, "ms", fast["ours"], peer=floor, target=Target("at most", TINY_LIMIT_MS))]
+    found = [measured(label, "ms", fast["ours"], peer=floor, target=target)]
     for name in list(peers)[1:]:
-        wanted = Target("at least", PEER_LIMIT, "ratio") if full and judged and name.endswith("disk") else None
-        found.append(measured(label, "ms", slow["ours again"], peer=Peer(name, median(slow[name])), target=wanted))
+        peer = Peer(name, median(slow[name]))
+        found.append(measured(label, "ms", slow["ours"], peer=peer, target=faster if name.endswith("disk") else None))
     return found
-
-
-def _original(shell: Shell, paths: list[Path], n: int) -> None:
-    shell.load(edit_from_checkpoints(paths[0], paths[1 : n + 1], [0.3] * n))
-
-
-def _save(folder: Path, pretrained: Weights, vectors: dict[str, TaskVector], n: int) -> list[Path]:
-    """The weights and the first `n` vectors as files of `torch.save`, in this order."""
-    folder.mkdir()
-    paths = []
-    for i, tensors in enumerate([pretrained.tensors(), *(v.tensors() for v in list(vectors.values())[:n])]):
-        paths.append(folder / f"{i}.pt")
-        torch.save({name: tensor.clone() for name, tensor in tensors.items()}, paths[-1])
-    return paths

@@ -13,8 +13,8 @@ from .processes import APP, chromium, serving
 TITLE = "Start-up"
 METHOD = (
     "From the start of `python app.py` to its first HTTP answer, and to the first frame of a browser that shows bars "
-    "(headless Chromium, already running, empty cache). The disk is warm: one start before is not counted. The limit is "
-    "a Python that only imports torch, transformers and gradio."
+    "(headless Chromium, already running, empty cache). The disk is warm: one start before is not counted. The limit "
+    "is a Python that only imports torch, transformers and gradio."
 )
 LIMIT_S = 10
 IMPORTS = "import torch, torchaudio, transformers, gradio; transformers.ClapModel, transformers.ClapProcessor"

@@ -200,8 +200,8 @@ def fetch_artifacts(repo: str) -> Path:
         ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise BadArtifactError(
-            f"{repo!r} is no folder here and could not be fetched from the hub ({type(error).__name__}); check the name "
-            "and the network."
+            f"{repo!r} is no folder here and could not be fetched from the hub ({type(error).__name__}); check the "
+            "name and the network."
         ) from error
     if not (folder / "manifest.json").is_file():
         raise BadArtifactError(f"The hub repository {repo!r} holds no manifest.json: it is no artifacts folder.")

@@ -19,7 +19,7 @@ from .artifacts import Artifacts, read_json, save_head, write_manifest
 from .clap import Checkpoint
 from .errors import BadArtifactError
 from .layouts import detect, read_set
-from .own_vectors import read_all
+from .own_vectors import RESERVED_NAMES, check_header, recipe_name
 from .tasks import Task
 from .zero_shot import MAX_LABELS, ZeroShotHead
 
@@ -59,7 +59,9 @@ def bare_artifacts(
     name = recipe_checkpoint(source.repo or source.name)
     if vectors:
         say(f"checking {len(vectors)} task vector{'s' if len(vectors) > 1 else ''}")
-    checked = read_all(vectors, pretrained, name)
+    named: dict[str, Path] = {}
+    for path in vectors:
+        named[recipe_name(check_header(path, pretrained, name), (*RESERVED_NAMES, *named))] = path
     embedded = read_json(EMBEDDED / "manifest.json")
     if embedded["pretrained_sha256"] == pretrained.sha256:
         tasks = [Task.from_dict(t) for t in embedded["tasks"]]
@@ -74,7 +76,7 @@ def bare_artifacts(
         say(f"reading the labels of {', '.join(t.title for t in tasks)}")
     heads = {t.name: _head(checkpoint, t) for t in tasks}
     _clear(folder)
-    for vector, path in zip(checked, vectors, strict=True):
+    for vector, path in named.items():
         _link(path, folder / "vectors" / f"{vector}.safetensors")
     for task, head in heads.items():
         save_head(folder / "heads" / f"{task}.safetensors", head)
@@ -89,7 +91,7 @@ def bare_artifacts(
             "pretrained": {**where, **({"tokenizer": tokenizer} if tokenizer else {})},
             "pretrained_sha256": pretrained.sha256,
             "tasks": [task.to_dict() for task in tasks],
-            "vectors": list(checked),
+            "vectors": list(named),
             "default_labels": labels,
             "templates": templates,
             "sources": [],

@@ -138,7 +138,7 @@ def resolve(spec: str, revision: str | None = None) -> Source:
     path = Path(spec).expanduser()
     if spec == "tiny-clap":
         return Source(spec, "embedded", EMBEDDED, spec)
-    if path.is_dir():
+    if spec and path.is_dir():
         folder_config(path)
         if not weight_files(path):
             raise BadArtifactError(f"{spec} holds neither model.safetensors nor {_TORCH_WEIGHTS}.")

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchaudio
 from torch import Tensor
 
 from .errors import BadArtifactError
 
-PREPROCESSOR = {  # what every unfused LAION checkpoint hears; the names of `ClapFeatureExtractor`
+PREPROCESSOR: dict[str, Any] = {  # what every unfused LAION checkpoint hears; the names of `ClapFeatureExtractor`
     "feature_size": 64,
     "sampling_rate": 48_000,
     "hop_length": 480,
@@ -41,6 +42,7 @@ HEAD_SIZE = 64  # of every RoBERTa
 N_AUDIOSET = 527  # classes of the AudioSet head, which embeddings do not use
 
 _PATCH = "audio_branch.patch_embed.proj.weight"
+_FILTERS = "audio_branch.logmel_extractor.melW"
 _FUSION = re.compile(r"\.(fusion_model|mel_conv[12]d)\.")
 _UNUSED = re.compile(  # by embeddings, or fixed by the architecture
     r"audio_branch\.(spectrogram_extractor|logmel_extractor|tscam_conv|head)\."
@@ -274,8 +276,28 @@ def _check(state: Mapping[str, Tensor], entries: _Entries, origin: str) -> None:
             raise BadArtifactError(f"Tensor {name!r} of {origin} has shape {found}; it must have {shape}.")
         if tensor.is_floating_point() is name.endswith("num_batches_tracked"):
             raise BadArtifactError(f"Tensor {name!r} of {origin} is {tensor.dtype}; weights are floating-point.")
-        if not torch.isfinite(tensor).all():
-            raise BadArtifactError(f"Tensor {name!r} of {origin} holds values that are NaN or infinite.")
     for name in state:
         if name not in entries and not _UNUSED.match(name):
             raise BadArtifactError(f"{origin} holds the tensor {name!r}, which no unfused LAION checkpoint has.")
+    _check_filters(state, origin)
+    for name in entries:  # last, because it reads the whole file
+        if not torch.isfinite(state[name]).all():
+            raise BadArtifactError(f"Tensor {name!r} of {origin} holds values that are NaN or infinite.")
+
+
+def _check_filters(state: Mapping[str, Tensor], origin: str) -> None:
+    """The file's own mel filters, which laion-clap saves, must be those of `PREPROCESSOR`."""
+    filters = torchaudio.functional.melscale_fbanks(
+        PREPROCESSOR["fft_window_size"] // 2 + 1,
+        PREPROCESSOR["frequency_min"],
+        PREPROCESSOR["frequency_max"],
+        PREPROCESSOR["feature_size"],
+        PREPROCESSOR["sampling_rate"],
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    own = state.get(_FILTERS, filters)  # weights of at most 0.018
+    if own.shape != filters.shape or not torch.allclose(own.float(), filters, atol=1e-4):
+        raise BadArtifactError(
+            f"{origin} hears through mel filters of its own ({_FILTERS!r}); those of 48 kHz, 50-14000 Hz are expected."
+        )

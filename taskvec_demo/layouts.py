@@ -181,13 +181,15 @@ def _read_gendered(folder: Path) -> Read:
     of RAVDESS, CREMA-D, TESS or SAVEE it tells the speaker, and clips are split by speaker.
     """
     recordings, notes = _read_table(folder) if _is_table(folder) else _read_folders(folder)
-    read = []
-    for r in recordings:
-        match = GENDERED.fullmatch(r.label)
-        if match is None:
-            raise BadArtifactError(f"{folder} has the label {r.label!r}; accepted are labels such as female_happy.")
-        read.append(replace(r, gender=match[1], label=match[2], group=r.group or speaker_of(r.file)))
-    return read, notes
+    return [replace(r, group=r.group or speaker_of(r.file)) for r in with_genders(recordings)], notes
+
+
+def with_genders(recordings: Sequence[Recording]) -> list[Recording]:
+    """The label female_happy becomes gender and label, if all labels are such."""
+    matches = [GENDERED.fullmatch(r.label) for r in recordings]
+    pairs = zip(recordings, matches, strict=True)
+    read = [replace(r, gender=match[1], label=match[2]) for r, match in pairs if match]
+    return read if len(read) == len(recordings) else list(recordings)
 
 
 def speaker_of(file: str) -> str:
@@ -248,5 +250,6 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
         raise BadArtifactError(
             f"{folder} lists a recording without a file or a label: {unnamed.file or unnamed.label!r}."
         )
-    completed, dealt = with_all_splits(recordings)
+    # Our own table says what it wants; sets of others, and parts of them, may lack a split.
+    completed, dealt = (recordings, []) if name == "clips.csv" else with_all_splits(recordings)
     return RecordingSet(name, tuple(completed), (*notes, *dealt))

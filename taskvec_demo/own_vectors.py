@@ -6,6 +6,7 @@ before it fills the memory.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from .task_vector import TaskVector
 from .weights import Layout, Weights
 
 MAX_BYTES = 200 * 10**6  # of a file: float32 of HTSAT-tiny has 113 MB, float16 of HTSAT-base 150 MB
-KEPT_BYTES = 480 * 2**20  # of all visitors' vectors: four of HTSAT-tiny in float32
+KEPT_BYTES = 240 * 2**20  # of all visitors' vectors: four of HTSAT-tiny in float16
 NAME_LENGTH = 40  # characters taken from a file's own name: recipes accept 64
 HASH_LENGTH = 8  # hex digits behind the name of an uploaded vector
 ACCEPTED = "a task vector written by `python -m taskvec_demo vector` for this checkpoint is accepted"
@@ -34,13 +35,14 @@ def read_own(path: Path, pretrained: Weights, checkpoint: str) -> TaskVector:
     ours.
     """
     try:
-        _check_header(path, pretrained, checkpoint)
+        check_header(path, pretrained, checkpoint)
         return TaskVector.load(path)
     except TaskVecError as error:  # an upload lies in a folder of its own, which is nobody's business
         raise type(error)(str(error).replace(str(path), path.name)) from error
 
 
-def _check_header(path: Path, pretrained: Weights, checkpoint: str) -> None:
+def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
+    """All that can be said of a file without reading its values; returns the vector's name. Raises as `read_own`."""
     if not path.is_file():
         raise BadArtifactError(f"There is no file {path}; {ACCEPTED}.")
     if path.stat().st_size > MAX_BYTES:
@@ -69,17 +71,20 @@ def _check_header(path: Path, pretrained: Weights, checkpoint: str) -> None:
         raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
     layout = Layout(tuple(names), tuple(shapes[name][0] for name in names))
     pretrained.layout.check_same(layout, f"Checkpoint {checkpoint!r} and {path}")
+    return header.get("name", "")
 
 
-def recipe_name(vector: TaskVector) -> str:
-    """What recipes may call a vector: its own name, other characters replaced by "_"."""
-    kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", vector.name).strip("_.-")
-    return kept[:NAME_LENGTH] or "own"
+def recipe_name(name: str, taken: Collection[str] = RESERVED_NAMES) -> str:
+    """What recipes may call a vector: its own name, other characters replaced by "_", numbered where it is taken."""
+    kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")[:NAME_LENGTH] or "own"
+    kept = f"v{kept}" if kept.isdigit() else kept  # browsers sort keys that are whole numbers first
+    numbered = (f"{kept}-{i}" for i in itertools.count(2))
+    return kept if kept not in taken else next(n for n in numbered if n not in taken)
 
 
 def hashed_name(vector: TaskVector) -> str:
-    """The same with the beginning of the vector's hash: two vectors of one name keep apart."""
-    return f"{recipe_name(vector)}-{vector.sha256[:HASH_LENGTH]}"
+    """The same with the beginning of the vector's hash: visitors' vectors of one name keep apart."""
+    return f"{recipe_name(vector.name, ())}-{vector.sha256[:HASH_LENGTH]}"
 
 
 def read_all(
@@ -89,10 +94,7 @@ def read_all(
     found: dict[str, TaskVector] = {}
     for path in paths:
         vector = read_own(path, pretrained, checkpoint)
-        name = recipe_name(vector)
-        if name in taken or name in found or name in RESERVED_NAMES:
-            name = hashed_name(vector)
-        found[name] = vector
+        found[recipe_name(vector.name, (*RESERVED_NAMES, *taken, *found))] = vector
     return found
 
 

@@ -14,7 +14,7 @@ import torch
 
 from .artifacts import Artifacts
 from .audio import load_clip, windows
-from .cache import BoundedCache
+from .cache import BoundedCache, release_memory
 from .clap import Checkpoint, Precision, has_bfloat16
 from .edit import apply_recipe
 from .errors import BadRecipeError
@@ -120,6 +120,7 @@ class Workbench:
         silence = np.zeros((1, self.checkpoint.features.n_samples), np.float32)
         self.checkpoint.warm_up(log_mel(silence, self.checkpoint.features))
         self._head(self.artifacts.default_labels)
+        release_memory()
 
     @property
     def name(self) -> str:

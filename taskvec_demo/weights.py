@@ -128,8 +128,8 @@ class Weights:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = _no_arithmetic
 
 
-def flatten(tensors: Mapping[str, Tensor]) -> tuple[Layout, Tensor]:
-    """name -> tensor, copied in name order into one new float32 buffer on the CPU.
+def flatten(tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> tuple[Layout, Tensor]:
+    """name -> tensor, copied in name order into one new buffer on the CPU.
 
     Raises IncompatibleWeightsError naming a tensor that is not floating-point (BatchNorm's counter is not a weight).
     """
@@ -139,18 +139,21 @@ def flatten(tensors: Mapping[str, Tensor]) -> tuple[Layout, Tensor]:
             kind = tensors[name].dtype
             raise IncompatibleWeightsError(f"Tensor {name!r} is {kind}; only floating-point tensors are weights.")
     layout = Layout(names, tuple(tuple(tensors[name].shape) for name in names))
-    buffer = torch.empty(layout.size, dtype=torch.float32)
+    buffer = torch.empty(layout.size, dtype=dtype)
     for name, view in layout.views(buffer).items():
         view.copy_(tensors[name].detach())
     return layout, buffer
 
 
-def check_buffer(layout: Layout, buffer: Tensor, what: str) -> None:
-    """Raises IncompatibleWeightsError unless `buffer` is contiguous float32 (layout.size,) without gradient."""
-    fits = buffer.dtype == torch.float32 and buffer.shape == (layout.size,) and buffer.is_contiguous()
+def check_buffer(
+    layout: Layout, buffer: Tensor, what: str, dtypes: tuple[torch.dtype, ...] = (torch.float32,)
+) -> None:
+    """Raises IncompatibleWeightsError unless `buffer` is contiguous (layout.size,) of `dtypes` without gradient."""
+    fits = buffer.dtype in dtypes and buffer.shape == (layout.size,) and buffer.is_contiguous()
     if not fits or buffer.requires_grad:
+        kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
         raise IncompatibleWeightsError(
-            f"{what} need a contiguous float32 buffer of shape ({layout.size},) without gradient, "
+            f"{what} need a contiguous {kinds} buffer of shape ({layout.size},) without gradient, "
             f"not {buffer.dtype} of shape {tuple(buffer.shape)} (requires_grad={buffer.requires_grad})."
         )
 

@@ -2,9 +2,9 @@
 
     python -m tests.stand_ins FOLDER
 
-FOLDER/clap: a random `ClapModel` with LAION's front end (48 kHz, 10 s) and a fraction of its width. FOLDER/data: synthetic
-copies of ESC-50, UrbanSound8K, GTZAN and of gender and emotion in speech, in their own layouts. FOLDER/tuned and
-FOLDER/adapter: the same model after some change to its audio tower, whole and as a LoRA adapter of peft.
+FOLDER/clap: a random `ClapModel` with LAION's front end (48 kHz, 10 s) and a fraction of its width. FOLDER/data:
+synthetic copies of ESC-50, UrbanSound8K, GTZAN and of gender and emotion in speech, in their own layouts. FOLDER/tuned
+and FOLDER/adapter: the same model after some change to its audio tower, whole and as a LoRA adapter of peft.
 """
 
 from __future__ import annotations

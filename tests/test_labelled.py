@@ -19,6 +19,7 @@ from taskvec_demo.lab import tiny
 from taskvec_demo.lab.synth import labelled_set
 from taskvec_demo.labelled import NOT_OF_TASK, LabelledSet, read_folder, read_synthesized, stratified
 from taskvec_demo.tasks import Task
+from tests import layout_copies as copies
 from tests.conftest import RATE, noise, tone
 
 SOUNDS = Task("sounds", "Sounds", "control", ("rain", "dog"), ("rain", "a dog"), ("{}",), "us", "CC0", "outdoors")
@@ -92,6 +93,34 @@ def test_a_table_without_a_needed_column_is_refused(data):
     table.write_text(table.read_text().replace("split", "part", 1))
     with pytest.raises(BadArtifactError, match=r"clips\.csv lacks the column 'split'.*file, split, label\.$"):
         read_folder(data, TASKS)
+
+
+def test_sets_are_read_in_their_publishers_layouts(tmp_path):
+    copies.write_esc50(tmp_path / "outdoors", ("dog", "rain"))
+    copies.write_ravdess(tmp_path / "speech", range(17, 22), ("sad", "angry"))
+    clips = read_folder(tmp_path, TASKS)
+    assert {clip.path.name: dict(clip.classes) for clip in clips} == {
+        "4-100400-A-0.wav": {"sounds": 1},
+        "4-110400-A-10.wav": {"sounds": 0},
+        **{f"03-01-04-01-01-01-{actor}.wav": {"voices": 0, "she": 0} for actor in (18, 20)},
+        **{f"03-01-04-01-01-01-{actor}.wav": {"voices": 1} for actor in (17, 19)},
+    }
+    labelled_clips = LabelledSet(clips, TASKS, FEATURES, "validation")
+    mel, owners = labelled_clips.mel(0, len(clips))  # 44.1 and 48 kHz are resampled
+    assert mel.shape == (6, 1, FEATURES.n_frames, FEATURES.n_mels)
+    assert owners.tolist() == list(range(6))
+
+
+def test_a_set_that_cannot_tell_what_a_task_asks_is_refused(data, tmp_path):
+    copies.write_esc50(tmp_path / "theirs", ("dog",))
+    wanted = r"theirs lacks the column 'gender', which the classes of the task 'voices' are made of; .*label, gender\.$"
+    with pytest.raises(BadArtifactError, match=wanted):
+        read_folder(tmp_path, {"voices": replace(VOICES, clips_folder="theirs")})
+    with pytest.raises(BadArtifactError, match=r"speech lacks the column 'age'"):
+        read_folder(data, {"voices": replace(VOICES, clip_label=("age", "label"))})
+    (tmp_path / "papers").mkdir()
+    with pytest.raises(BadArtifactError, match=r"papers has no known layout; accepted are: clips\.csv"):
+        read_folder(tmp_path, {"sounds": replace(SOUNDS, clips_folder="papers")})
 
 
 def test_synthesized_clips_are_read_where_they_are(tmp_path):

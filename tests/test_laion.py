@@ -20,25 +20,7 @@ from taskvec_demo.lab import verify
 from taskvec_demo.lab.cli import main
 from taskvec_demo.laion import convert, read_torch
 
-WORDS = [
-    "dog",
-    "cat",
-    "rain",
-    "siren",
-    "blues",
-    "song",
-    "a",
-    "in",
-    "the",
-    "distance",
-    "then",
-    "silence",
-    "this",
-    "is",
-    "sound",
-    "of",
-    "audio",
-]
+WORDS = ("dog", "cat", "rain", "siren", "blues", "song", "the", "distance", "silence", "sound", "of", "audio")
 POSITIONS = 66  # of the small RoBERTa
 
 # Saves HTSAT-tiny, HTSAT-base and a fused HTSAT-tiny as laion-clap's training does.
@@ -60,7 +42,8 @@ for name, amodel, options in towers:
     model, _ = create_model(amodel, "roberta", **options)
     with torch.no_grad():  # biases and norms start at 0 and 1: a mistaken one would not be seen
         for parameter in model.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
+            if parameter.requires_grad:  # the log-mel front end does not
+                parameter.add_(0.02 * torch.randn_like(parameter))
         model.audio_branch.bn0.running_mean.uniform_(-40, -20)
         model.audio_branch.bn0.running_var.uniform_(100, 300)
     state = {{"module." + key: tensor for key, tensor in model.state_dict().items()}}
@@ -115,8 +98,7 @@ def test_a_converted_file_answers_as_laion_clap_does(
     assert main([*arguments, "--tokenizer", str(files / "tokenizer")]) == 0
     result = results[0]
     assert min(*result.audio, *result.text, *result.audio_centred, *result.text_centred) > 0.9999
-    assert len(result.audio) == 8
-    assert len(result.text) == 4
+    assert len(result.audio) == len(result.text) == 4
     assert result.mel_difference < 0.01  # dB: our log-mel is laion-clap's
     said = capsys.readouterr().out
     assert "GB of memory" in said
@@ -126,16 +108,13 @@ def test_a_converted_file_answers_as_laion_clap_does(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]  # nothing temporary stays
 
 
-def test_two_swapped_tensors_are_found_by_the_verification(
-    files: Path, converted: Path, tiny: dict, tmp_path: Path
-) -> None:
+def test_two_swapped_tensors_are_found_by_the_verification(converted: Path, tiny: dict, tmp_path: Path) -> None:
     one, other = (f"audio_branch.layers.2.blocks.{block}.mlp.fc1.weight" for block in (0, 1))
-    swapped = tiny | {one: tiny[other], other: tiny[one]}
-    torch.save({"state_dict": swapped}, tmp_path / "swapped.pt")
+    torch.save({"state_dict": tiny | {one: tiny[other], other: tiny[one]}}, tmp_path / "swapped.pt")
     result = verify.verify(tmp_path / "swapped.pt", converted)
     assert not result.passed
-    assert min(*result.audio, *result.audio_centred) < 0.9999
-    assert min(result.text) > 0.9999
+    assert min(*result.audio, *result.audio_centred) < verify.LEAST_COSINE
+    assert min(result.text) > verify.LEAST_COSINE
     assert "NOT equal" in str(result)
 
 
@@ -194,6 +173,10 @@ def _with(name: str, alter: Callable[[torch.Tensor], torch.Tensor]) -> Callable[
     return lambda state: state | {name: alter(state[name].clone())}
 
 
+def _with_extra(name: str) -> Callable[[dict], dict]:
+    return lambda state: state | {name: torch.ones(768)}
+
+
 def _nan(tensor: torch.Tensor) -> torch.Tensor:
     tensor.view(-1)[-1] = torch.nan
     return tensor
@@ -218,18 +201,15 @@ PATCH, WORD = "audio_branch.patch_embed.proj.weight", "text_branch.embeddings.wo
         (_with("audio_projection.2.weight", _nan), "audio_projection.2.weight.* NaN"),
         (_with(BN, _nan), f"{BN}.* NaN"),
         (_with(QKV, lambda t: t.long()), "torch.int64"),
-        (lambda state: state | {"audio_branch.layers.4.gate": torch.ones(1)}, "layers.4.gate"),
-        (
-            lambda state: state | {"text_branch.encoder.layer.2.output.dense.bias": torch.ones(768)},
-            r"encoder\.layer\.2\.",
-        ),
+        (_with_extra("audio_branch.layers.4.gate"), r"layers\.4\.gate"),
+        (_with_extra("text_branch.encoder.layer.2.output.dense.bias"), r"encoder\.layer\.2\."),
+        (_with("audio_branch.logmel_extractor.melW", lambda t: t.roll(1)), "melW"),
     ],
 )
 def test_a_tampered_file_is_refused_by_the_name_of_the_tensor(tamper: Callable, named: str, tiny: dict) -> None:
     with pytest.raises(BadArtifactError, match=named) as caught:
         convert(tamper(tiny), "tiny.pt")
     assert "tiny.pt" in str(caught.value)
-    convert(tiny, "tiny.pt")  # untouched, it is accepted
 
 
 def test_a_fused_file_is_refused_in_one_sentence(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -25,7 +25,7 @@ from .finetune import Labelled, labelled_set, train
 from .measure import embed_rows
 from .protocol import choose_negation
 from .study import Study
-from .training_run import BATCH, WEIGHT_DECAY, training_mode
+from .training_run import BATCH, WEIGHT_DECAY, processes, training_mode
 
 RANDOM_SEEDS = (0, 1, 2)
 ASCENT_STEPS, ASCENT_EVERY = 60, 5  # 12 stops to choose from
@@ -36,10 +36,10 @@ TRAINING_SEED = 0
 def random_vector(like: TaskVector, name: str, seed: int) -> TaskVector:
     """Normal random numbers with the norm of `like` in every parameter tensor, as in Ilharco et al., appendix."""
     generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}".encode()))
-    buffer = torch.empty_like(like.buffer)
+    buffer = torch.empty(like.layout.size)
     for view, model in zip(like.layout.views(buffer).values(), like.tensors().values(), strict=True):
         drawn = torch.randn(view.shape, generator=generator)
-        view.copy_(drawn * (model.norm() / drawn.norm().clamp(min=1e-12)))
+        view.copy_(drawn * (model.float().norm() / drawn.norm().clamp(min=1e-12)))
     return TaskVector(name, like.layout, buffer, like.pretrained_sha256)
 
 
@@ -125,22 +125,30 @@ def joint_name(names: Sequence[str]) -> str:
 
 
 def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
-    """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written."""
+    """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written.
 
-    def stored_or(make: Callable[[], dict[str, TaskVector]], *names: str) -> dict[str, TaskVector]:
-        paths = {name: folder / f"{name}.safetensors" for name in names}
-        stored = {name: TaskVector.load(path) for name, path in paths.items() if path.is_file()}
-        mine = [v for v in stored.values() if v.pretrained_sha256 == bench.checkpoint.pretrained.sha256]
-        if len(mine) < len(names):
-            for name, vector in make().items():
-                vector.save(paths[name])
-        return {name: TaskVector.load(path) for name, path in paths.items()}
+    Called by every process where one is missing: joint fine-tuning is shared like any other, the main process writes.
+    """
+    pair, main = bench.study.pair, processes().is_main_process
+    trainings: dict[tuple[str, ...], Callable[[], dict[str, TaskVector]]] = {
+        (joint_name(pair),): partial(train_joint, bench, pair)
+    }
+    trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, bench, n) for n in pair}
+    missing = [names for names in trainings if not all(_is_stored(bench, folder, name) for name in names)]
+    if missing:
+        processes().wait_for_everyone()  # all have looked before one writes
+        for names in missing:
+            if main or names == (joint_name(pair),):
+                for name, vector in trainings[names]().items():
+                    if main:
+                        vector.save(folder / f"{name}.safetensors")
+        processes().wait_for_everyone()
+    return {name: TaskVector.load(folder / f"{name}.safetensors") for names in trainings for name in names}
 
-    pair = bench.study.pair
-    found = stored_or(partial(train_joint, bench, pair), joint_name(pair))
-    for name in pair:
-        found |= stored_or(partial(train_ascent, bench, name), f"ascent-{name}", f"ascent-{name}-last")
-    return found
+
+def _is_stored(bench: Bench, folder: Path, name: str) -> bool:
+    path = folder / f"{name}.safetensors"
+    return path.is_file() and TaskVector.load(path).pretrained_sha256 == bench.checkpoint.pretrained.sha256
 
 
 def _named(vector: TaskVector, name: str, training: Mapping) -> TaskVector:

@@ -17,6 +17,8 @@ from ..artifacts import Artifacts, read_json, save_head, write_manifest
 from ..errors import TaskVecError
 from ..task_vector import TaskVector
 from .ballanti import BALLANTI
+from .baselines import trained_baselines
+from .bench import Bench
 from .datasets import MelStore
 from .experiment import PRETRAINED, Experiment, open_experiment, open_pretrained, place_pretrained
 from .finetune import finetune
@@ -116,6 +118,7 @@ def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = No
     points = Sweep(experiment, work)
     points.measure(state.process_index, state.num_processes)
     state.wait_for_everyone()
+    trained_baselines(Bench(experiment, work / "measured"), out / "baselines")
     if not state.is_main_process:
         return None
     for name, head in experiment.heads.items():
@@ -143,6 +146,7 @@ def manifest_fields(experiment: Experiment, out: Path) -> dict:
         "sources": [dict(zip(("name", "author", "licence"), s, strict=True)) for s in study.sources],
         "commands": [f"python -m taskvec_demo {c}" for c in COMMANDS[study.name]],
     }
-    if (out / PRETRAINED).is_file():
-        fields["pretrained"] = read_json(out / PRETRAINED)
+    record = read_json(out / PRETRAINED) if (out / PRETRAINED).is_file() else {}
+    if record.get("repo"):  # of the hub: its weights stay there
+        fields["pretrained"] = {"repo": record["repo"], "revision": record["revision"]}
     return fields

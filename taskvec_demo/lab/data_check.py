@@ -175,7 +175,7 @@ def _lines(report: DataReport, rate: int | None) -> Iterable[str]:
     yield from _some("duplicates across splits", [" = ".join(group) for group in report.crossing])
     within = [" = ".join(group) for group in report.duplicates if group not in report.crossing]
     yield from _some("duplicates in one split", within)
-    yield f"\n{report.problems} problems." if report.problems else "\nNo problem found."
+    yield f"\n{report.problems} problem{'s' * (report.problems > 1)}." if report.problems else "\nNo problem found."
 
 
 def _set_lines(found: SetReport, rate: int | None) -> Iterable[str]:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..artifacts import write_json
 from ..checkpoints import allow_hub, is_hub_id
 from ..errors import BadArtifactError, TaskVecError
-from ..layouts import COLUMN_NAMES, GENDERED, TABLE, speaker_of, splits_by_fold
+from ..layouts import COLUMN_NAMES, TABLE, speaker_of, splits_by_fold, with_genders
 from ..recordings import SPLIT_NAMES, SPLITS, Recording, counted, with_all_splits
 
 COLUMNS = ("file", "label", "split", "group", "gender")
@@ -130,7 +130,7 @@ def _written(
     for name, rows in repository.items():
         columns = _Columns.of(rows.features, audio, label)
         split = "" if single else _split_of(name, repository)
-        for i, row in enumerate(tqdm(_plain(rows, columns.audio), desc=f"{name} clips", unit="clip")):
+        for i, row in enumerate(tqdm(_plain(rows, columns), desc=f"{name} clips", unit="clip")):
             sound = row[columns.audio]
             content, path = (None, sound) if isinstance(sound, str) else (sound.get("bytes"), sound.get("path"))
             stem = _stem(path, f"{name}-{i:06}", taken)
@@ -145,13 +145,14 @@ def _written(
         raise BadArtifactError(f"None of the {len(unreadable)} clips can be decoded.")
     notes = []
     if unreadable:
-        more = " and others" if len(unreadable) > NAMED else ""
-        notes.append(f"{len(unreadable)} clips cannot be decoded: {', '.join(unreadable[:NAMED])}{more}.")
+        named = f"{', '.join(unreadable[:NAMED])}{' and others' if len(unreadable) > NAMED else ''}"
+        of = len(recordings) + len(unreadable)
+        notes.append(f"{len(unreadable)} of {of} clips cannot be decoded and are left out: {named}.")
     if single:
         by_fold, note = splits_by_fold(folds)
         recordings = [replace(r, split=by_fold.get(fold, "")) for r, fold in zip(recordings, folds, strict=True)]
         notes += note
-    completed, dealt = with_all_splits(recordings)
+    completed, dealt = with_all_splits(with_genders(recordings))
     return completed, notes + dealt
 
 
@@ -197,8 +198,12 @@ class _Columns:
             tuple(getattr(features[label], "names", ()) or ()),
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.audio, self.label, self.group, self.gender, self.fold
+
     def recording(self, row: Mapping[str, Any], path: str | None) -> Recording:
-        """The label "female_happy" becomes gender and label; a file's name may tell the speaker."""
+        """The clip of a row, not yet with a file and a split; the name that it had may tell the speaker."""
         value = row[self.label]
         if isinstance(value, (list, dict, float)) or value is None:
             raise BadArtifactError(
@@ -206,9 +211,6 @@ class _Columns:
             )
         label = self.class_names[value] if self.class_names and isinstance(value, int) else str(value)
         gender = str(row[self.gender] or "").lower() if self.gender else ""
-        match = GENDERED.fullmatch(label)
-        if match and not gender:
-            gender, label = match[1], match[2]
         group = str(row[self.group]) if self.group else speaker_of(path or "")
         return Recording("", label, "", group, gender)
 
@@ -221,22 +223,23 @@ def _split_of(name: str, repository: Iterable[str]) -> str:
     return SPLIT_NAMES[name]
 
 
-def _plain(rows: Any, column: str) -> Iterator[Mapping[str, Any]]:
-    """Rows whose sound is not decoded: a dictionary of bytes and path, or a path.
+def _plain(rows: Any, columns: _Columns) -> Iterator[Mapping[str, Any]]:
+    """Rows, of the columns that are used, whose sound is not decoded: a dictionary of bytes and path, or a path.
 
     `datasets` asks for torchcodec, and that for FFmpeg, even to hand out the bytes of its type Audio. Read as the
     struct or the string that it is stored as, the column needs neither.
     """
     from datasets import Value
 
+    used = rows.select_columns([c for c in columns.names if c])
     for feature in ({"bytes": Value("binary"), "path": Value("string")}, Value("string")):
-        plain = rows.cast_column(column, feature)
+        plain = used.cast_column(columns.audio, feature)
         try:
             next(iter(plain), None)
         except (AttributeError, TypeError, ValueError):
             continue
         return iter(plain)
-    raise BadArtifactError(f"The column {column!r} holds neither sound files nor paths of them.")
+    raise BadArtifactError(f"The column {columns.audio!r} holds neither sound files nor paths of them.")
 
 
 def _stem(path: str | None, otherwise: str, taken: set[str]) -> str:

@@ -100,10 +100,17 @@ class MelStore:
         mel_file, row_file = cls.files(work, data, config, rows)
         work.mkdir(parents=True, exist_ok=True)
         with FileLock(row_file.with_suffix(".lock")):  # of several processes one builds, the others wait
-            if not row_file.is_file():
+            if not row_file.is_file() or any(_can_be_read(data, r, config) for r in _lost(rows, row_file)):
                 _build(rows, data, config, mel_file, row_file)
+        if lost := _lost(rows, row_file):
+            named = ", ".join(f"{r.dataset}/{r.file}" for r in lost[:NAMED])
+            more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+            print(
+                f"{len(lost)} of {len(rows)} clips in {data} cannot be read and are left out: {named}{more}; "
+                "`data check` says why.",
+                file=sys.stderr,
+            )
         placed = [ClipRow(**r) for r in json.loads(row_file.read_text())]
-        _warn(rows, placed, data)
         return cls(placed, np.load(mel_file, mmap_mode="r"))
 
     @staticmethod
@@ -141,13 +148,15 @@ def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Pat
     write_json(row_file, [asdict(r) for r in placed])
 
 
-def _warn(rows: list[ClipRow], placed: list[ClipRow], data: Path) -> None:
-    there = {(r.dataset, r.file) for r in placed}
-    lost = [f"{r.dataset}/{r.file}" for r in rows if (r.dataset, r.file) not in there]
-    if lost:
-        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
-        print(
-            f"{len(lost)} of {len(rows)} clips in {data} cannot be read and are left out: "
-            f"{', '.join(lost[:NAMED])}{more}; `data check` says why.",
-            file=sys.stderr,
-        )
+def _lost(rows: list[ClipRow], row_file: Path) -> list[ClipRow]:
+    """Rows that have no windows in the cache, since they could not be read when it was built."""
+    there = {(r["dataset"], r["file"]) for r in json.loads(row_file.read_text())}
+    return [r for r in rows if (r.dataset, r.file) not in there]
+
+
+def _can_be_read(data: Path, row: ClipRow, config: FeatureConfig) -> bool:
+    try:
+        read_clip(data / row.dataset / row.file, config.sample_rate)
+    except BadAudioError:
+        return False
+    return True

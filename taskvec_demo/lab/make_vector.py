@@ -98,12 +98,13 @@ def from_adapter(pretrained: CheckpointState, folder: Path, name: str, task: str
     adapter = read_adapter(folder, pretrained.audio)
     vector = _vector_of(adapter.deltas, pretrained, name, task, folder)
     source, warnings = pretrained.source, []
-    if adapter.trained_on and adapter.trained_on not in (source.spec, source.repo, source.name):
+    path = Path(adapter.trained_on)
+    trained_on = path.name if path.is_absolute() else adapter.trained_on  # no folder of a machine goes into the file
+    if trained_on and trained_on not in (source.spec, source.repo, source.name):
         warnings.append(
-            f"The adapter says that it was trained on {adapter.trained_on!r}, and the pre-trained checkpoint here is "
+            f"The adapter says that it was trained on {trained_on!r}, and the pre-trained checkpoint here is "
             f"{source.name!r}: that it fits by shape does not show that the weights are the same."
         )
-    trained_on = Path(adapter.trained_on).name if Path(adapter.trained_on).is_absolute() else adapter.trained_on
     origin = {
         "made": "from a LoRA adapter",
         "folder": folder.resolve().name,

@@ -78,8 +78,9 @@ class Run:
         self.parameters = {name: p for name, p in self.tower.named_parameters() if p.requires_grad}
         self.average = {name: t.clone() for name, t in trained_tensors(self.tower).items()}
         self.optimizer = torch.optim.AdamW(self.parameters.values(), spec.peak_rate, weight_decay=WEIGHT_DECAY)
+        warm_up = WARM_UP if WARM_UP * steps > 1 else 0.0  # OneCycleLR divides by zero where it is one step
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, spec.peak_rate, total_steps=steps, pct_start=WARM_UP
+            self.optimizer, spec.peak_rate, total_steps=steps, pct_start=warm_up
         )
         self.epoch, self.step = 0, 0
         self.best = Best(-1.0, 0, self.pretrained)

@@ -31,6 +31,7 @@ from ..weights import read_safetensors, write_safetensors
 from .synth import examples
 
 LEAST_COSINE = 0.9999
+PROBE_CLIPS = ("dog_bark", "rain", "siren", "oboe")  # of `synth.examples`
 PROBE_TEXTS = (
     "dog",
     "This is a sound of rain.",
@@ -109,7 +110,7 @@ def verify(path: Path, folder: Path) -> Verification:
     BadArtifactError when laion-clap cannot be run.
     """
     checkpoint = Checkpoint.from_folder(folder)
-    probes = np.concatenate([probe_clip(name, checkpoint.features.sample_rate) for name in sorted(examples())])
+    probes = np.concatenate([probe_clip(name, checkpoint.features.sample_rate) for name in PROBE_CLIPS])
     tokens = load_tokenizer(str(folder))(list(PROBE_TEXTS), padding=True, return_tensors="pt")
     given = {"windows": torch.from_numpy(probes), "ids": tokens["input_ids"], "mask": tokens["attention_mask"]}
     answers = _reference(path, given)

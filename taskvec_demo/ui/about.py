@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..session import Workbench
 
+EMBEDDED = "tiny-clap"
+
 
 def about_markdown(workbench: Workbench) -> str:
     """What a task vector is, what the numbers are, whose recordings they come from."""
     sources = "\n".join(
         f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest.get("sources", [])
     )
+    recordings = f" **Recordings used for training and measuring** (none is shipped):\n\n{sources}" if sources else ""
     size = workbench.checkpoint.pretrained.layout.size / 1e6
     return f"""
 A **task vector** is a difference of weights: τ = θ_fine-tuned − θ_pre-trained. Here it covers the {size:.1f} million
@@ -27,11 +30,23 @@ meaning. The edited model is
 exactly this λ was run on every clip; *estimate* comes from a polynomial fitted to measured logits, with its held-out
 error. The answers for your own clip are always computed with the rebuilt weights. λ is never chosen on test clips.
 
-**The model.** *{workbench.name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project
-on 7 hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of your list.
+**The model.** {_model(workbench)}
 
 **After** Ilharco et al., *Editing Models with Task Arithmetic* (arXiv:2212.04089), and Ballanti, *Task Arithmetic for
-Audio Classification* (2024). **Recordings used for training and measuring** (none is shipped):
-
-{sources}
+Audio Classification* (2024).{recordings}
 """
+
+
+def _model(workbench: Workbench) -> str:
+    name = workbench.name
+    if name == EMBEDDED:
+        return (
+            f"*{name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project on 7 "
+            "hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of "
+            "your list."
+        )
+    where = workbench.artifacts.manifest.get("pretrained", {})
+    origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"
+    return (
+        f"*{name}* was opened from {origin}; the hash of its weights is {workbench.artifacts.pretrained_sha256[:12]}."
+    )

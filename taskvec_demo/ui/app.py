@@ -15,7 +15,7 @@ from .about import about_markdown
 from .api import EXACT_CONCURRENCY, MODEL_CONCURRENCY, TRACE_CONCURRENCY, add_endpoints
 from .controls import SLOTS, Controls, build_controls
 from .own import connect_own
-from .page import Page
+from .page import Page, unmeasured_html
 from .paper import paper_html
 from .sound import SoundTab, build_sound_tab
 
@@ -42,25 +42,20 @@ def build_app(workbench: Workbench) -> gr.Blocks:
     page = Page(workbench)
     live.serve_surfaces(page)
     with gr.Blocks(title="Task arithmetic on CLAP", delete_cache=(3600, 3600), analytics_enabled=False) as app:
-        gr.Markdown(
-            "# Task arithmetic on CLAP\nAdd or subtract what a model has learned, as numbers: drag λ and watch an "
-            "audio-text model learn instruments, forget street noise, or solve an analogy.",
-            elem_id="title",
-        )
+        gr.Markdown(f"# Task arithmetic on CLAP\n{_subtitle(page)}", elem_id="title")
         with gr.Row():
             with gr.Column(scale=2, min_width=330, elem_id="controls"):
                 controls, presets, actions = _controls_column(page)
             with gr.Column(scale=5, min_width=330):
                 gr.HTML(bars.formula_html(page.start, page.vectors, len(SLOTS)), elem_id="formula")
+                if not page.tasks:  # its script moves formula and address, and must not wait for a tab to open
+                    chart = _chart(page, visible="hidden")
                 with gr.Tabs(selected="accuracy" if page.tasks else "sound") as tabs:
-                    # The chart's script moves formula and address too, whichever tab is open
-                    with gr.Tab("Accuracy", id="accuracy", render_children=True):
-                        chart = gr.HTML(
-                            page.chart(),
-                            elem_id="chart",
-                            js_on_load=live.script(*live.CHART_SCRIPTS),
-                            live=live.properties(page),
-                        )
+                    with gr.Tab("Accuracy", id="accuracy"):
+                        if page.tasks:
+                            chart = _chart(page)
+                        else:
+                            gr.HTML(unmeasured_html(workbench.name))
                         if workbench.labelled:
                             measured = gr.HTML(
                                 page.nothing_measured(), elem_id="exact", js_on_load=live.script("exact.js")
@@ -78,6 +73,18 @@ def build_app(workbench: Workbench) -> gr.Blocks:
         if workbench.labelled:
             _connect_exact(app, page, controls, chart, measured)
     return app.queue(max_size=256)
+
+
+def _subtitle(page: Page) -> str:
+    what = "Add or subtract what a model has learned, as numbers: drag λ and"
+    if page.presets:
+        return f"{what} watch an audio-text model learn instruments, forget street noise, or solve an analogy."
+    return f"{what} compare what *{page.workbench.name}* answers before and after."
+
+
+def _chart(page: Page, **options: Any) -> gr.HTML:
+    code = live.script(*live.CHART_SCRIPTS)
+    return gr.HTML(page.chart(), elem_id="chart", js_on_load=code, live=live.properties(page), **options)
 
 
 def _further_tabs(page: Page) -> gr.Dropdown | None:
@@ -159,7 +166,7 @@ def _connect(
 
 def _connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab, classified: list[Any]) -> None:
     """The clip along λ, after the answers at λ, and only while its tab is open."""
-    listening = gr.State(not page.tasks)  # then its tab is the first
+    listening = gr.State(not page.tasks)  # without tasks its tab is the first
     trace: dict[str, Any] = {
         "fn": page.trace,
         "inputs": [listening, sound.clip, sound.labels, sound.along, *controls.inputs],

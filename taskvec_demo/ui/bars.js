@@ -13,10 +13,11 @@ function badgeText(estimating) {
 }
 
 // The badge where some tasks have no estimate: `unknown` of them have no figures at all, `now` were measured just now.
+// `strangers`: vectors of the recipe that no surface knows.
 function gapText(estimating, unknown, now, strangers) {
-  const gap = strangers.length ? `no estimate for ${strangers.map((v) => `τ_${v}`).join(", ")}` : "not measured yet";
   if (!unknown) return estimating.length ? `${badgeText(estimating)}; others measured now` : "measured now with these very weights";
-  return now ? `${gap}; ${now} of ${unknown + now + estimating.length} tasks measured now` : gap;
+  const gap = strangers.length ? `no estimate for ${strangers.map((v) => `τ_${v}`).join(", ")}` : "not measured yet";
+  return gap + (now ? `; ${now} of ${unknown + now + estimating.length} tasks measured now` : "");
 }
 
 function showDelta(element, change) {

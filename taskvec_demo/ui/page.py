@@ -74,7 +74,9 @@ class Page:
         none = np.empty(0, np.int64)
         known = {result.task.name: result for result in self.workbench.evaluate(self.start)}
         results = [known.get(n) or TaskResult(t, VALIDATION, "exact", none, none, none) for n, t in self.tasks.items()]
-        note = "" if self.measured or self.workbench.labelled else unmeasured_html(self.workbench.name)
+        note = (
+            "" if not self.tasks or self.measured or self.workbench.labelled else unmeasured_html(self.workbench.name)
+        )
         return bars.results_html(results, self.start, self.finetuned, self._hidden(self.start), note)
 
     def _hidden(self, recipe: Recipe) -> set[str]:

@@ -1,0 +1,40 @@
+"""Memory of a process that holds a workbench, step by step; run by `memory.py` as a process of its own.
+
+    python -m benchmarks.resident ARTIFACTS N_VECTORS [CLIP…]
+
+Prints a JSON list of MiB (PSS): once warm, then after each fifth of the clips was classified.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import app  # noqa: F401 - first: the environment that the app runs under
+
+from .context import new_recipe
+from .processes import Memory
+
+STEPS = 5
+
+
+def main(folder: str, n_vectors: str, *clips: str) -> None:
+    from taskvec_demo.artifacts import Artifacts
+    from taskvec_demo.session import Workbench
+
+    artifacts = Artifacts(Path(folder), verify=False)
+    artifacts.vector_names = artifacts.vector_names[: int(n_vectors)]
+    workbench = Workbench(artifacts)
+    workbench.warm_up()
+    found = [Memory.of("self").pss]
+    each = max(1, len(clips) // STEPS)
+    for i, clip in enumerate(clips, 1):
+        workbench.classify(clip, new_recipe(workbench.name, workbench.vectors, i))
+        if i % each == 0:
+            found.append(Memory.of("self").pss)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
