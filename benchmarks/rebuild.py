@@ -44,8 +44,9 @@ class Tower:
     def of(cls, name: str, pretrained: Weights, vectors: dict[str, TaskVector], folder: Path) -> Tower:
         folder.mkdir()
         paths = [folder / f"{i}.pt" for i in range(len(vectors) + 1)]
-        for path, holder in zip(paths, (pretrained, *vectors.values()), strict=True):
-            torch.save({name: tensor.clone() for name, tensor in holder.tensors().items()}, path)
+        everything = [pretrained.tensors(), *(vector.tensors() for vector in vectors.values())]
+        for path, tensors in zip(paths, everything, strict=True):
+            torch.save({key: tensor.clone() for key, tensor in tensors.items()}, path)
         return cls(f"{name}, {pretrained.layout.size / 1e6:.1f} M parameters", pretrained, vectors, paths)
 
 

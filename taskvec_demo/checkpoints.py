@@ -212,12 +212,12 @@ def read_config(source: Source) -> dict[str, Any]:
 def memory_needed(config: dict[str, Any]) -> int:
     """Bytes that the weights of an open checkpoint take, from its configuration alone.
 
-    The model in float32 and, once more, the flat buffer of the edited parameters.
+    The model in float32 and, twice more, the edited parameters: as one flat buffer, and where a forward pass works.
     """
     from .clap import count_parameters
 
     parameters, edited = count_parameters(config)
-    return 4 * (parameters + edited)
+    return 4 * (parameters + 2 * edited)
 
 
 def describe(source: Source) -> str:

@@ -118,6 +118,7 @@ class Checkpoint:
             processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             raise BadArtifactError(f"{folder} lacks the files of a tokenizer or of a feature extractor.") from error
+        _check_tokenizer(processor.tokenizer, model, folder)
         return cls(name or folder.name, model, processor, precision)
 
     @classmethod
@@ -137,10 +138,9 @@ class Checkpoint:
         """
         copies = {key: tensor.clone() for key, tensor in state.items()}
         model = _pretrained(name, None, config=ClapConfig.from_dict(dict(config)), state_dict=copies)
-        loaded, words = load_tokenizer(tokenizer), model.text_model.config.vocab_size
-        if len(loaded) > words:
-            raise BadArtifactError(f"The tokenizer {tokenizer!r} has {len(loaded)} tokens, the model {words}.")
-        return cls(name, model, ClapProcessor(ClapFeatureExtractor(**preprocessor), loaded), precision)
+        processor = ClapProcessor(ClapFeatureExtractor(**preprocessor), load_tokenizer(tokenizer))
+        _check_tokenizer(processor.tokenizer, model, tokenizer)
+        return cls(name, model, processor, precision)
 
     def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None) -> torch.Tensor:
         """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained)."""
@@ -257,6 +257,15 @@ def load_tokenizer(tokenizer: str) -> Any:
         raise BadArtifactError(
             f"There is no tokenizer {tokenizer!r}: a folder here or a model of the hub is expected."
         ) from error
+
+
+def _check_tokenizer(tokenizer: Any, model: ClapModel, origin: Path | str) -> None:
+    """Transformers makes an empty tokenizer where files are missing, and lets ids through that no row stands for."""
+    n_tokens, n_rows = len(tokenizer), model.text_model.config.vocab_size
+    if not len(SPECIAL_TOKENS) < n_tokens <= n_rows:
+        raise BadArtifactError(
+            f"The tokenizer of {origin} has {n_tokens} tokens; {len(SPECIAL_TOKENS) + 1} to {n_rows} fit the model."
+        )
 
 
 def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:

@@ -35,11 +35,9 @@ PREPROCESSOR: dict[str, Any] = {  # what every unfused LAION checkpoint hears; t
 }
 
 SWIN_HEADS = (4, 8, 16, 32)
-SWIN_DEPTHS = {96: (2, 2, 6, 2), 128: (2, 2, 12, 2)}  # by channels of the patch embedding: HTSAT-tiny, HTSAT-base
-AMODELS = {96: "HTSAT-tiny", 128: "HTSAT-base"}
+AMODELS = {96: ("HTSAT-tiny", (2, 2, 6, 2)), 128: ("HTSAT-base", (2, 2, 12, 2))}  # by channels of the patch embedding
 WINDOW = 8  # patches
 HEAD_SIZE = 64  # of every RoBERTa
-N_AUDIOSET = 527  # classes of the AudioSet head, which embeddings do not use
 
 _PATCH = "audio_branch.patch_embed.proj.weight"
 _FILTERS = "audio_branch.logmel_extractor.melW"
@@ -150,6 +148,7 @@ def architecture(state: Mapping[str, Tensor], origin: str) -> tuple[str, dict[st
         raise BadArtifactError(
             f"{origin} has a patch embedding of {channels} channels; HTSAT-tiny has 96 and HTSAT-base 128."
         )
+    amodel, depths = AMODELS[channels]
     shape = partial(_shape, state, origin=origin)
     vocabulary, width = shape("text_branch.embeddings.word_embeddings.weight", 2)
     layers = [int(m[1]) for name in state if (m := re.match(r"text_branch\.encoder\.layer\.(\d+)\.", name))]
@@ -157,12 +156,11 @@ def architecture(state: Mapping[str, Tensor], origin: str) -> tuple[str, dict[st
     audio = {
         "patch_embeds_hidden_size": channels,
         "hidden_size": channels * 8,  # doubled by each of three patch mergings
-        "depths": list(SWIN_DEPTHS[channels]),
+        "depths": list(depths),
         "num_attention_heads": list(SWIN_HEADS),
         "window_size": WINDOW,
         "spec_size": 256,
         "num_mel_bins": PREPROCESSOR["feature_size"],
-        "num_classes": N_AUDIOSET,
         "hidden_dropout_prob": 0.0,
         "drop_path_rate": 0.1,
         "enable_fusion": False,
@@ -177,7 +175,7 @@ def architecture(state: Mapping[str, Tensor], origin: str) -> tuple[str, dict[st
         "layer_norm_eps": 1e-5,  # RoBERTa's; ClapTextConfig would take BERT's 1e-12
     }
     config = {"model_type": "clap", "audio_config": audio, "text_config": text, "projection_dim": projection}
-    return AMODELS[channels], config
+    return amodel, config
 
 
 def _shape(state: Mapping[str, Tensor], name: str, dimensions: int, origin: str) -> tuple[int, ...]:

@@ -20,16 +20,10 @@ from .recipe import MEASURED_HIGH, MEASURED_LOW
 from .weights import read_safetensors, write_safetensors
 
 SURFACE_FORMAT = "2"
-OLD_FORMAT = "1"  # still read: one total degree in place of the exponents of each term, no per-class error
 MAIN_DEGREES = (6, 5, 4)  # largest total degree of a term that joins one, two, three main vectors
 OTHER_DEGREES = (4, 3, 3)  # the same for a term that joins any other vector
 GROWTH = 6.0  # of the ridge penalty with each degree of a term: logits are smooth in λ
 RIDGES = tuple(10 ** (k / 2) for k in range(-16, -5))  # a point; which one, leaving points out decides
-
-
-def exponents(n_vectors: int, degree: int) -> np.ndarray:
-    """All exponents (terms, n_vectors) of total degree <= `degree`, in a fixed order."""
-    return np.array([e for e in itertools.product(range(degree + 1), repeat=n_vectors) if sum(e) <= degree])
 
 
 def sparse_exponents(
@@ -92,8 +86,7 @@ class LogitSurface:
 
     powers (terms, n_vectors) Chebyshev exponents; coefficients (terms, n, n_classes) float32; labels (n,) class
     indices; points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the
-    accuracy over `n_held_out` points; class_error: that of the per-class accuracies, over classes and points (NaN in
-    files of the old format, which did not store it).
+    accuracy over `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
     """
 
     task: str
@@ -106,7 +99,7 @@ class LogitSurface:
     predictions: np.ndarray
     error: float
     n_held_out: int
-    class_error: float = float("nan")
+    class_error: float
 
     @classmethod
     def fit(
@@ -208,20 +201,18 @@ class LogitSurface:
     def load(cls, path: Path) -> LogitSurface:
         tensors, metadata = read_safetensors(path)
         version = metadata.get("format")
-        if version not in (SURFACE_FORMAT, OLD_FORMAT):
+        if version != SURFACE_FORMAT:
             raise BadArtifactError(f"{path} has surface format {version!r}; this version reads {SURFACE_FORMAT!r}.")
-        vectors = tuple(metadata["vectors"].split(","))
-        old = version == OLD_FORMAT
         return cls(
             metadata["task"],
             metadata["split"],
-            vectors,
-            exponents(len(vectors), int(metadata["degree"])) if old else tensors["powers"].numpy(),
+            tuple(metadata["vectors"].split(",")),
+            tensors["powers"].numpy(),
             tensors["coefficients"].float().numpy(),
             tensors["labels"].numpy().astype(np.int64),
             tensors["points"].double().numpy(),
             tensors["predictions"].numpy(),
             float(metadata["error"]),
             int(metadata["n_held_out"]),
-            float("nan") if old else float(metadata["class_error"]),
+            float(metadata["class_error"]),
         )

@@ -146,7 +146,7 @@ def test_the_hash_is_of_the_weight_file_or_of_the_list_of_shards(folder: Path, m
 def test_memory_is_known_from_the_configuration(folder: Path) -> None:
     source = resolve(str(folder))
     checkpoint = open_checkpoint(str(folder))
-    held = sum(4 * p.numel() for p in checkpoint.model.parameters()) + 4 * checkpoint.pretrained.buffer.numel()
+    held = sum(4 * p.numel() for p in checkpoint.model.parameters()) + 8 * checkpoint.pretrained.buffer.numel()
     assert memory_needed(read_config(source)) == held
     lines = describe(source)
     assert f"{held / 1e9:.2f} GB of memory" in lines
@@ -155,7 +155,7 @@ def test_memory_is_known_from_the_configuration(folder: Path) -> None:
 
 def test_a_full_size_configuration_costs_nothing_to_judge() -> None:
     unfused = {"model_type": "clap", "text_config": {}, "audio_config": {}}  # the defaults are LAION's
-    assert memory_needed(unfused) == pytest.approx(4 * (153.5e6 + 28.2e6), rel=0.01)
+    assert memory_needed(unfused) == pytest.approx(4 * (153.5e6 + 2 * 28.2e6), rel=0.01)
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
@@ -212,10 +212,17 @@ def test_weights_that_are_not_the_models_are_refused_by_name(folder: Path, tenso
         open_checkpoint(str(folder))
 
 
-def test_a_missing_tokenizer_is_refused(folder: Path) -> None:
+def test_a_tokenizer_that_is_missing_or_not_the_models_is_refused(folder: Path) -> None:
+    tokenizer = folder / "tokenizer.json"
+    content = json.loads(tokenizer.read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["surplus"] = len(vocabulary)  # a row that the text tower does not have
+    tokenizer.write_text(json.dumps(content))
+    with pytest.raises(BadArtifactError, match=f"has {len(vocabulary)} tokens"):
+        open_checkpoint(str(folder))
     for path in folder.glob("tokenizer*"):
         path.unlink()
-    with pytest.raises(BadArtifactError, match="tokenizer"):
+    with pytest.raises(BadArtifactError, match="tokenizer"):  # transformers would make up an empty one
         open_checkpoint(str(folder))
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from taskvec_demo import own_vectors
 from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
-from taskvec_demo.own_vectors import UploadedVectors, hashed_name, read_all, read_own, recipe_name
+from taskvec_demo.own_vectors import UploadedVectors, read_all, read_own, recipe_name
 from taskvec_demo.recipe import Recipe
 from taskvec_demo.session import Workbench
 from taskvec_demo.task_vector import TaskVector

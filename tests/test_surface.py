@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
 import pytest
 
 from taskvec_demo.errors import BadArtifactError
-from taskvec_demo.surface import GROWTH, RIDGES, LogitSurface, chebyshev, exponents, sparse_exponents
+from taskvec_demo.surface import GROWTH, RIDGES, LogitSurface, chebyshev, sparse_exponents
 from taskvec_demo.weights import read_safetensors, write_safetensors
 
 VECTORS = ("left", "right")
 N, N_CLASSES = 30, 4
+
+
+def exponents(n_vectors: int, degree: int) -> np.ndarray:
+    """All exponents (terms, n_vectors) of total degree <= `degree`."""
+    return np.array([e for e in itertools.product(range(degree + 1), repeat=n_vectors) if sum(e) <= degree])
 
 
 def cubic(points, seed=0):
@@ -216,19 +222,6 @@ def test_a_saved_surface_gives_the_same_answers(tmp_path):
     for field in ("task", "split", "vectors", "error", "class_error", "n_held_out"):
         assert getattr(loaded, field) == getattr(surface, field)
     assert np.array_equal(loaded.measured({"left": 0.25}), surface.measured({"left": 0.25}))
-
-
-def test_a_file_of_the_old_format_is_read(tmp_path):
-    path = tmp_path / "pets.safetensors"
-    surface = fitted()
-    surface.save(path)
-    tensors, metadata = read_safetensors(path)
-    del tensors["powers"], metadata["class_error"]
-    write_safetensors(path, tensors, metadata | {"format": "1", "degree": "3"})
-    loaded = LogitSurface.load(path)
-    assert np.array_equal(loaded.curve(unseen()), surface.curve(unseen()))
-    assert loaded.error == surface.error
-    assert np.isnan(loaded.class_error)
 
 
 def test_a_surface_over_eight_vectors_is_small_and_fast(tmp_path):

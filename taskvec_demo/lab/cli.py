@@ -12,7 +12,7 @@ from ..errors import TaskVecError
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
-MAY_BE_HUB_IDS = ("checkpoint", "pretrained", "finetuned", "tokenizer", "artifacts", "source")  # options
+MAY_BE_HUB_IDS = ("checkpoint", "pretrained", "finetuned", "tokenizer", "artifacts", "source", "repo")  # options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--start", type=Path, help="model folder of a checkpoint that a new run begins from")
 
     sub = command("info", _info, "Show a checkpoint: its size, tasks, task vectors and figures.")
+    sub.add_argument("--checkpoint", help="only what this checkpoint is and needs: a folder, a hub id or a LAION .pt")
     artifacts(sub)
     sub = command("classify", _classify, "Classify a recording with the pre-trained and the edited model.")
     sub.add_argument("file", type=Path, help="wav, flac, ogg, opus or mp3, 0.1 s to 10 min")
@@ -136,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--label", metavar="COLUMN", help="default: label, labels, class, category, genre or emotion")
     sub.add_argument("--config", help="of a repository that has several")
     sub.add_argument("--revision", help="commit, tag or branch on the hub")
+    sub = command("push", _push, "Upload a checkpoint's folder to the hub, for `app.py --artifacts USER/REPO`.")
+    sub.add_argument("folder", type=Path, help="what `build` wrote")
+    sub.add_argument("repo", help="USER/REPO; made if it is not there")
+    sub.add_argument("--private", action="store_true", help="where it is made")
     return parser
 
 
@@ -153,6 +158,11 @@ def _recipe(workbench, text: str):
 
 
 def _info(options: argparse.Namespace) -> None:
+    if options.checkpoint:
+        from ..checkpoints import describe, resolve
+
+        print(describe(resolve(options.checkpoint)))
+        return
     workbench = _workbench(options)
     model = sum(p.numel() for p in workbench.checkpoint.model.parameters())
     edited = workbench.checkpoint.pretrained.layout.size
@@ -308,3 +318,9 @@ def _data_import(options: argparse.Namespace) -> None:
     from .data_import import run
 
     run(options)
+
+
+def _push(options: argparse.Namespace) -> None:
+    from .push import push
+
+    print(push(options.folder, options.repo, private=options.private))

@@ -73,18 +73,18 @@ def place_pretrained(folder: Path, spec: str) -> None:
     Raises TaskVecError where the folder is about another one already.
     """
     record = folder / PRETRAINED
-    if record.is_file() and read_json(record)["spec"] != spec:
-        other = read_json(record)["spec"]
-        raise TaskVecError(
-            f"{folder} is about the checkpoint {other!r}, not {spec!r}: give another --artifacts folder."
-        )
     if record.is_file():
-        return
+        known = read_json(record)["spec"]
+    else:
+        known = folder.name if (folder / "model").exists() or (folder / "manifest.json").exists() else spec
+    if known != spec:
+        raise TaskVecError(f"{folder} is about the checkpoint {known!r}, not {spec!r}; give another --artifacts.")
     source = resolve(spec)
-    fields = {"spec": spec, "name": source.name, "repo": source.repo, "revision": source.revision}
-    if source.repo is None:
+    if not record.is_file():
+        fields = {"spec": spec, "name": source.name, "repo": source.repo, "revision": source.revision}
+        write_json(record, fields | {"sha256": source.sha256})
+    if source.repo is None and not (folder / "model").is_dir():
         _copy(source, folder / "model")
-    write_json(record, fields | {"sha256": source.sha256})
 
 
 def _copy(source: Source, out: Path) -> None:

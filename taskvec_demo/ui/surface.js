@@ -36,17 +36,6 @@ function readSafetensors(buffer) {
   return { tensors, metadata };
 }
 
-// Exponents of total degree <= degree, row after row: the terms of files of the old format, which do not list them.
-function exponents(nVectors, degree) {
-  const rows = [];
-  const extend = (row, left) => {
-    if (row.length === nVectors) return rows.push(...row);
-    for (let power = 0; power <= left; power++) extend([...row, power], left - power);
-  };
-  extend([], degree);
-  return Uint8Array.from(rows);
-}
-
 // 95 % score interval of k successes of n, as statistics.wilson.
 function wilson(k, n) {
   const z = 1.959964;
@@ -63,13 +52,13 @@ class LogitSurface {
     Object.assign(this, { terms, n, nClasses, low, high, size: n * nClasses });
     this.vectors = metadata.vectors.split(",");
     this.error = Number(metadata.error); // mean absolute held-out error of the accuracy
-    this.classError = Number(metadata.class_error); // that of the per-class accuracies; NaN in files of the old format
+    this.classError = Number(metadata.class_error); // that of the per-class accuracies
     this.coefficients = tensors.coefficients.data; // (terms, n, nClasses)
     this.labels = tensors.labels.data;
     this.points = tensors.points.data; // (p, vectors), where every clip was measured
     this.measuredPredictions = tensors.predictions.data; // (p, n)
     const k = this.vectors.length;
-    this.powers = tensors.powers?.data ?? exponents(k, Number(metadata.degree)); // (terms, vectors)
+    this.powers = tensors.powers.data; // (terms, vectors)
     this.maxPower = Math.max(...this.powers); // of one vector
     this.degree = 0; // of a whole term, at most
     for (let i = 0; i < terms * k; i += k) {
