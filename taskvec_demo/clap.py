@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import (
     AutoTokenizer,
@@ -236,7 +235,7 @@ def _pretrained(origin: str, *source: Any, **options: Any) -> ClapModel:
         loaded: Any = ClapModel.from_pretrained(
             *source, dtype=torch.float32, output_loading_info=True, weights_only=True, **options
         )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    except Exception as error:  # a damaged file, or a configuration that makes no sense, raises nearly anything
         raise BadArtifactError(
             f"The weights of {origin} are missing, damaged or do not fit its config.json."
         ) from error
@@ -270,8 +269,11 @@ def _check_tokenizer(tokenizer: Any, model: ClapModel, origin: Path | str) -> No
 
 def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
     """Parameters of the whole model and of its edited part, from the dictionary of `ClapConfig`, without memory."""
-    with torch.device("meta"):
-        model = ClapModel(ClapConfig.from_dict(dict(config)))
+    try:
+        with torch.device("meta"):
+            model = ClapModel(ClapConfig.from_dict(dict(config)))
+    except Exception as error:  # transformers checks a configuration by using it
+        raise BadArtifactError(f"The configuration is not that of a CLAP model ({type(error).__name__}).") from error
     edited = sum(parameter.numel() for parameter in AudioTower(model).parameters())
     return sum(parameter.numel() for parameter in model.parameters()), edited
 

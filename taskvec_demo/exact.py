@@ -17,7 +17,7 @@ from .zero_shot import ZeroShotHead, clip_embeddings
 
 CACHE_BYTES = 16 * 2**20  # predictions of 1,500 recipes for 1,000 clips in five tasks
 BATCH = 64  # clips between two figures, at most
-FIRST_BATCH = 8  # so that the first figure is there within a second on a full-size tower; then twice as many each time
+FIRST_BATCH = 4  # so that the first figure is there within a second on a full-size tower; then twice as many each time
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,7 @@ PREPROCESSOR: dict[str, Any] = {  # what every unfused LAION checkpoint hears; t
 
 SWIN_HEADS = (4, 8, 16, 32)
 AMODELS = {96: ("HTSAT-tiny", (2, 2, 6, 2)), 128: ("HTSAT-base", (2, 2, 12, 2))}  # by channels of the patch embedding
-WINDOW = 8  # patches
-HEAD_SIZE = 64  # of every RoBERTa
+WINDOW, HEAD_SIZE = 8, 64  # patches; channels a head of every RoBERTa
 
 _PATCH = "audio_branch.patch_embed.proj.weight"
 _FILTERS = "audio_branch.logmel_extractor.melW"
@@ -90,11 +89,10 @@ def read_torch(path: Path) -> dict[str, Tensor]:
             ) from error
         raise BadArtifactError(f"{path} is damaged or was not written by torch.save; a .pt is expected.") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in state.items()):
         raise BadArtifactError(f"{path} holds no state dict; names with one tensor each are expected.")
-    prefix = "module."
-    shared = all(name.startswith(prefix) for name in state)
-    return {name.removeprefix(prefix) if shared else name: value for name, value in state.items()}
+    shared = "module." if all(name.startswith("module.") for name in state) else ""
+    return {name.removeprefix(shared): tensor for name, tensor in state.items()}
 
 
 def folder_config(folder: Path) -> dict[str, Any]:

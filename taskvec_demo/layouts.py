@@ -40,6 +40,7 @@ COLUMN_NAMES = {  # of any other table, in any case; what we call it -> what oth
     "gender": ("gender", "sex"),
 }
 AUDIO_FOLDERS = ("", "audio", "clips", "wav", "data")  # where the files of a table may start
+GENDERS = {"f": "female", "m": "male"}  # short forms
 GENDERED = re.compile(r"(female|male)_(.+)")
 SPEAKERS = (  # file names that tell the speaker, of corpora which gender_emotion_recognition is made from
     re.compile(r"\d\d-\d\d-\d\d-\d\d-\d\d-\d\d-(?P<actor>\d\d)\."),  # RAVDESS
@@ -88,7 +89,7 @@ def _read_table(folder: Path) -> Read:
         values = {name: row[column] for name, column in columns.items()}
         file = f"{start}/{values['file']}".lstrip("/") if start else values["file"]
         recordings.append(
-            Recording(file, values["label"], split, values.get("group", ""), values.get("gender", "").lower())
+            Recording(file, values["label"], split, values.get("group", ""), gender_of(values.get("gender", "")))
         )
     return recordings, notes
 
@@ -192,6 +193,11 @@ def with_genders(recordings: Sequence[Recording]) -> list[Recording]:
     return read if len(read) == len(recordings) else list(recordings)
 
 
+def gender_of(value: str) -> str:
+    """female or male, of any spelling; what is neither stays as it is, in lower case."""
+    return GENDERS.get(value.lower(), value.lower())
+
+
 def speaker_of(file: str) -> str:
     """The speaker that a file's name tells, in the corpora of SPEAKERS; "" in others."""
     name = file.rsplit("/", 1)[-1]
@@ -237,7 +243,7 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
         what = f"{folder} has no known layout" if layout == "auto" else f"There is no layout {layout!r}"
         if not folder.is_dir():
             what = f"{folder} is not a folder"
-        elif next(folder.rglob("*.parquet"), None):
+        elif any(next(folder.glob(pattern), None) for pattern in ("*.parquet", "*/*.parquet", "*/*/*.parquet")):
             what = f"{folder} holds parquet files, which `python -m taskvec_demo data import` unpacks"
         raise BadArtifactError(f"{what}; accepted are: {accepted}.")
     if layout != "auto" and not (folder.is_dir() and LAYOUTS[name].found(folder)):

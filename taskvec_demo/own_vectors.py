@@ -52,7 +52,8 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            shapes = {name: (tuple(piece.get_shape()), str(piece.get_dtype())) for name, piece in pieces.items()}
+            shapes = {name: tuple(piece.get_shape()) for name, piece in pieces.items()}
+            dtypes = {name: str(piece.get_dtype()) for name, piece in pieces.items()}
     except (OSError, SafetensorError) as error:
         raise BadArtifactError(f"{path} is not a safetensors file; {ACCEPTED}.") from error
     if "pretrained_sha256" not in header:
@@ -62,14 +63,12 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
             f"{path} was made from pre-trained weights {header['pretrained_sha256'][:12]}; only vectors of "
             f"{checkpoint!r} ({pretrained.sha256[:12]}) can be added here."
         )
-    names = sorted(shapes)
-    for name in names:
-        if shapes[name][1] not in DTYPES:
-            kind = shapes[name][1]
-            raise IncompatibleWeightsError(f"Tensor {name!r} of {path} is {kind}; accepted are {', '.join(DTYPES)}.")
-    if not names:
+    if not shapes:
         raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
-    layout = Layout(tuple(names), tuple(shapes[name][0] for name in names))
+    for name, dtype in dtypes.items():
+        if dtype not in DTYPES:
+            raise IncompatibleWeightsError(f"Tensor {name!r} of {path} is {dtype}; accepted are {', '.join(DTYPES)}.")
+    layout = Layout(tuple(sorted(shapes)), tuple(shapes[name] for name in sorted(shapes)))
     pretrained.layout.check_same(layout, f"Checkpoint {checkpoint!r} and {path}")
     return header.get("name", "")
 

@@ -90,8 +90,8 @@ class AppServer:
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[AppServer]:
-    """`python app.py --port N`, ready to answer; ended when the block ends."""
+def running_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
+    """`python app.py --port N` and further arguments, ready to answer; ended when the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,7 +108,7 @@ def running_app(folder: Path) -> Iterator[AppServer]:
     }
     with (folder / "app.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py"), "--port", str(port)],
+            [sys.executable, str(ROOT / "app.py"), "--port", str(port), *arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,

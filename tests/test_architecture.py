@@ -15,7 +15,7 @@ LAYERS = (  # of docs/DESIGN section 4: a module imports only modules before it
     "surface", "artifacts", "export", "cache", "own_vectors", "bare", "exact", "trace", "session", "figures", "ui", "lab",
 )  # fmt: skip
 ENTRY = ("__init__", "__main__")  # the package's own name, and the command line, which starts lab or the app
-ONLY_IMPORTERS = {"transformers": "clap", "gradio": "ui", "accelerate": "lab"}
+ONLY_IMPORTERS = {"transformers": "clap", "gradio": "ui", "accelerate": "lab", "datasets": "lab"}
 NEVER = ("laion_clap", "pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 MAX_LINES = 330
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from taskvec_demo.task_vector import TaskVector
 from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.live import properties
 from taskvec_demo.ui.page import Page
+from tests.app_server import Visitor, running_app
 from tests.layout_copies import write_esc50, write_folders, write_gender_emotion
 
 
@@ -212,7 +212,7 @@ def test_the_page_of_a_checkpoint_alone(alone):
     assert properties(page)["tasks"] == []
     blocks = build_app(bench)
     assert tabs_of(blocks) == ["Accuracy", "Your sound", "About"]
-    assert "No accuracy of model has been measured" in json.dumps(blocks.get_config_file())
+    assert "No accuracy of model has been measured" in str(blocks.get_config_file())
     first = page.classify(bench.artifacts.examples[0], "", "", *page.values(Recipe("model", {"urban": 0.5})).values)
     assert first[0] != first[1]
 
@@ -313,3 +313,39 @@ def test_the_checkpoint_is_opened_by_what_the_manifest_says(alone, monkeypatch):
     artifacts.manifest["pretrained"] = {"repo": "laion/clap-htsat-unfused", "revision": "abc"}
     assert artifacts.open_checkpoint() is bench.checkpoint
     assert asked == [("laion/clap-htsat-unfused", {"tokenizer": None, "precision": "float32", "revision": "abc"})]
+
+
+# ---- in the browser -------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def bare_server(model, files, data, tmp_path_factory):
+    vectors = [argument for file in files for argument in ("--vector", str(file))]
+    folder = tmp_path_factory.mktemp("bare app")
+    with running_app(folder, "--checkpoint", str(model), *vectors, "--data", str(data)) as server:
+        yield server
+
+
+@pytest.mark.browser
+def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, browser):
+    visitor = Visitor(browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), bare_server)
+    page = visitor.page
+    page.goto(bare_server.url)
+    measured = "() => document.querySelector('#chart .tv-badge').textContent === 'measured now with these very weights'"
+    page.wait_for_function(measured)
+    visitor.at_rest()
+    bars = page.evaluate(BARS)
+    assert page.locator("#own-heading").is_visible()
+    slider = page.locator("#lambda-urban input[type=range]")
+    slider.evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.wait_for_function("() => document.querySelector('#chart .tv-badge').textContent === 'no estimate for τ_urban'")
+    assert set(page.evaluate(BARS)) == {"0%"}
+    page.wait_for_function(measured)
+    visitor.at_rest()
+    assert page.evaluate(BARS) != bars
+    exact = page.locator("#exact details[data-task=my_sounds] summary b").inner_text()
+    assert page.locator("#chart .tv-tile[data-task=my_sounds] b").inner_text() == exact
+    assert visitor.errors == visitor.outside == []
+    assert "GB of weights" in bare_server.log
+    page.context.close()
+
+
+BARS = "() => [...document.querySelectorAll('#chart .tv-ed')].map((e) => e.style.width)"

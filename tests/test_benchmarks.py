@@ -8,11 +8,10 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from benchmarks import crowd, rebuild, report
+from benchmarks import crowd, machine, rebuild, report
 from benchmarks.__main__ import MARKDOWN, NAMES, main
-from benchmarks.context import full_layout, new_recipe, random_edits
+from benchmarks.context import Context, full_layout, new_recipe, random_edits
 from benchmarks.drag import _judge
-from benchmarks.machine import describe
 from benchmarks.measurement import Peer, Target, in_turn, measured
 from benchmarks.peers import Shell, difference, edit, edit_from_checkpoints, edit_from_disk
 from taskvec_demo.edit import apply_recipe
@@ -64,12 +63,12 @@ def test_ways_take_turns_and_warm_up_is_not_counted():
 
 
 def test_results_come_back_from_json_and_other_benchmarks_of_the_same_machine_are_kept(tmp_path):
-    path, machine = tmp_path / "r.json", {"cores": 2}
+    path, computer = tmp_path / "r.json", {"cores": 2}
     first = section(measured("x", "ms", [1.0, 2.0], peer=Peer("p", 3.0), target=Target("at most", 1)))
-    report.Results(machine, {"one": first}).save(path)
-    assert report.Results.load(path) == report.Results(machine, {"one": first})
+    report.Results(computer, {"one": first}).save(path)
+    assert report.Results.load(path) == report.Results(computer, {"one": first})
     second = section(measured("y", "s", [1.0]))
-    report.Results(machine, {"two": second}).save(path)
+    report.Results(computer, {"two": second}).save(path)
     assert report.Results.load(path).sections == {"one": first, "two": second}
     report.Results({"cores": 64}, {"two": second}).save(path)
     assert report.Results.load(path).sections == {"two": second}
@@ -83,16 +82,16 @@ def test_results_come_back_from_json_and_other_benchmarks_of_the_same_machine_ar
 def test_the_document_names_every_figure_and_each_miss():
     good = measured("quick thing", "ms", [1.0, 2.0], peer=Peer("p", 3.0), target=Target("at most", 5))
     bad = measured("slow thing", "ms", [9.0], target=Target("at most", 6))
-    text = report.as_markdown(report.Results(describe(), {"b": section(good, bad, quick=True)}))
+    text = report.as_markdown(report.Results(machine.describe(), {"b": section(good, bad, quick=True)}))
     assert "| quick thing | 1.5 ms (1 – 1.95) | 2 | p: 3 ms | 2 times faster | at most 5 ms | met |" in text
     assert "1 of 2 targets met." in text
     assert "- T, slow thing: at most 6 ms was missed by 50 %." in text
     assert "quick run" in text
-    assert "quick run" not in report.as_markdown(report.Results(describe(), {"b": section(good)}))
+    assert "quick run" not in report.as_markdown(report.Results(machine.describe(), {"b": section(good)}))
 
 
 def test_the_machine_is_named_by_features_only():
-    assert set(describe()) == {"cores", "cpu_features", "memory_gib", "torch_threads", "python", "packages"}
+    assert set(machine.describe()) == {"cores", "cpu_features", "memory_gib", "torch_threads", "python", "packages"}
 
 
 # ---- the peers do the same job --------------------------------------------------------------------------------------
@@ -155,8 +154,10 @@ def test_a_visitors_controls_mean_the_recipe(workbench):
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
-def test_a_quick_run_writes_its_figures(tmp_path, capsys, monkeypatch):
+def test_a_quick_run_writes_its_figures(tmp_path, capsys, monkeypatch, workbench):
     monkeypatch.setattr(rebuild, "full_layout", lambda: LAYOUT)  # the same in form, at once
+    monkeypatch.setattr(Context, "tiny", workbench)
+    monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
     path = tmp_path / "last.json"
     assert main(["--quick", "--only", "rebuild", "--json", str(path)]) == 0
     content = json.loads(path.read_text())

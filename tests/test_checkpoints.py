@@ -189,6 +189,10 @@ def test_a_folder_that_is_no_unfused_clap_is_refused(folder: Path) -> None:
     assert "'bert' model" in refusal(json.dumps(config | {"model_type": "bert"}))
     assert "not the JSON" in refusal("{")
     assert "not the JSON" in refusal("[]")
+    config["audio_config"] |= {"enable_fusion": False, "depths": "two"}
+    assert "do not fit" in refusal(json.dumps(config))
+    with pytest.raises(BadArtifactError, match="not that of a CLAP model"):
+        describe(resolve(str(folder)))
     (folder / "config.json").unlink()
     with pytest.raises(BadArtifactError, match=r"holds no config\.json"):
         open_checkpoint(str(folder))

@@ -273,7 +273,7 @@ def test_a_file_that_torch_did_not_write_is_refused(content: bytes, tmp_path: Pa
         read_torch(tmp_path / "x.pt")
 
 
-@pytest.mark.parametrize("content", [torch.ones(3), {"state_dict": {"a": 1.0}}, {"epoch": 3}])
+@pytest.mark.parametrize("content", [torch.ones(3), {"state_dict": {"a": 1.0}}, {"epoch": 3}, {0: torch.ones(3)}])
 def test_a_file_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(BadArtifactError, match="no state dict"):

@@ -246,7 +246,7 @@ def test_our_own_table_must_say_the_split(tmp_path: Path) -> None:
 def test_any_table_is_read_whatever_its_spelling(tmp_path: Path) -> None:
     folder = copies.write_table(tmp_path, ("x", "y"), [("audio/a.wav", "dog"), ("audio/b.wav", "cat")], "list.csv")
     (folder / "list.csv").write_text(
-        "\ufeffPath;Class;Set;Speaker;Sex\na.wav;dog;Training;s1;Female\nb.wav;cat;dev;s2;male\nc.wav;cat;test;s3;male\n",
+        "\ufeffPath;Class;Set;Speaker;Sex\na.wav;dog;Training;s1;Female\nb.wav;cat;dev;s2;M\nc.wav;cat;test;s3;male\n",
         encoding="utf-8",
     )
     assert read_set(folder).recordings == (

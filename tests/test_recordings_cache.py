@@ -49,6 +49,10 @@ def test_a_freesound_source_that_one_set_holds_out_is_trained_on_in_none(data: P
     table.write_text(table.read_text().replace(",58050,", ",100500,"))  # fold 1 here, fold 5 (test) in ESC-50
     after = read_rows(data, SETS)
     assert {r.file for r in before} - {r.file for r in after} == {"audio/fold1/58050-8-0-0.wav"}
+    own = data.parent / "own"  # as `data import` writes them
+    for name, split in zip(SETS, ("train", "test"), strict=True):
+        copies.write_table(own / name, ("file", "label", "split", "group"), [("a.wav", "x", split, "7")])
+    assert [r.dataset for r in read_rows(own, SETS)] == ["UrbanSound8K"]
     folder = data.parent / "other" / "UrbanSound8K"
     folder.parent.mkdir()
     folder.symlink_to(data / "UrbanSound8K")

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..artifacts import write_json
 from ..checkpoints import allow_hub, is_hub_id
 from ..errors import BadArtifactError, TaskVecError
-from ..layouts import COLUMN_NAMES, TABLE, speaker_of, splits_by_fold, with_genders
+from ..layouts import COLUMN_NAMES, TABLE, gender_of, speaker_of, splits_by_fold, with_genders
 from ..recordings import SPLIT_NAMES, SPLITS, Recording, counted, with_all_splits
 
 COLUMNS = ("file", "label", "split", "group", "gender")
@@ -210,7 +210,7 @@ class _Columns:
                 f"The column {self.label!r} holds {value!r}; it must hold one name or number a clip."
             )
         label = self.class_names[value] if self.class_names and isinstance(value, int) else str(value)
-        gender = str(row[self.gender] or "").lower() if self.gender else ""
+        gender = gender_of(str(row[self.gender] or "")) if self.gender else ""
         group = str(row[self.group]) if self.group else speaker_of(path or "")
         return Recording("", label, "", group, gender)
 

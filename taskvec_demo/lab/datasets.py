@@ -24,8 +24,7 @@ from ..features import FeatureConfig, log_mel
 from ..layouts import TABLE, read_set
 
 SETS = ("esc10", "urban", "ravdess", "animals", "philharmonia", "fsdd", "drums")
-FREESOUND_SETS = ("esc10", "urban")  # whose groups are Freesound's numbers, as those of these layouts are:
-FREESOUND_LAYOUTS = ("esc50", "urbansound8k")
+FREESOUND_SETS = ("esc10", "esc50", "urban", "urbansound8k")  # names and layouts: their groups are Freesound's numbers
 MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5.1 s
 NAMED = 5  # unreadable clips that a warning names
 
@@ -61,7 +60,7 @@ def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
         for note in found.notes:
             print(f"{name}: {note}", file=sys.stderr)
         rows += [ClipRow(name, r.file, r.label, r.split, r.group, r.gender) for r in found.recordings]
-        if name in FREESOUND_SETS or found.layout in FREESOUND_LAYOUTS:
+        if {name.lower().replace("-", ""), found.layout} & set(FREESOUND_SETS):
             freesound.append(name)
     held_out = {r.group for r in rows if r.dataset in freesound and r.split != "train"} - {""}
     return [r for r in rows if not (r.dataset in freesound and r.split == "train" and r.group in held_out)]
