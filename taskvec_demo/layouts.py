@@ -23,6 +23,7 @@ from .recordings import (
     Recording,
     RecordingSet,
     audio_files,
+    table_header,
     table_rows,
     with_all_splits,
 )
@@ -83,11 +84,12 @@ def _read_table(folder: Path) -> Read:
     table, columns = found[0], _columns(found[0])
     rows = list(table_rows(table))
     splits, notes = _splits_of_rows(table, rows, columns)
-    start = next((a for a in AUDIO_FOLDERS if rows and (folder / a / rows[0][columns["file"]]).is_file()), "")
+    some = [row[columns["file"]] for row in rows[:100]]  # of which not all may be there
+    start = next((a for a in AUDIO_FOLDERS if any((folder / a / file).is_file() for file in some)), "")
     recordings = []
     for row, split in zip(rows, splits, strict=True):
         values = {name: row[column] for name, column in columns.items()}
-        file = f"{start}/{values['file']}".lstrip("/") if start else values["file"]
+        file = f"{start}/{values['file']}" if start else values["file"]
         recordings.append(
             Recording(file, values["label"], split, values.get("group", ""), gender_of(values.get("gender", "")))
         )
@@ -100,9 +102,7 @@ def _tables(folder: Path) -> list[Path]:
 
 def _columns(table: Path) -> dict[str, str]:
     """What we call it -> how the table's header spells it."""
-    with table.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    spelled = {c.strip().strip('"').lower(): c.strip().strip('"') for c in re.split("[,;\t]", header)}
+    spelled = {column.lower(): column for column in table_header(table)[0]}
     found = {name: next((spelled[a] for a in accepted if a in spelled), "") for name, accepted in COLUMN_NAMES.items()}
     return {name: column for name, column in found.items() if column}
 

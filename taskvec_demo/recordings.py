@@ -49,24 +49,31 @@ class RecordingSet:
         return tuple(sorted({r.label for r in self.recordings}))
 
 
+def table_header(table: Path) -> tuple[list[str], str]:
+    """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline()
+    delimiter = max(",;\t", key=line.count)
+    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])], delimiter
+
+
 def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """Rows of a table with a header (comma, semicolon or tab; UTF-8), without surrounding blanks.
+    """Rows of a table with a header, without surrounding blanks.
 
     Raises `BadArtifactError` for a column that is not there, a row that is too short and what is no text.
     """
+    header, delimiter = table_header(table)
+    missing = [c for c in columns if c not in header]
+    if missing:
+        raise BadArtifactError(f"{table} lacks the column {missing[0]!r}; it must have: {', '.join(columns)}.")
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-            missing = [c for c in columns if c not in (reader.fieldnames or ())]
-            if missing:
-                raise BadArtifactError(f"{table} lacks the column {missing[0]!r}; it must have: {', '.join(columns)}.")
+            reader = csv.DictReader(file, header, delimiter=delimiter)
+            next(reader, None)  # the header itself
             for row in reader:
                 if None in row.values():
                     raise BadArtifactError(
-                        f"{table}, line {reader.line_num} has too few values; the columns are: "
-                        f"{', '.join(reader.fieldnames or ())}."
+                        f"{table}, line {reader.line_num} has too few values; the columns are: {', '.join(header)}."
                     )
                 yield {key: value.strip() for key, value in row.items() if key is not None}
     except (UnicodeDecodeError, csv.Error) as error:

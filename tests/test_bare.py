@@ -320,8 +320,10 @@ def test_the_checkpoint_is_opened_by_what_the_manifest_says(alone, monkeypatch):
 def bare_server(model, files, data, tmp_path_factory):
     vectors = [argument for file in files for argument in ("--vector", str(file))]
     folder = tmp_path_factory.mktemp("bare app")
-    with running_app(folder, "--checkpoint", str(model), *vectors, "--data", str(data)) as server:
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        with running_app(folder, "--checkpoint", str(model), *vectors, "--data", str(data)) as server:
+            yield server
 
 
 @pytest.mark.browser
@@ -329,14 +331,18 @@ def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, b
     visitor = Visitor(browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), bare_server)
     page = visitor.page
     page.goto(bare_server.url)
-    measured = "() => document.querySelector('#chart .tv-badge').textContent === 'measured now with these very weights'"
+    measured = (
+        "() => document.querySelector('#chart .tv-badge')?.textContent === 'measured now with these very weights'"
+    )
     page.wait_for_function(measured)
     visitor.at_rest()
     bars = page.evaluate(BARS)
     assert page.locator("#own-heading").is_visible()
     slider = page.locator("#lambda-urban input[type=range]")
     slider.evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
-    page.wait_for_function("() => document.querySelector('#chart .tv-badge').textContent === 'no estimate for τ_urban'")
+    page.wait_for_function(
+        "() => document.querySelector('#chart .tv-badge')?.textContent === 'no estimate for τ_urban'"
+    )
     assert set(page.evaluate(BARS)) == {"0%"}
     page.wait_for_function(measured)
     visitor.at_rest()
@@ -348,4 +354,4 @@ def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, b
     page.context.close()
 
 
-BARS = "() => [...document.querySelectorAll('#chart .tv-ed')].map((e) => e.style.width)"
+BARS = "() => [...document.querySelectorAll('#chart .tv-track .tv-ed')].map((e) => e.style.width)"

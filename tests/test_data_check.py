@@ -161,6 +161,8 @@ def test_a_repository_of_parquet_keeps_its_splits_and_samples(tmp_path: Path, ca
     }
     rows["test"][1]["audio"]["path"] = None
     repository = write_parquet(tmp_path / "repository", rows, names)
+    (tmp_path / ".set.partial" / "audio").mkdir(parents=True)  # as a killed run leaves
+    (tmp_path / ".set.partial" / "audio" / "half.flac").touch()
     assert main(["data", "import", str(repository), "--to", str(tmp_path / "set")]) == 0
     said = capsys.readouterr()
     assert "24 clips, 2 classes: 16 train, 4 validation, 4 test." in said.out
@@ -178,6 +180,7 @@ def test_a_repository_of_parquet_keeps_its_splits_and_samples(tmp_path: Path, ca
     origin = json.loads((tmp_path / "set" / "source.json").read_text())
     assert (origin["source"], origin["revision"], origin["clips"]) == (str(repository), None, 24)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["repository", "set"]  # nothing half done is left
+    assert len(list((tmp_path / "set" / "audio").iterdir())) == 24
 
 
 def test_gender_emotion_recognition_becomes_gender_and_label_by_speaker(tmp_path: Path) -> None:

@@ -324,7 +324,7 @@ def test_two_processes_train_as_one(model: Path, checkpoint: Checkpoint, tmp_pat
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     command += ["-m", "tests.finetuning", str(model), str(tmp_path), "full,lora", "{}"]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=400)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     shared = TaskVector.load(tmp_path / "full.safetensors")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,38 +85,64 @@ def tiny(files: Path) -> dict[str, torch.Tensor]:
     return read_torch(files / "tiny.pt")
 
 
+@dataclass(frozen=True)
+class Converted:
+    """One run of `convert --verify`; `answers` is what laion-clap itself said of the probes."""
+
+    code: int
+    folder: Path
+    said: str
+    result: verify.Verification
+    answers: dict[str, torch.Tensor]
+
+
+def _convert(files: Path, tower: str) -> Converted:
+    results, answers = [], []
+    real_verify, real_reference = verify.verify, verify._reference
+
+    def keep(kept: list, real: Callable, *arguments):
+        kept.append(real(*arguments))
+        return kept[0]
+
+    folder = files / f"converted-{tower}"
+    arguments = ["convert", str(files / f"{tower}.pt"), "--out", str(folder), "--verify"]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr(verify, "verify", partial(keep, results, real_verify))
+        patch.setattr(verify, "_reference", partial(keep, answers, real_reference))
+        code = main([*arguments, "--tokenizer", str(files / "tokenizer")])
+    return Converted(code, folder, said.getvalue(), results[0], answers[0])
+
+
 @pytest.fixture(scope="module")
-def converted(files: Path) -> Path:
-    """tiny.pt as a folder of transformers."""
-    assert verify.convert_file(str(files / "tiny.pt"), files / "converted", str(files / "tokenizer"))
-    return files / "converted"
+def converted(files: Path) -> Converted:
+    """tiny.pt, converted and verified."""
+    return _convert(files, "tiny")
 
 
 @pytest.mark.parametrize("tower", ["tiny", "base"])
-def test_a_converted_file_answers_as_laion_clap_does(
-    tower: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    results = []
-    real = verify.verify
-    monkeypatch.setattr(verify, "verify", lambda *arguments: results.append(real(*arguments)) or results[0])
-    arguments = ["convert", str(files / f"{tower}.pt"), "--out", str(tmp_path / "out"), "--verify"]
-    assert main([*arguments, "--tokenizer", str(files / "tokenizer")]) == 0
-    result = results[0]
+def test_a_converted_file_answers_as_laion_clap_does(tower: str, files: Path, converted: Converted) -> None:
+    run = converted if tower == "tiny" else _convert(files, tower)
+    assert run.code == 0
+    result = run.result
     assert min(*result.audio, *result.text, *result.audio_centred, *result.text_centred) > 0.9999
     assert len(result.audio) == len(result.text) == 4
     assert result.mel_difference < 0.01  # dB: our log-mel is laion-clap's
-    said = capsys.readouterr().out
-    assert "GB of memory" in said
-    assert "equal to laion-clap" in said
-    folder, file = read_state(str(tmp_path / "out")), read_state(str(files / f"{tower}.pt"))
+    assert "GB of memory" in run.said
+    assert "equal to laion-clap" in run.said
+    folder, file = read_state(str(run.folder)), read_state(str(files / f"{tower}.pt"))
     assert (folder.audio.sha256, folder.text_sha256) == (file.audio.sha256, file.text_sha256)  # lossless
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]  # nothing temporary stays
+    assert not [path for path in files.iterdir() if path.name.startswith(".")]  # nothing temporary stays
 
 
-def test_two_swapped_tensors_are_found_by_the_verification(converted: Path, tiny: dict, tmp_path: Path) -> None:
+def test_two_swapped_tensors_are_found_by_the_verification(
+    files: Path, converted: Converted, tiny: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, other = (f"audio_branch.layers.2.blocks.{block}.mlp.fc1.weight" for block in (0, 1))
     torch.save({"state_dict": tiny | {one: tiny[other], other: tiny[one]}}, tmp_path / "swapped.pt")
-    result = verify.verify(tmp_path / "swapped.pt", converted)
+    assert verify.convert_file(str(tmp_path / "swapped.pt"), tmp_path / "swapped", str(files / "tokenizer"))
+    monkeypatch.setattr(verify, "_reference", lambda *_: converted.answers)
+    result = verify.verify(files / "tiny.pt", tmp_path / "swapped")
     assert not result.passed
     assert min(*result.audio, *result.audio_centred) < verify.LEAST_COSINE
     assert min(result.text) > verify.LEAST_COSINE
@@ -130,9 +160,9 @@ def test_a_failed_verification_is_exit_code_1_and_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_pt_opens_without_conversion_and_equals_its_folder(files: Path, converted: Path) -> None:
+def test_a_pt_opens_without_conversion_and_equals_its_folder(files: Path, converted: Converted) -> None:
     file = open_checkpoint(str(files / "tiny.pt"), tokenizer=str(files / "tokenizer"))
-    folder = open_checkpoint(str(converted))
+    folder = open_checkpoint(str(converted.folder))
     assert file.features == folder.features
     assert file.features.sample_rate == 48_000
     assert file.features.n_frames == 1001
@@ -141,7 +171,8 @@ def test_a_pt_opens_without_conversion_and_equals_its_folder(files: Path, conver
 
 
 def test_queries_keys_and_values_come_from_their_thirds(tiny: dict) -> None:
-    state = convert(tiny, "tiny.pt").state
+    older = {"text_branch.embeddings.position_ids": torch.arange(POSITIONS)[None]}  # a buffer of earlier releases
+    state = convert(tiny | older, "tiny.pt").state
     block = "audio_model.audio_encoder.layers.1.blocks.1.attention.self"
     qkv = tiny["audio_branch.layers.1.blocks.1.attn.qkv.weight"]
     assert torch.equal(state[f"{block}.query.weight"], qkv[:192])

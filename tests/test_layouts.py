@@ -233,7 +233,7 @@ def test_our_own_table_must_say_the_split(tmp_path: Path) -> None:
         ("split", "part", r"lacks the column 'split'; it must have: file, split, label\.$"),
         ("b.wav,x,val,s2,", "b.wav,x", r"line 3 has too few values; the columns are: file, label"),
         ("b.wav", "", r"a recording without a file or a label: 'x'\.$"),
-        ("a", "\xe9", r"is not a table in UTF-8"),
+        ("a.wav", "\xe9.wav", r"is not a table in UTF-8"),
     ):
         table.write_text(kept.replace(old, new, 1), encoding="latin-1")
         with pytest.raises(BadArtifactError, match=said):
@@ -246,7 +246,7 @@ def test_our_own_table_must_say_the_split(tmp_path: Path) -> None:
 def test_any_table_is_read_whatever_its_spelling(tmp_path: Path) -> None:
     folder = copies.write_table(tmp_path, ("x", "y"), [("audio/a.wav", "dog"), ("audio/b.wav", "cat")], "list.csv")
     (folder / "list.csv").write_text(
-        "\ufeffPath;Class;Set;Speaker;Sex\na.wav;dog;Training;s1;Female\nb.wav;cat;dev;s2;M\nc.wav;cat;test;s3;male\n",
+        "\ufeffPath; Class;Set ;Speaker;Sex\na.wav;dog;Training;s1;Female\nb.wav;cat;dev;s2;M\nc.wav;cat;test;s3;m\n",
         encoding="utf-8",
     )
     assert read_set(folder).recordings == (
@@ -254,6 +254,8 @@ def test_any_table_is_read_whatever_its_spelling(tmp_path: Path) -> None:
         Recording("audio/b.wav", "cat", "validation", "s2", "male"),
         Recording("audio/c.wav", "cat", "test", "s3", "male"),
     )
+    (folder / "notes.csv").write_text("file;text,label\nx,y\n")  # no column of labels: it is no such table
+    assert len(read_set(folder).recordings) == 3
     (folder / "other.csv").write_text("file,label\na.wav,dog\n")
     with pytest.raises(BadArtifactError, match=r"must hold one table .*it holds: list\.csv, other\.csv\.$"):
         read_set(folder)

@@ -94,8 +94,13 @@ def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
     }
 
 
-def train_joint(bench: Bench, names: Sequence[str], seed: int = TRAINING_SEED) -> dict[str, TaskVector]:
-    """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean."""
+def train_joint(
+    bench: Bench, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
+) -> dict[str, TaskVector]:
+    """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean.
+
+    It is saved in `state` and resumes from there; the caller removes that file.
+    """
     checkpoint, store, study = bench.checkpoint, bench.store, bench.study
     held = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "validation") for n in names]
 
@@ -109,7 +114,7 @@ def train_joint(bench: Bench, names: Sequence[str], seed: int = TRAINING_SEED) -
     sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
     spec = replace(study.fine_tunings[names[0]], epochs=max(study.fine_tunings[n].epochs for n in names))
     name = joint_name(names)
-    weights, epoch = train(checkpoint, store, sets, spec, name=name, score=score, seed=seed)
+    weights, epoch = train(checkpoint, store, sets, spec, name=name, score=score, seed=seed, state=state)
     training = {
         "epochs": spec.epochs,
         "kept_epoch": epoch,
@@ -131,7 +136,7 @@ def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
     """
     pair, main = bench.study.pair, processes().is_main_process
     trainings: dict[tuple[str, ...], Callable[[], dict[str, TaskVector]]] = {
-        (joint_name(pair),): partial(train_joint, bench, pair)
+        (joint_name(pair),): partial(train_joint, bench, pair, state=folder / ".joint.pt")
     }
     trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, bench, n) for n in pair}
     missing = [names for names in trainings if not all(_is_stored(bench, folder, name) for name in names)]
@@ -142,6 +147,7 @@ def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
                 for name, vector in trainings[names]().items():
                     if main:
                         vector.save(folder / f"{name}.safetensors")
+                        (folder / ".joint.pt").unlink(missing_ok=True)
         processes().wait_for_everyone()
     return {name: TaskVector.load(folder / f"{name}.safetensors") for names in trainings for name in names}
 

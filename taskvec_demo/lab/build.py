@@ -136,7 +136,7 @@ def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = No
 
 def manifest_fields(experiment: Experiment, out: Path) -> dict:
     study, checkpoint = experiment.study, experiment.checkpoint
-    fields = {
+    fields: dict[str, Any] = {
         "checkpoint": checkpoint.name,
         "pretrained_sha256": checkpoint.pretrained.sha256,
         "tasks": [t.to_dict() for t in study.tasks.values()],

@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--artifacts", type=Path, default=ROOT / "precomputed" / "tiny-clap", help=help)
 
     def training(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--data", type=Path, required=True, help="folder with esc10/, urban/, … each with clips.csv")
+        sub.add_argument(
+            "--data", type=Path, required=True, help="folder of sets, each with clips.csv or as it was published"
+        )
         sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for caches and training states")
 
     def study(sub: argparse.ArgumentParser, checkpoint: bool = True) -> None:
@@ -122,15 +124,14 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser(
         "data", help="Check a folder of recordings, or import a data set of the Hugging Face hub."
     )
-    actions = data.add_subparsers(required=True, metavar="ACTION")
+    data.set_defaults(run=_data)
+    actions = data.add_subparsers(required=True, metavar="ACTION", dest="action")
     sub = actions.add_parser("check", help="classes, splits, rates, durations, unreadable files, duplicates and leaks")
-    sub.set_defaults(run=_data_check)
     sub.add_argument("folder", type=Path, metavar="DIR", help="a set, or a folder of sets, in any known layout")
     sub.add_argument("--layout", default="auto", help="esc50, urbansound8k, gtzan, …; default: found out")
     sub.add_argument("--rate", type=int, metavar="HZ", help="decode as for a checkpoint of this sampling rate")
     sub.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
     sub = actions.add_parser("import", help="write a repository of `datasets` as FLAC files and clips.csv")
-    sub.set_defaults(run=_data_import)
     sub.add_argument("source", metavar="REPO_OR_FOLDER", help="hub id such as ashraq/esc50, or a folder of parquet")
     sub.add_argument("--to", type=Path, required=True, metavar="DIR", help="a new folder")
     sub.add_argument("--audio", metavar="COLUMN", help="default: the only column that holds sound")
@@ -308,16 +309,10 @@ def _vector(options: argparse.Namespace) -> None:
     run(options)
 
 
-def _data_check(options: argparse.Namespace) -> int:
-    from .data_check import run
+def _data(options: argparse.Namespace) -> int:
+    from . import data_check, data_import
 
-    return run(options)
-
-
-def _data_import(options: argparse.Namespace) -> None:
-    from .data_import import run
-
-    run(options)
+    return data_check.run(options) if options.action == "check" else data_import.run(options)
 
 
 def _push(options: argparse.Namespace) -> None:

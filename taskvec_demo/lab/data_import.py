@@ -264,10 +264,11 @@ def _write_flac(file: Path, source: io.BytesIO | str | None) -> None:
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
-def run(options: argparse.Namespace) -> None:
-    """`data import`: write the set and say what is in it."""
+def run(options: argparse.Namespace) -> int:
+    """`data import`: write the set and say what is in it. Exit code 0."""
     done = import_set(options.source, options.to, options.audio, options.label, options.config, options.revision)
     for note in done.notes:
         print(note, file=sys.stderr)
     classes = len({(r.gender, r.label) for r in done.recordings})
     print(f"{done.folder}: {len(done.recordings)} clips, {classes} classes: {counted(done.recordings)}.")
+    return 0

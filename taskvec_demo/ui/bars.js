@@ -112,12 +112,12 @@ class TaskBars {
       const kept = after / before;
       this.note.textContent = `control keeps ${percent(kept)} %`;
       this.note.className = kept >= this.task.controlKept ? "tv-ok" : "tv-bad";
-    } else {
-      // Normalized accuracy compares with the fine-tuned model on the surface's own clips.
-      const own = this.task.finetuned && this.shown.n === this.unknown.n;
-      this.note.className = "";
-      this.note.textContent = own ? `normalized ${(after / n / this.task.finetuned).toFixed(2)}` : "";
+      return;
     }
+    const measuredNow = this.shown.n !== this.unknown.n; // not on the clips that the fine-tuned model was measured on
+    this.note.className = "";
+    this.note.textContent = measuredNow ? "measured now"
+      : this.task.finetuned ? `normalized ${(after / n / this.task.finetuned).toFixed(2)}` : "";
   }
 
   // Texts for pointers at rest and for screen readers; nobody reads them while a slider moves.

@@ -146,7 +146,7 @@ def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str]
             rows |= {name: row(name) for name in own}
             slots = tuple(_slot(name, row) for name in SLOTS)
             upload = gr.UploadButton(
-                f"+ Add a task vector (.safetensors, up to {MAX_BYTES // 10**6} MB)",
+                f"+ Add a task vector (.safetensors, ≤ {MAX_BYTES // 10**6} MB)",
                 file_types=[".safetensors"],
                 size="sm",
                 elem_id="add-vector",

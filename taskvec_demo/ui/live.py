@@ -27,7 +27,13 @@ def script(*names: str) -> str:
 
 def serve_surfaces(page: Page) -> None:
     """Let the browser fetch the surfaces as they lie in the artifacts, and nothing else of them."""
-    gr.set_static_paths([page.workbench.artifacts.folder.resolve() / "surfaces"])
+    gr.set_static_paths([surface_path(page, name) for name in page.workbench.artifacts.surfaces])
+
+
+def surface_path(page: Page, task: str) -> Path:
+    """The very file: what comes from the hub lies in its cache as links, which gradio does not serve."""
+    artifacts = page.workbench.artifacts
+    return (artifacts.folder / artifacts.surface_file(task)).resolve()
 
 
 def properties(page: Page) -> dict[str, Any]:
@@ -35,7 +41,6 @@ def properties(page: Page) -> dict[str, Any]:
     artifacts = page.workbench.artifacts
 
     def task(name: str) -> dict[str, Any]:
-        file = artifacts.surface_file(name)
         finetuned = page.finetuned.get(name, math.nan)
         return {
             "name": name,
@@ -44,8 +49,8 @@ def properties(page: Page) -> dict[str, Any]:
             "classes": [c.replace("_", " ") for c in page.tasks[name].class_names],
             "finetuned": finetuned if finetuned > 0 else None,
             "aside": name in page.aside,
-            "file": (artifacts.folder.resolve() / file).as_posix() if name in artifacts.surfaces else None,
-            "version": artifacts.files.get(file, "")[:12],  # no browser's cache serves an older surface
+            "file": surface_path(page, name).as_posix() if name in artifacts.surfaces else None,
+            "version": artifacts.files.get(artifacts.surface_file(name), "")[:12],  # no browser's cache serves an older surface
         }
 
     return {
