@@ -30,7 +30,7 @@ METHOD = (
 CLIPS = 400
 TASK = "esc10"
 LIMIT_S, PEER_LIMIT = 1.0, 3
-PATIENCE_S = 120
+PATIENCE_S = 600
 
 
 def run(context: Context) -> list[Measurement]:

@@ -45,6 +45,9 @@ BFLOAT16_COSINE = 0.999  # least cosine of an embedding to its float32 one that 
 MAX_TOWERS = 4  # forward passes at once; each keeps a copy of the edited parameters
 LARGE_PARAMETERS = 10_000_000  # one pass of such a tower keeps all cores busy, and its copy is 40 MB or more
 
+# Tracing looks at every property of a module, its loss among them, and CLAP's towers have none.
+logging.get_logger("transformers.modeling_utils").addFilter(lambda record: "loss_type" not in record.getMessage())
+
 
 class AudioTower(torch.nn.Module):
     """Audio tower and audio projection under the parameter names they have in `ClapModel`."""

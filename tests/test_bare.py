@@ -255,6 +255,16 @@ def test_partial_artifacts(artifacts_folder, tmp_path):
     assert [t["name"] for t in properties(page)["tasks"] if t["file"] is None] == ["urban"]
 
 
+def test_surfaces_that_are_links_are_served_as_what_they_point_to(artifacts_folder, tmp_path):
+    """As in the hub's cache: gradio serves no file whose real place is outside of what it was told."""
+    folder = tmp_path / "snapshot"
+    shutil.copytree(artifacts_folder, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
+    page = Page(Workbench(Artifacts(folder)))
+    served = [Path(task["file"]) for task in properties(page)["tasks"]]
+    assert len(served) == len(page.tasks)
+    assert all(path.is_relative_to(artifacts_folder.resolve()) for path in served)
+
+
 # ---- the command line and the hub -----------------------------------------------------------------------------------
 def test_a_manifest_is_asked_for_its_checkpoint(tmp_path):
     assert app._named_in(tmp_path) == []

@@ -1,21 +1,16 @@
-"""Results -> HTML: formula, tiles and per-class bars, exact figures, the table of test figures. Pure strings.
+"""Results -> HTML: formula, tiles and per-class bars, the table of test figures. Pure strings.
 
 The server writes the first paint; from then on the browser (bars.js) changes numbers and widths in the same elements.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Container, Mapping, Sequence
 from html import escape
 
-import numpy as np
-
 from ..artifacts import Preset
 from ..evaluation import Accuracy, TaskResult, normalized_accuracy
-from ..exact import ExactFigures
-from ..labelled import SYNTHESIZED
 from ..recipe import Recipe
 from ..tasks import Task
 
@@ -122,7 +117,7 @@ def _tile(result: TaskResult, finetuned: float | None, hidden: bool) -> str:
     return _tile_of(
         result,
         percent(before.accuracy),
-        f"<b>{percent(after.accuracy)} %</b> {_delta(after.accuracy - before.accuracy)}",
+        f"<b>{percent(after.accuracy)} %</b> {delta_html(after.accuracy - before.accuracy)}",
         f"<span>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</span> {note}",
         hidden,
     )
@@ -138,7 +133,7 @@ def _tile_of(result: TaskResult, before: str, after: str, notes: str, hidden: bo
     )
 
 
-def _delta(change: float) -> str:
+def delta_html(change: float) -> str:
     points = math.floor(100 * change + 0.5)
     if not points:
         return "<span class='tv-delta tv-same'>±0</span>"
@@ -147,7 +142,7 @@ def _delta(change: float) -> str:
 
 
 def _panel(result: TaskResult, hidden: bool) -> str:
-    row = _row if len(result.labels) else _empty_row
+    row = class_row if len(result.labels) else _empty_row
     rows = "".join(row(name, before, after) for name, before, after in result.per_class)
     state = result.task.role if len(result.labels) else f"{result.task.role} tv-unknown"
     return (
@@ -157,7 +152,7 @@ def _panel(result: TaskResult, hidden: bool) -> str:
     )
 
 
-def _row(name: str, before: Accuracy, after: Accuracy) -> str:
+def class_row(name: str, before: Accuracy, after: Accuracy) -> str:
     shown = escape(name.replace("_", " "))
     if not after.n:
         return f"<div class='tv-row'><span class='tv-name'>{shown}</span><span class='tv-muted'>no clip</span></div>"
@@ -172,7 +167,7 @@ def _row(name: str, before: Accuracy, after: Accuracy) -> str:
         f"<i class='tv-ed' style='width:{100 * after.accuracy:.1f}%;--from:{100 * before.accuracy:.1f}%'></i>"
         f"<i class='tv-ci' style='left:{100 * after.low:.1f}%;width:{100 * (after.high - after.low):.1f}%'></i></span>"
         f"<span class='tv-num'>{percent(after.accuracy)}&hairsp;%</span>"
-        f"{_delta(after.accuracy - before.accuracy)}</div>"
+        f"{delta_html(after.accuracy - before.accuracy)}</div>"
     )
 
 
@@ -184,70 +179,6 @@ def _empty_row(name: str, before: Accuracy, after: Accuracy) -> str:
         f"<span class='tv-name'>{shown} <small></small></span><span class='tv-track'><i class='tv-pre' style='width:0'>"
         "</i><i class='tv-ed' style='width:0'></i><i class='tv-ci' style='width:0'></i></span>"
         "<span class='tv-num'>—</span><span class='tv-delta'></span></div>"
-    )
-
-
-def exact_html(
-    figures: ExactFigures, recipe: Recipe, clips: str, hidden: Container[str] = (), seconds_left: float = 0.0
-) -> str:
-    """Figures measured now, as far as they have come; `clips` says what they are measured on.
-
-    Results of no clips keep their place, so that nothing moves when figures come in; tasks in `hidden` are left out.
-    exact.js greys what is of another recipe than the controls, and hands the figures to the chart.
-    """
-    panels = "".join(_exact_panel(r) for r in figures.results if r.task.name not in hidden)
-    done, total = figures.done, figures.total
-    return (
-        f"<section class='tv-measured' data-query='{escape(recipe.to_query(), quote=True)}' data-done='{done}' "
-        f"data-source='measured now{_on_what(figures.results)}' data-figures='{_counts(figures.results)}' "
-        f"aria-busy='{'false' if done == total else 'true'}'>"
-        "<h4>Measured now with these very weights <span class='tv-badge tv-exact'>exact</span></h4>"
-        f"<p class='tv-legend'>On {total} labelled clips of this machine: {escape(clips)}. Pre-trained → edited, 95 % "
-        "Wilson interval. Open a task for its classes.</p>"
-        f"<div class='tv-progress'><progress max='{total}' value='{done}' aria-label='Clips measured'></progress>"
-        f"<span>{done} / {total} clips{_time_left(seconds_left)}</span></div>"
-        f"<div class='tv-panels'>{panels}</div></section>"
-    )
-
-
-def _on_what(results: Sequence[TaskResult]) -> str:
-    return " on synthesized sounds" if any(r.split == SYNTHESIZED for r in results) else ""
-
-
-def _counts(results: Sequence[TaskResult]) -> str:
-    """JSON of {task: clips a class and how many of them each model has right}, for the chart."""
-    counts = {
-        r.task.name: {
-            "n": np.bincount(r.labels, minlength=len(r.task.class_names)).tolist(),
-            "before": [round(b.accuracy * b.n) if b.n else 0 for _, b, _ in r.per_class],
-            "after": [round(a.accuracy * a.n) if a.n else 0 for _, _, a in r.per_class],
-        }
-        for r in results
-        if len(r.labels)
-    }
-    return escape(json.dumps(counts, separators=(",", ":")), quote=True)
-
-
-def _time_left(seconds: float) -> str:
-    """Said where it is worth a thought: more than a second."""
-    if seconds < 1:
-        return ""
-    return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
-
-
-def _exact_panel(result: TaskResult) -> str:
-    before, after = result.pretrained, result.edited
-    figures = "<span class='tv-muted'>no clip yet</span><span></span>"
-    if after.n:
-        figures = (
-            f"<span><s>{percent(before.accuracy)}</s> → <b>{percent(after.accuracy)} %</b> "
-            f"{_delta(after.accuracy - before.accuracy)}</span>"
-            f"<small>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</small>"
-        )
-    rows = "".join(_row(name, b, a) for name, b, a in result.per_class)
-    return (
-        f"<details data-task='{escape(result.task.name)}'><summary><span>{escape(result.task.title)}</span>{figures}"
-        f"</summary><div class='tv-rows'>{rows}</div></details>"
     )
 
 

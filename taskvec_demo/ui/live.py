@@ -50,7 +50,8 @@ def properties(page: Page) -> dict[str, Any]:
             "finetuned": finetuned if finetuned > 0 else None,
             "aside": name in page.aside,
             "file": surface_path(page, name).as_posix() if name in artifacts.surfaces else None,
-            "version": artifacts.files.get(artifacts.surface_file(name), "")[:12],  # no browser's cache serves an older surface
+            # No browser's cache serves an older surface
+            "version": artifacts.files.get(artifacts.surface_file(name), "")[:12],
         }
 
     return {

@@ -54,7 +54,9 @@ def connect_own(page: Page, controls: Controls, along: gr.Dropdown, **options: A
         rows = [_row_updates(name) if i == at else [gr.skip()] * 4 for i, name in enumerate(names)]
         return [",".join(names), gr.update(choices=choices, value=kept), *(update for row in rows for update in row)]
 
-    controls.upload.upload(add, [controls.upload, controls.added, along], outputs, **UPLOAD_CONCURRENCY, **options)
+    shown = {**options, "show_progress": "minimal", "show_progress_on": controls.upload}
+    asked = [controls.upload, controls.added, along]
+    controls.upload.upload(add, asked, outputs, **UPLOAD_CONCURRENCY, **shown)
     for at, slot in enumerate(controls.slots):
         slot.remove.click(remove(at), [controls.added, along], outputs, **options)
 

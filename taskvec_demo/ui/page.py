@@ -22,6 +22,7 @@ from ..session import Workbench
 from . import bars, clip_text
 from .api import user_error
 from .controls import SLOTS, ControlValues
+from .exact_panel import exact_html
 from .paper import load_tables
 
 HISTORY = 50  # states that undo can go back
@@ -92,7 +93,7 @@ class Page:
         clips = f"validation recordings in {self.workbench.data}"
         if self.workbench.labelled.split == SYNTHESIZED:
             clips = "sounds synthesized by this project"
-        return bars.exact_html(figures, recipe, clips, self._hidden(recipe), seconds_left)
+        return exact_html(figures, recipe, clips, self._hidden(recipe), seconds_left)
 
     def exact(self, request: gr.Request, added: str, *values: Any) -> Iterator[Any]:
         """Exact figures of the recipe, growing, at last no change; stops when a newer run of the page has begun."""
