@@ -144,13 +144,16 @@ class Checkpoint:
         _check_tokenizer(processor.tokenizer, model, tokenizer)
         return cls(name, model, processor, precision)
 
-    def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None) -> torch.Tensor:
-        """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained)."""
+    def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None, patient: bool = False) -> torch.Tensor:
+        """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained).
+
+        `patient`: let every call that is not go first, batch by batch.
+        """
         weights = weights or self.pretrained
         self._check(weights)
         embedded = []
         for batch in mel.split(BATCH):  # a tower is free again after each: a visitor's clip need not wait for hundreds
-            with self._towers.borrow() as tower:
+            with self._towers.borrow(patient) as tower:
                 tower.load(weights)
                 embedded.append(tower.embed(batch, DTYPES[self.precision]))
         return torch.cat(embedded)

@@ -168,8 +168,10 @@ class TaskVector:
 
     @classmethod
     def load(cls, path: str | Path) -> TaskVector:
-        """Reads what `save` wrote, in float16 as it is there. Raises BadArtifactError when the file is missing, altered or of
-        another format."""
+        """Reads what `save` wrote, in float16 as it is there.
+
+        Raises BadArtifactError when the file is missing, altered or of another format.
+        """
         tensors, header = read_safetensors(path)
         missing = [key for key in _HEADER_KEYS if key not in header]
         if missing:

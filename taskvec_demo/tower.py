@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import queue
 import threading
 import warnings
 import weakref
@@ -74,22 +73,31 @@ class TracedTower:
 
 
 class TowerPool:
-    """As many towers as forward passes may run at once."""
+    """As many towers as forward passes may run at once. Who is patient comes after everybody who is not."""
 
     def __init__(self, tower: torch.nn.Module, layout: Layout, example: torch.Tensor, size: int, device: str) -> None:
         self.size = size
-        self._free: queue.SimpleQueue[TracedTower] = queue.SimpleQueue()
-        for _ in range(size):
-            self._free.put(TracedTower(tower, layout, example, torch.device(device)))
+        self._free = [TracedTower(tower, layout, example, torch.device(device)) for _ in range(size)]
+        self._changed = threading.Condition()
+        self._hurried = 0  # callers who wait and are not patient
 
     @contextlib.contextmanager
-    def borrow(self) -> Iterator[TracedTower]:
+    def borrow(self, patient: bool = False) -> Iterator[TracedTower]:
         """A tower for the caller alone; waits for one to be free. A thread must not borrow a second one meanwhile."""
-        tower = self._free.get()
+        with self._changed:
+            if patient:
+                self._changed.wait_for(lambda: self._free and not self._hurried)
+            else:
+                self._hurried += 1
+                self._changed.wait_for(lambda: self._free)
+                self._hurried -= 1
+            tower = self._free.pop()
         try:
             yield tower
         finally:
-            self._free.put(tower)
+            with self._changed:
+                self._free.append(tower)
+                self._changed.notify_all()
 
     def all(self) -> Iterator[TracedTower]:
         """Every tower in turn, each for the caller alone until the iteration ends."""

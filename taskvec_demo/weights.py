@@ -145,9 +145,7 @@ def flatten(tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -
     return layout, buffer
 
 
-def check_buffer(
-    layout: Layout, buffer: Tensor, what: str, dtypes: tuple[torch.dtype, ...] = (torch.float32,)
-) -> None:
+def check_buffer(layout: Layout, buffer: Tensor, what: str, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> None:
     """Raises IncompatibleWeightsError unless `buffer` is contiguous (layout.size,) of `dtypes` without gradient."""
     fits = buffer.dtype in dtypes and buffer.shape == (layout.size,) and buffer.is_contiguous()
     if not fits or buffer.requires_grad:

@@ -330,3 +330,27 @@ def test_a_clip_is_heard_with_an_added_vector(new_visitor, mine):
         "(name) => document.querySelector('#flips').textContent.includes(`Along λ ${name}`)", arg=name
     )
     assert page.errors == []
+
+
+@pytest.mark.browser
+def test_a_page_at_rest_redraws_nothing(page):
+    """Figures measured at rest are handed to the chart, and the chart's recipe to the figures: no circle of the two."""
+    page.open({"urban": 0.41})
+    page.page.wait_for_function(
+        "() => document.querySelector('#exact .tv-measured').getAttribute('aria-busy') === 'false'"
+    )
+    page.at_rest()
+    changes = page.page.evaluate(COUNT_CHANGES)
+    assert changes == 0
+    number(page, "urban").fill("0.42")
+    assert page.page.evaluate(COUNT_CHANGES) > 0
+
+
+COUNT_CHANGES = """() => new Promise((resolve) => {
+  let count = 0;
+  const observer = new MutationObserver((changes) => { count += changes.length; });
+  for (const at of ["#chart", "#exact"]) {
+    observer.observe(document.querySelector(at), {attributes: true, childList: true, characterData: true, subtree: true});
+  }
+  setTimeout(() => { observer.disconnect(); resolve(count); }, 600);
+})"""

@@ -8,16 +8,20 @@ const opened = new Set();
 function mark() {
   const figures = element.querySelector(".tv-measured");
   figures.classList.toggle("tv-stale", figures.dataset.query !== chart.dataset.query);
-  window.taskvecExact = { query: figures.dataset.query, source: figures.dataset.source, tasks: JSON.parse(figures.dataset.figures) };
-  dispatchEvent(new Event("taskvec-exact"));
   for (const task of opened) figures.querySelector(`[data-task="${CSS.escape(task)}"]`)?.setAttribute("open", "");
+}
+
+function handOver() {
+  const { query, source, figures } = element.querySelector(".tv-measured").dataset;
+  window.taskvecExact = { query, source, tasks: JSON.parse(figures) };
+  dispatchEvent(new Event("taskvec-exact"));
+  mark();
 }
 element.addEventListener("toggle", ({ target }) => {
   if (target.open) opened.add(target.dataset.task);
   else opened.delete(target.dataset.task);
 }, true);
 
-const observer = new MutationObserver(mark);
-observer.observe(chart, { attributeFilter: ["data-query"] });
-observer.observe(element, { attributeFilter: ["data-query", "data-done"], subtree: true });
-mark();
+new MutationObserver(mark).observe(chart, { attributeFilter: ["data-query"] });
+new MutationObserver(handOver).observe(element, { attributeFilter: ["data-query", "data-done"], subtree: true });
+handOver();

@@ -83,7 +83,8 @@ function drawFormula() {
 }
 
 function drawBars() {
-  root.dataset.query = new URLSearchParams(recipePairs(live.checkpoint, state.recipe));
+  const query = new URLSearchParams(recipePairs(live.checkpoint, state.recipe)).toString();
+  if (root.dataset.query !== query) root.dataset.query = query; // others watch it
   const outside = state.tasks.some(({ surface }) => surface?.knows(state.recipe)
     && !surface.contains(state.recipe) && !surface.measured(state.recipe));
   root.querySelector(".tv-figures").hidden = outside;
