@@ -55,26 +55,19 @@ def bare_artifacts(
     source = checkpoints.resolve(spec)
     say(f"opening {spec}: {checkpoints.memory_needed(checkpoints.read_config(source)) / 1e9:.2f} GB of weights")
     checkpoint = checkpoints.open_checkpoint(spec, tokenizer=tokenizer)
-    pretrained = checkpoint.pretrained
     name = recipe_checkpoint(source.repo or source.name)
     if vectors:
         say(f"checking {len(vectors)} task vector{'s' if len(vectors) > 1 else ''}")
     named: dict[str, Path] = {}
     for path in vectors:
-        named[recipe_name(check_header(path, pretrained, name), (*RESERVED_NAMES, *named))] = path
-    embedded = read_json(EMBEDDED / "manifest.json")
-    if embedded["pretrained_sha256"] == pretrained.sha256:
-        tasks = [Task.from_dict(t) for t in embedded["tasks"]]
-        templates, labels = embedded["templates"], embedded["default_labels"]
-    else:
-        tasks = tasks_of(data) if data is not None else []
-        templates = [TEMPLATE]
-        labels = list(dict.fromkeys(p for task in tasks for p in task.prompts))[:MAX_LABELS]
-        labels = labels if len(labels) > 1 else embedded["default_labels"]
-    folder = out or cache_folder() / f"{name.replace('/', '--')}-{pretrained.sha256[:HASH_LENGTH]}"
+        own = check_header(path, checkpoint.pretrained, name)
+        named[recipe_name(own, (*RESERVED_NAMES, *named))] = path
+    tasks, templates, labels = _texts(checkpoint, data)
     if tasks:
         say(f"reading the labels of {', '.join(t.title for t in tasks)}")
     heads = {t.name: _head(checkpoint, t) for t in tasks}
+    sha256 = checkpoint.pretrained.sha256
+    folder = out or cache_folder() / f"{name.replace('/', '--')}-{sha256[:HASH_LENGTH]}"
     _clear(folder)
     for vector, path in named.items():
         _link(path, folder / "vectors" / f"{vector}.safetensors")
@@ -84,20 +77,28 @@ def bare_artifacts(
     where: dict[str, Any] = {"repo": source.repo, "revision": source.revision}
     if source.repo is None:
         where = {"folder": str(source.path.resolve())}
-    write_manifest(
-        folder,
-        {
-            "checkpoint": name,
-            "pretrained": {**where, **({"tokenizer": tokenizer} if tokenizer else {})},
-            "pretrained_sha256": pretrained.sha256,
-            "tasks": [task.to_dict() for task in tasks],
-            "vectors": list(named),
-            "default_labels": labels,
-            "templates": templates,
-            "sources": [],
-        },
-    )
+    fields = {
+        "checkpoint": name,
+        "pretrained": {**where, **({"tokenizer": tokenizer} if tokenizer else {})},
+        "pretrained_sha256": sha256,
+        "tasks": [task.to_dict() for task in tasks],
+        "vectors": list(named),
+        "default_labels": labels,
+        "templates": templates,
+        "sources": [],
+    }
+    write_manifest(folder, fields)
     return Artifacts(folder), checkpoint
+
+
+def _texts(checkpoint: Checkpoint, data: Path | None) -> tuple[list[Task], list[str], list[str]]:
+    """Tasks, templates and default labels of a checkpoint: the embedded one has its own."""
+    embedded = read_json(EMBEDDED / "manifest.json")
+    if embedded["pretrained_sha256"] == checkpoint.pretrained.sha256:
+        return [Task.from_dict(t) for t in embedded["tasks"]], embedded["templates"], embedded["default_labels"]
+    tasks = tasks_of(data) if data is not None else []
+    labels = list(dict.fromkeys(prompt for task in tasks for prompt in task.prompts))[:MAX_LABELS]
+    return tasks, [TEMPLATE], labels if len(labels) > 1 else embedded["default_labels"]
 
 
 def recipe_checkpoint(name: str) -> str:

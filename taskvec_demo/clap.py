@@ -46,7 +46,8 @@ MAX_TOWERS = 4  # forward passes at once; each keeps a copy of the edited parame
 LARGE_PARAMETERS = 10_000_000  # one pass of such a tower keeps all cores busy, and its copy is 40 MB or more
 
 # Tracing looks at every property of a module, its loss among them, and CLAP's towers have none.
-logging.get_logger("transformers.modeling_utils").addFilter(lambda record: "loss_type" not in record.getMessage())
+_no_loss: Any = lambda record: "loss_type" not in record.getMessage()  # noqa: E731
+logging.get_logger("transformers.modeling_utils").addFilter(_no_loss)
 
 
 class AudioTower(torch.nn.Module):

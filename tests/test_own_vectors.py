@@ -349,8 +349,7 @@ def test_a_page_at_rest_redraws_nothing(page):
 COUNT_CHANGES = """() => new Promise((resolve) => {
   let count = 0;
   const observer = new MutationObserver((changes) => { count += changes.length; });
-  for (const at of ["#chart", "#exact"]) {
-    observer.observe(document.querySelector(at), {attributes: true, childList: true, characterData: true, subtree: true});
-  }
+  const everything = {attributes: true, childList: true, characterData: true, subtree: true};
+  for (const at of ["#chart", "#exact"]) observer.observe(document.querySelector(at), everything);
   setTimeout(() => { observer.disconnect(); resolve(count); }, 600);
 })"""
