@@ -86,11 +86,15 @@ def read_synthesized(folder: Path, tasks: Mapping[str, Task]) -> list[LabelledCl
 
 
 def stratified(clips: Iterable[LabelledClip]) -> list[LabelledClip]:
-    """One clip of each class in turn until all are dealt, so that every beginning of the list is balanced."""
+    """One clip of each class in turn until all are dealt, so that every beginning of the list is balanced.
+
+    The tasks take turns too: of a task with fifty classes not all come before the next task's first.
+    """
     queues: dict[tuple[str, int], list[LabelledClip]] = defaultdict(list)
     for clip in clips:
         queues[next(iter(clip.classes.items()))].append(clip)
-    rounds = zip_longest(*(queues[key] for key in sorted(queues)))
+    turn = {key: (sum(other[0] == key[0] and other < key for other in queues), key) for key in queues}
+    rounds = zip_longest(*(queues[key] for key in sorted(queues, key=lambda key: turn[key])))
     return [clip for dealt in rounds for clip in dealt if clip is not None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 from taskvec_demo.recipe import Recipe
 from taskvec_demo.trace import Trace
 from taskvec_demo.ui import clip_text
+from taskvec_demo.ui.exact_panel import exact_html
 from taskvec_demo.ui.page import Page
 
 NONE_ADDED = ",,,"  # the visitor brought no vector along
@@ -108,3 +110,23 @@ def test_a_trace_in_words():
     often = clip_text.trace_html(Trace.of("x", np.arange(7.0), ("a", "b"), np.array([[0.9, 0.1], [0.1, 0.9]] * 4)[:7]))
     assert often.count(" at λ ≈ ") == clip_text.MAX_FLIPS
     assert ", and 3 times more." in often
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, ""), (12.4, ", about 12 s left"), (200, ", about 3 min left")])
+def test_the_time_that_is_left_is_told_where_it_matters(page, seconds, told):
+    *_, last = page.workbench.exact(Recipe("tiny-clap", {"urban": 0.5}))
+    html = exact_html(last, page.start, "clips", seconds_left=seconds)
+    assert f"{last.done} / {last.total} clips{told}</span>" in html
+
+
+def test_the_chart_is_handed_the_counts_behind_exact_figures(page):
+    *_, last = page.workbench.exact(Recipe("tiny-clap", {"urban": 0.5}))
+    text = re.search(r"data-figures='([^']*)'", exact_html(last, page.start, "clips")).group(1)
+    counts = json.loads(text.replace("&quot;", '"'))
+    assert list(counts) == [r.task.name for r in last.results]
+    for result in last.results:
+        of_task = counts[result.task.name]
+        assert sum(of_task["n"]) == len(result.labels)
+        assert sum(of_task["before"]) == (result.predicted_pretrained == result.labels).sum()
+        assert sum(of_task["after"]) == (result.predicted_edited == result.labels).sum()
+        assert len(of_task["n"]) == len(result.task.class_names)
