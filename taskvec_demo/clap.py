@@ -105,7 +105,8 @@ class Checkpoint:
         self.pretrained = self._tower.weights()
         for name, view in self.pretrained.tensors().items():  # one copy of the weights is enough
             self._tower.get_parameter(name).data = view
-        n = 1 if self.pretrained.layout.size >= LARGE_PARAMETERS else min(MAX_TOWERS, torch.get_num_threads())
+        self._cores = torch.get_num_threads()
+        n = 1 if self.pretrained.layout.size >= LARGE_PARAMETERS else min(MAX_TOWERS, self._cores)
         window = torch.zeros(2, 1, self.features.n_frames, self.features.n_mels)
         self._towers = TowerPool(self._tower, self.pretrained.layout, window, n, default_device())
 
@@ -173,10 +174,14 @@ class Checkpoint:
         n = self._towers.size
 
         def share(first: int) -> None:
-            with self._towers.borrow() as tower:
-                for i in range(first, len(scaling_coefs), n):
-                    tower.load_sum(weights, vector, scaling_coefs[i])
-                    out[i] = tower.embed(mel, DTYPES[self.precision])
+            torch.set_num_threads(max(1, self._cores // n))  # of this thread: there is one for each tower
+            try:
+                with self._towers.borrow() as tower:
+                    for i in range(first, len(scaling_coefs), n):
+                        tower.load_sum(weights, vector, scaling_coefs[i])
+                        out[i] = tower.embed(mel, DTYPES[self.precision])
+            finally:
+                torch.set_num_threads(self._cores)  # MKL's count, and that of threads to come, are everybody's
 
         with ThreadPoolExecutor(n) as threads:
             list(threads.map(share, range(n)))
