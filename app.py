@@ -24,7 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Open the app on the artifacts of one checkpoint, or on a checkpoint alone."""
     parser = argparse.ArgumentParser(description="Task arithmetic on CLAP: open the app in a browser.")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--artifacts", default=str(EMBEDDED), help="artifacts: a folder, or a hub repository USER/REPO")
+    what.add_argument(
+        "--artifacts",
+        default=os.environ.get("TASKVEC_ARTIFACTS", str(EMBEDDED)),  # a Space has variables, but no options
+        help="artifacts: a folder, or a hub repository USER/REPO (default: $TASKVEC_ARTIFACTS, else tiny-CLAP)",
+    )
     what.add_argument("--checkpoint", help="a checkpoint alone: tiny-clap, a folder, a hub id, or a LAION .pt file")
     parser.add_argument("--tokenizer", default=None, help="of a .pt file: folder or hub id (default: roberta-base)")
     parser.add_argument(

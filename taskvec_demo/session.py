@@ -29,7 +29,7 @@ from .trace import Trace
 from .weights import Weights
 from .zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
 
-EDITED_CACHE_BYTES = 192 * 2**20  # 17 edits of tiny-CLAP, one of a full-size tower
+EDITED_CACHE_BYTES = 120 * 2**20  # 11 edits of tiny-CLAP, one of a full-size tower
 CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
 TRACE_CACHE_BYTES = 8 * 2**20  # 200 traces of 41 λ and 256 dimensions
 TRACED_WINDOWS = 2
