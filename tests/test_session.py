@@ -173,7 +173,7 @@ def test_the_cache_of_edits_stays_within_its_bytes(workbench, example, monkeypat
         assert same(other.classify(example, r), workbench.classify(example, r))
         assert other._edits.nbytes <= 3 * edit_bytes
     assert other._edits.nbytes == 3 * edit_bytes
-    assert workbench._edits.max_bytes == 192 * 2**20
+    assert workbench._edits.max_bytes == 120 * 2**20
     before = len(made)
     other.classify(example, recipes[-1])
     other.classify(example, recipe())  # the pre-trained model takes no room
