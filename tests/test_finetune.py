@@ -289,7 +289,7 @@ def test_the_state_of_another_training_is_not_taken(
 
 
 def test_gradients_of_parts_add_up(checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
-    assert same_training(checkpoint, whole("full"), trained(checkpoint, tmp_path, "full", at_once=32))
+    assert same_training(checkpoint, whole("full"), trained(checkpoint, tmp_path, "full", at_once=10))
     assert not same_training(checkpoint, whole("full"), trained(checkpoint, tmp_path, "full", seed=1))
 
 
@@ -328,10 +328,9 @@ def test_two_processes_train_as_one(model: Path, checkpoint: Checkpoint, tmp_pat
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     shared = TaskVector.load(tmp_path / "full.safetensors")
-    assert same_training(checkpoint, full, shared)
-    assert shared.sha256 != full.sha256  # the sums were split
+    assert shared.sha256 == full.sha256  # each computed one of the two pieces that one process adds up
     assert (shared.metadata["training"]["processes"], full.metadata["training"]["processes"]) == (2, 1)
-    assert same_training(checkpoint, lora, TaskVector.load(tmp_path / "lora.safetensors"))
+    assert TaskVector.load(tmp_path / "lora.safetensors").sha256 == lora.sha256
     assert len(re.findall("full: epoch 1, validation", output)) == 1  # only the main process reports
     assert len(re.findall("lora: resumed after epoch 1, step 1", output)) == 1
     assert not list(tmp_path.glob("*.pt"))

@@ -28,7 +28,7 @@ from .sweep import Sweep
 from .synth import write_examples
 from .tables import write_tables
 from .tiny_study import TINY
-from .training_run import BATCH, processes
+from .training_run import AT_ONCE, processes
 
 STUDIES = {study.name: study for study in (TINY, BALLANTI)}
 COMMANDS = {
@@ -57,7 +57,7 @@ def finetune_all(
     only: str | None = None,
     spec: str | None = None,
     *,
-    at_once: int = BATCH,
+    at_once: int = AT_ONCE,
     patience: int | None = None,
     **asked: Any,
 ) -> dict[str, TaskVector]:

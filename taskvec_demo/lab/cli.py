@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--rate", type=float, help="highest learning rate; default: what the study says of each vector")
     sub.add_argument("--seed", type=int, help="of all that is drawn (default: 0)")
     sub.add_argument("--patience", type=int, metavar="N", help="end after N epochs without a better one on validation")
-    sub.add_argument("--batch", type=int, default=64, metavar="N", help="windows at once; a step is of 64 in any case")
+    sub.add_argument("--batch", type=int, default=32, metavar="N", help="windows at once; a step is of 64 in any case")
     sub = command("sweep", _sweep, "Measure the points that surfaces are fitted on; `accelerate launch` shares them.")
     study(sub, checkpoint=False)
     sub.add_argument("--limit", type=int, help="at most so many points in this call; a second call resumes")

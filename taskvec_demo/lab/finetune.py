@@ -27,7 +27,7 @@ from .augment import augment, mixup
 from .datasets import MelStore
 from .measure import embed_rows, window_batch
 from .study import FineTuning, Study
-from .training_run import BATCH, Run, processes, training_precision
+from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
 from .training_state import drawing, fingerprint, read_state, write_state
 
 SAVE_SECONDS = 120  # at most so much work is lost by a kill, or an epoch where that is shorter
@@ -69,7 +69,7 @@ def train(
     score: Callable[[Weights], float],
     seed: int = 0,
     state: Path | None = None,
-    at_once: int = BATCH,
+    at_once: int = AT_ONCE,
     patience: int | None = None,
     precision: Precision | None = None,
 ) -> tuple[Weights, int]:
@@ -161,7 +161,7 @@ def finetune(
     seed: int = 0,
     work: Path | None = None,
     *,
-    at_once: int = BATCH,
+    at_once: int = AT_ONCE,
     patience: int | None = None,
     precision: Precision | None = None,
 ) -> TaskVector:

@@ -28,6 +28,7 @@ from .trainable import restrict, trained_tensors
 from .training_state import drawing
 
 BATCH, WEIGHT_DECAY, LABEL_SMOOTHING, EMA_DECAY = 64, 1e-2, 0.05, 0.9
+AT_ONCE = 32  # windows of a batch computed together: two pieces, so that two processes do just what one does
 WARM_UP = 0.1  # share of the steps in which the rate rises to its peak
 
 
@@ -69,6 +70,7 @@ class Run:
         self.pretrained, self.logit_scale = checkpoint.pretrained, checkpoint.logit_scale
         self.seed, self.precision, self.at_once = seed, precision, at_once
         self.processes = processes()
+        self.pieces = max(-(-BATCH // at_once), self.processes.num_processes)  # of a batch
         self.device = self.processes.device
         with drawing(seed, "start"):
             self.tower = checkpoint.trainable_tower()
@@ -127,15 +129,17 @@ class Run:
     def _share(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead) -> float:
         """Set the gradients to this process's share in those of the batch's mean loss; returns its share of the loss.
 
-        Process r of n takes windows r, r + n, …: none, where a batch has fewer windows than there are processes.
+        Process r of n takes pieces r, r + n, …: none, where a batch has fewer windows than there are processes. The
+        pieces do not depend on how many processes there are unless these are more, so neither do the gradients, down to
+        the last bit where no process has two to add up.
         """
         for parameter in self.parameters.values():
             parameter.grad = torch.zeros_like(parameter)
         first, every, total = self.processes.process_index, self.processes.num_processes, 0.0
-        own = torch.arange(first, len(x), every)
-        for i, part in enumerate(own.split(self.at_once) if len(own) else ()):
+        pieces = torch.arange(len(x)).tensor_split(self.pieces)
+        for part in (p for i in range(first, self.pieces, every) for p in pieces[i].split(self.at_once) if len(p)):
             with (
-                drawing(self.seed, "dropout", self.epoch, self.step, first, i, device=self.device),
+                drawing(self.seed, "dropout", self.epoch, self.step, int(part[0]), device=self.device),
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
             ):
                 embedded = self.tower(x[part].unsqueeze(1).to(self.device))
