@@ -45,7 +45,7 @@ import numpy as np
 from taskvec_demo.lab import ballanti, baselines, build, protocol, sweep
 from taskvec_demo.lab.cli import main
 
-protocol.STEPS, protocol.PAIR_STEPS = (0.5, 1.0), (0.5, 1.0)
+protocol.STEPS, protocol.OWN_STEPS = (0.5, 1.0), (0.5, 1.0)
 baselines.ASCENT_STEPS, baselines.ASCENT_EVERY = 2, 1
 short = {n: replace(f, epochs=2, peak_rate=1e-3) for n, f in ballanti.BALLANTI.fine_tunings.items()}
 build.STUDIES["ballanti"] = replace(ballanti.BALLANTI, fine_tunings=short)

@@ -341,6 +341,32 @@ def test_sixty_events_a_second_and_the_last_value_is_the_sliders(page, latency):
     page.shows({"urban": at})
 
 
+def test_gradio_is_told_when_a_drag_pauses_and_its_controls_follow_all_the_while(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    seen = page.page.evaluate("""async () => {
+      const s = document.querySelector("#lambda-urban input[type=range]");
+      const box = document.querySelector("#lambda-urban input[type=number]");
+      const seen = {told: 0, boxes: [], tracks: []};
+      addEventListener("taskvec-values", () => seen.told++);
+      for (let i = 1; i <= 60; i++) {
+        await new Promise(requestAnimationFrame);
+        s.value = (0.2 + i / 100).toFixed(2);
+        s.dispatchEvent(new Event("input", {bubbles: true}));
+        await Promise.resolve();
+        seen.boxes.push(box.value === s.value);
+        seen.tracks.push(parseFloat(s.style.getPropertyValue("--range_progress")) / 100 * s.max - s.value);
+      }
+      return seen;
+    }""")
+    assert all(seen["boxes"][1:])  # of the first step gradio itself tells the box, a moment later
+    assert max(map(abs, seen["tracks"][1:])) < 0.011
+    assert seen["told"] < 20
+    page.at_rest()
+    page.shows({"urban": 0.8})
+    assert float(number(page, "urban").input_value()) == 0.8
+
+
 def test_programmatic_changes_are_followed(page):
     page.open({"urban": 0.5})
     page.page.wait_for_function("() => window.taskvec?.state.tasks")

@@ -87,7 +87,7 @@ def test_addition_takes_the_candidate_that_is_best_for_its_worst_task() -> None:
 
     bench = MadeUp(urban=urban, instruments=instruments)
     edits = protocol.own_grid(PAIR)
-    assert len(edits) == 25
+    assert len(edits) == len(protocol.OWN_STEPS) ** 2
     own = {"urban": urban(urban=1), "instruments": instruments(instruments=1)}
     best = max(edits, key=lambda e: min(urban(**e) / own["urban"], instruments(**e) / own["instruments"]))
     assert choose_addition(bench, PAIR, edits, "").coefficients == best
@@ -114,6 +114,9 @@ def test_to_call_everything_d_is_no_solution_of_the_analogy() -> None:
 def test_grids_are_those_of_the_protocol() -> None:
     assert protocol.negation_grid("v")[0] == {"v": -0.05}
     assert [e["v"] for e in protocol.shared_grid(["v", "w"])] == pytest.approx(np.arange(1, 21) / 20)
+    assert protocol.addition_grid("three", ["u", "v", "w"]) == protocol.own_grid(["u", "v", "w"])
+    assert protocol.addition_grid("three_shared", ["u", "v", "w"]) == protocol.shared_grid(["u", "v", "w"])
+    assert protocol.addition_grid("four", [*"uvwx"]) == protocol.shared_grid([*"uvwx"])  # 256 recipes of their own
     assert all(e[A] == -e[B] == -e[C] for e in protocol.analogy_grid(A, B, C))
 
 
@@ -201,7 +204,7 @@ def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore) -> Path:
     shutil.copytree(artifacts_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocol, "STEPS", (1.0,))
-        patch.setattr(protocol, "PAIR_STEPS", (0.5,))
+        patch.setattr(protocol, "OWN_STEPS", (0.5,))
         patch.setattr(baselines, "ASCENT_STEPS", 2)
         patch.setattr(baselines, "ASCENT_EVERY", 1)
         short = {n: replace(FINE_TUNINGS[n], epochs=1) for n in PAIR}

@@ -82,13 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--preset", default="tiny", choices=("tiny", "ballanti"), help="the study (default: tiny)")
     sub.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
     artifacts(sub)
-    sub = command("distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`).")
-    training(sub)
-    sub.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
-    start(sub)
     sub = command("pretrain", _pretrain, "Train the audio tower against the text space; resumes after a stop.")
     training(sub)
     sub.add_argument("--steps", type=int, default=4600, help="of 64 windows, in all; a second call resumes")
+    start(sub)
+    sub = command("distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`).")
+    training(sub)
+    sub.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
     start(sub)
     sub = command("finetune", _finetune, "Fine-tune the task vectors that are not there yet.")
     study(sub)
@@ -204,20 +204,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     workbench = _workbench(options)
     recipe = _recipe(workbench, options.recipe)
     if options.data:
-        from .bench import Bench
         from .build import STUDIES
-        from .experiment import open_experiment
-        from .report import AnswerBook
+        from .tables import measured_results
 
         study = STUDIES[options.preset]
-        experiment = open_experiment(study, options.artifacts, options.data, options.work, precision="float32")
-        book = AnswerBook.measured(
-            Bench(experiment, options.work / "measured"),
-            {"edited": dict(recipe.coefficients)},
-            "evaluate",
-            options.split,
-        )
-        results = book.results("edited", study.tasks)
+        results = measured_results(study, options.artifacts, options.data, options.work, recipe, options.split)
     else:
         results = workbench.figures(recipe, options.split)
     if options.json:
@@ -235,16 +226,16 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(f"{r['task']:13} {r['role']:8} {r['split']:11} {r['kind']:9} {r['n']:4}  {a}  {b}  {p}")
 
 
-def _distil(options: argparse.Namespace) -> None:
-    from .text_distillation import distil_text
-
-    distil_text(options.work, options.data, minutes=options.minutes, start=options.start)
-
-
 def _pretrain(options: argparse.Namespace) -> None:
     from .pretrain import pretrain
 
     print(pretrain(options.work, options.data, steps=options.steps, start=options.start))
+
+
+def _distil(options: argparse.Namespace) -> None:
+    from .text_distillation import distil_text
+
+    distil_text(options.work, options.data, minutes=options.minutes, start=options.start)
 
 
 def _finetune(options: argparse.Namespace) -> None:

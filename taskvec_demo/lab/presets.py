@@ -14,7 +14,7 @@ SIGNIFICANT = 0.05  # McNemar's p above which an edit made no difference
 FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
 SUMS = {
     "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
-    "three": ("learn_three", "Learn three tasks", "Addition of three vectors with one λ."),
+    "three": ("learn_three", "Learn three tasks", "Addition of three vectors, each with its own λ."),
     "five": ("learn_five", "Learn all five tasks", "Addition of all five vectors with one λ."),
 }
 CHOSEN = "λ was chosen on validation."

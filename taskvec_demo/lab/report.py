@@ -19,13 +19,12 @@ from .baselines import RANDOM_SEEDS, joint_name, random_name
 from .bench import Predictions, Predictor, measure
 from .protocol import (
     Choice,
+    addition_grid,
     analogy_grid,
     choose_addition,
     choose_analogy,
     choose_negation,
     negation_grid,
-    own_grid,
-    shared_grid,
 )
 from .study import ANALOGY, SOMETHING, Study
 
@@ -162,7 +161,7 @@ class Addition(Table):
 
     def choices(self, bench: Predictor) -> dict[str, Choice]:
         return {
-            name: choose_addition(bench, vs, own_grid(vs) if name == "two" else shared_grid(vs), f"add {name}")
+            name: choose_addition(bench, vs, addition_grid(name, vs), f"add {name}")
             for name, vs in self.study.sums.items()
         }
 

@@ -42,8 +42,9 @@ class Study:
     """Tasks (one of them the control) and fine-tunings by name.
 
     `analogy`: A, B, C and D, classes of the task "analogy" and, but for D, vectors; `pair`: vectors named as their
-    tasks, each negated and both added; `sums`: what else is added, by name. `speakers`: the prompt of speech by gender,
-    which a vector of the analogy learns to tell its class from. `read_rows` reads a data folder.
+    tasks, each negated and both added; `sums`: what is added, by name (see `protocol.addition_grid`). `speakers`: the
+    prompt of speech by gender, which a vector of the analogy learns to tell its class from. `read_rows` reads a data
+    folder.
     """
 
     name: str

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..artifacts import Artifacts, read_json, sha256_of, write_json
 from ..errors import TaskVecError
+from ..recipe import Recipe
 from ..task_vector import TaskVector
 from .baselines import random_vectors, trained_baselines
 from .bench import Bench, Predictor
@@ -64,6 +65,15 @@ def build_tables(
     for file, entries in derived(bench.study, folder).items():
         write_json(folder / file, entries)
     return contents
+
+
+def measured_results(
+    study: Study, folder: Path, data: Path, work: Path, recipe: Recipe, split: str
+) -> list[dict[str, Any]]:
+    """One `TaskResult` a task, as JSON, under any recipe, measured as the app computes: in float32."""
+    bench = Bench(open_experiment(study, folder, data, work, precision="float32"), work / "measured")
+    book = AnswerBook.measured(bench, {"edited": dict(recipe.coefficients)}, "evaluate", split)
+    return book.results("edited", study.tasks)
 
 
 def derived(study: Study, folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 
 const SETTLE_MS = 250;
 const NATIVE_MS = 100; // gradio hands values over later than the slider's own event: so long the slider itself is right
+const PASS_MS = 120; // gradio learns of a slider's first step at once, of the others when it pauses: each costs 6 ms
 
 const live = JSON.parse(JSON.stringify(props.live)); // a plain copy: props is a proxy
 const sliderPositions = new Map([
@@ -21,6 +22,8 @@ let timer = null;
 let held = null; // the slider under a pressed pointer
 let unsettled = false;
 let lastNative = { slider: null, at: 0 };
+let late = null; // the slider that gradio has not been told the value of yet, and the timer that will
+let passing = false;
 
 function namesOfRows(added) {
   const own = added.split(",");
@@ -124,6 +127,7 @@ function showBadge(estimating, unknown, now) {
 }
 
 function settle() {
+  passOn();
   if (pending) draw(); // a page in the background gets no frames
   if (held || !unsettled) return;
   unsettled = false;
@@ -144,15 +148,41 @@ function settle() {
 
 // ---- what changes the controls --------------------------------------------------------------------------------------
 addEventListener("input", (event) => { // a slider under way: gradio would tell later
-  const id = event.target.type === "range" && event.target.closest("[id^=lambda-]")?.id;
-  if (!sliderPositions.has(id)) return;
+  const slider = event.target;
+  const id = slider.type === "range" && slider.closest("[id^=lambda-]")?.id;
+  if (!sliderPositions.has(id) || passing) return;
   const at = sliderPositions.get(id);
-  lastNative = { slider: event.target, at: performance.now() };
+  const now = performance.now();
+  if (slider !== lastNative.slider) passOn();
+  else if (now - lastNative.at < PASS_MS) holdBack(event);
+  lastNative = { slider, at: now };
   state.values = [...state.values];
-  state.values[at] = Number(event.target.value);
+  state.values[at] = Number(slider.value);
   if (id !== "lambda-analogy") state.values[at - 2] = true; // moving a slider switches its vector on
   changed();
 }, true);
+
+// On this page we tell gradio later, and show in its stead what it would show.
+function holdBack(event) {
+  event.stopPropagation();
+  const slider = event.target;
+  const share = (slider.value - slider.min) / (slider.max - slider.min);
+  slider.style.setProperty("--range_progress", `${100 * share}%`);
+  slider.closest("[id^=lambda-]").querySelector("input[type=number]").value = slider.value;
+  clearTimeout(late?.timer);
+  late = { slider, timer: setTimeout(passOn, PASS_MS) };
+}
+
+function passOn() {
+  if (!late) return;
+  clearTimeout(late.timer);
+  const { slider } = late;
+  late = null;
+  passing = true;
+  slider.dispatchEvent(new Event("input", { bubbles: true }));
+  passing = false;
+}
+addEventListener("change", passOn, true);
 
 function handedOver() { // presets, undo, number boxes, boxes to tick, the address
   const [axis, added, ...values] = window.taskvecValues;
@@ -179,6 +209,7 @@ addEventListener("pointerdown", (event) => {
 }, true);
 for (const end of ["pointerup", "pointercancel"]) {
   addEventListener(end, () => {
+    passOn();
     held = null;
     if (unsettled) restart();
   }, true);

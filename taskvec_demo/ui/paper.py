@@ -32,7 +32,8 @@ REPORTED: dict[str, dict[str, str]] = {
 SUMS = {  # of pairs, which are named; larger sums are counted
     "two": "{pair}, each its own λ",
     "two_shared": "{pair}, one λ",
-    "three": "Three tasks, one λ",
+    "three": "Three tasks, each its own λ",
+    "three_shared": "Three tasks, one λ",
     "five": "All five tasks, one λ",
 }
 NONE = "<span class='tv-muted'>not reported</span>"
