@@ -217,16 +217,17 @@ def test_table_html(presets: Sequence[Preset], tasks: Mapping[str, Task], order:
             cells.append(
                 f"<td><b>{percent(before['accuracy'])} → {percent(after['accuracy'])} %</b><br>"
                 f"<small>{percent(after['low'])}–{percent(after['high'])} %, n = {entry['n']}<br>"
-                f"McNemar p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}</small></td>"
+                f"p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}</small></td>"
             )
         rows.append(
-            f"<tr><th scope='row'>{escape(preset.title)}<br><small>{escape(preset.recipe.formula(order=order))}<br>"
-            f"{escape(preset.explanation)}</small></th>{''.join(cells)}</tr>"
+            f"<tbody><tr><th scope='rowgroup' colspan='{len(tasks)}'>{escape(preset.title)} "
+            f"<small>{escape(preset.recipe.formula(order=order))}<br>{escape(preset.explanation)}</small></th></tr>"
+            f"<tr>{''.join(cells)}</tr></tbody>"
         )
     return (
         "<p>λ was chosen on validation clips; these test clips are of other recording sources. Each cell: pre-trained "
         "→ edited accuracy, the edited model's 95 % Wilson interval, McNemar's exact p. The rule by which additions "
         "are chosen was changed once after a first look at test; docs/decisions.md has both figures.</p>"
-        f"<div class='tv-scroll'><table class='tv-table'><thead><tr><th>Recipe</th>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"<div class='tv-scroll'><table class='tv-table tv-test'><thead><tr>{head}</tr></thead>"
+        f"{''.join(rows)}</table></div>"
     )
