@@ -104,6 +104,13 @@ def full_layout() -> Layout:
     return AudioTower(new_model({}, text, 512)).weights().layout
 
 
+def whole_checkpoint() -> dict[str, torch.Tensor]:
+    """All parameters of a random CLAP of LAION's size, text tower and all: 153 M."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return {name: parameter.detach() for name, parameter in new_model({}, {}, 512).named_parameters()}
+
+
 def random_edits(start: Weights | Layout, n_vectors: int) -> tuple[Weights, dict[str, TaskVector]]:
     """(weights, vectors of them) of random numbers; the weights themselves where `start` gives them.
 

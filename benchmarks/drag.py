@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ from .processes import APP, async_chromium, serving
 TITLE = "Slider to paint"
 METHOD = (
     "The real app in headless Chromium at 60 frames a second. *Pointer*: the mouse is pressed on a slider and moved "
-    "back and forth, a step a frame. *Script*: the page itself sends `input` events in every frame, without waiting, "
-    "the hardest case. Each `input` event is followed to the frame after the one in which the bars changed, up to one "
-    "frame more than what an eye sees. Updates count the different values shown a second. The peer redraws as many "
-    "bars by `gr.Plot` from the server. 120 ms are added to every request by the browser's own emulation."
+    "back and forth, 60 steps a second by the clock, whether the page keeps up or not. *Script*: the page itself sends "
+    "`input` events in every frame, without waiting, the hardest case. Each `input` event is followed to the frame "
+    "after the one in which the bars changed, up to one frame more than what an eye sees. Updates count the different "
+    "values shown a second. The peer redraws as many bars by `gr.Plot` from the server. 120 ms are added to every "
+    "request by the browser's own emulation."
 )
 LIMIT_MS, P95_LIMIT_MS, RATE_LIMIT, LATENCY_LIMIT = 40, 50, 55, 1.1
 LATENCY_MS = 120
+HZ = 60  # steps of the pointer a second
 LOW, HIGH, PERIOD = 0.05, 0.95, 90  # of the slider's range; frames there and back
 PLOT_PEER = str(Path(__file__).with_name("plot_peer.py"))
 VIEW = {"width": 1280, "height": 900}
@@ -145,8 +148,7 @@ async def _drag(browser: Any, place: Place, how: str, latency: int, n: int) -> D
             await protocol.send("Network.emulateNetworkConditions", slow)
         await page.evaluate(RECORD, [place.slider, place.chart, place.shown])
         if how == "script":
-            shares = LOW + (HIGH - LOW) * (1 - np.abs(1 - 2 * (np.arange(1, n + 1) % PERIOD) / PERIOD))
-            await page.evaluate(SCRIPT, [place.slider, [f"{share:.2f}" for share in shares]])
+            await page.evaluate(SCRIPT, [place.slider, [f"{share:.2f}" for share in _shares(n)]])
         else:
             await _move(page, place, n)
         last_is_sliders = await _catches_up(page, place)
@@ -154,18 +156,27 @@ async def _drag(browser: Any, place: Place, how: str, latency: int, n: int) -> D
     return _judge(seen["inputs"], seen["updates"], last_is_sliders)
 
 
+def _shares(n: int) -> np.ndarray:
+    """Of the slider's range, where it is at each of `n` steps back and forth."""
+    return LOW + (HIGH - LOW) * (1 - np.abs(1 - 2 * (np.arange(1, n + 1) % PERIOD) / PERIOD))
+
+
 async def _move(page: Any, place: Place, n: int) -> None:
-    """Press, move back and forth for `n` steps, release. The next step is sent when a frame has taken the last one."""
+    """Press, move back and forth for `n` steps, release. No step waits for the page to have taken the last one: a mouse
+    does not either, and waiting would let the page set the pace."""
     slider = page.locator(place.slider)
     await slider.scroll_into_view_if_needed()
     area = await slider.bounding_box()
     y = area["y"] + area["height"] / 2
     await page.mouse.move(area["x"] + area["width"] * LOW, y)
     await page.mouse.down()
-    for leg in range(round(n / PERIOD * 2)):
-        end = LOW if leg % 2 else HIGH
-        # The browser's own driver makes the steps: from here each would take as long as two frames
-        await page.mouse.move(area["x"] + area["width"] * end, y, steps=PERIOD // 2)
+    protocol, sent = await page.context.new_cdp_session(page), []
+    begun = time.perf_counter()
+    for i, share in enumerate(_shares(n), start=1):
+        await asyncio.sleep(max(0.0, begun + i / HZ - time.perf_counter()))
+        at = {"type": "mouseMoved", "x": area["x"] + area["width"] * share, "y": y, "button": "left", "buttons": 1}
+        sent.append(asyncio.create_task(protocol.send("Input.dispatchMouseEvent", at)))
+    await asyncio.gather(*sent)
     await page.mouse.up()
 
 

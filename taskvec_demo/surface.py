@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from .errors import BadArtifactError
 from .recipe import MEASURED_HIGH, MEASURED_LOW
 from .weights import read_safetensors, write_safetensors
 
-SURFACE_FORMAT = "2"
-MAIN_DEGREES = (6, 5, 4)  # largest total degree of a term that joins one, two, three main vectors
-OTHER_DEGREES = (4, 3, 3)  # the same for a term that joins any other vector
+SURFACE_FORMAT = "3"
+MAIN_DEGREES = (7, 6, 5)  # largest total degree of a term that joins one, two, three main vectors
+OTHER_DEGREES = (5, 4, 4)  # the same for a term that joins any other vector
 GROWTH = 6.0  # of the ridge penalty with each degree of a term: logits are smooth in λ
 RIDGES = tuple(10 ** (k / 2) for k in range(-16, -5))  # a point; which one, leaving points out decides
 
@@ -35,8 +36,8 @@ def sparse_exponents(
     """Exponents (terms, n_vectors) for many vectors of which few are moved at a time.
 
     A term joins at most `len(main_degrees)` vectors; its total degree is bounded by how many it joins, and by whether
-    all of them are `main` (columns). Total degree 4 over eight vectors has 495 terms, most of them interactions of
-    three and four vectors: small, and poorly determined by measurements with few vectors active.
+    all of them are `main` (columns). Total degree 5 over eight vectors has 1,287 terms, most of them interactions of
+    three vectors and more: small, and poorly determined by measurements with few vectors active.
     """
     rows = [np.zeros(n_vectors, int)]
     for order, degrees in enumerate(zip(main_degrees, other_degrees, strict=True), start=1):
@@ -75,6 +76,12 @@ def _leave_one_out(basis: np.ndarray, degrees: np.ndarray, ridge: float, values:
     return values - (values - basis @ (solution @ values)) / (1 - leverage)[:, None]
 
 
+def _quantized(solution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (terms, values) -> the same as int8 and the step of each term (terms, 1) float32."""
+    steps = (np.abs(solution).max(1, keepdims=True) / 127).astype(np.float32)
+    return np.round(solution / np.where(steps > 0, steps, 1)).astype(np.int8), steps
+
+
 def _recalls(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Correctness (p, n) and labels (n,) -> recall (p, classes that occur)."""
     return np.stack([correct[:, labels == c].mean(1) for c in np.unique(labels)], axis=1)
@@ -84,9 +91,10 @@ def _recalls(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
 class LogitSurface:
     """Per-clip logits of one task and split over the coefficients of `vectors`.
 
-    powers (terms, n_vectors) Chebyshev exponents; coefficients (terms, n, n_classes) float32; labels (n,) class
-    indices; points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the
-    accuracy over `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
+    powers (terms, n_vectors) Chebyshev exponents; coefficients (terms, n, n_classes) int8 in units of steps (terms,)
+    float32: rounding moves a logit by some hundredths, a small part of what the fit errs by; labels (n,) class indices;
+    points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the accuracy over
+    `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
     """
 
     task: str
@@ -94,6 +102,7 @@ class LogitSurface:
     vectors: tuple[str, ...]
     powers: np.ndarray
     coefficients: np.ndarray
+    steps: np.ndarray
     labels: np.ndarray
     points: np.ndarray
     predictions: np.ndarray
@@ -134,15 +143,16 @@ class LogitSurface:
             return float((estimated != measured[~held_out]).mean())
 
         ridge = min(RIDGES, key=changed)
-        trial = basis[held_out] @ (_ridge_matrix(basis[~held_out], degrees, ridge) @ flat[~held_out])
-        estimated = predictions(trial) == labels
-        solution = _ridge_matrix(basis, degrees, ridge) @ flat
+        trial, steps = _quantized(_ridge_matrix(basis[~held_out], degrees, ridge) @ flat[~held_out])
+        estimated = predictions(basis[held_out] @ (steps * trial)) == labels
+        coefficients, steps = _quantized(_ridge_matrix(basis, degrees, ridge) @ flat)
         return cls(
             task,
             split,
             tuple(vectors),
             np.asarray(powers, np.uint8),
-            solution.reshape(len(powers), *logits.shape[1:]).astype(np.float16).astype(np.float32),
+            coefficients.reshape(len(powers), *logits.shape[1:]),
+            steps[:, 0],
             labels,
             np.round(np.asarray(points, np.float64), 4),
             measured.astype(np.uint8),
@@ -167,9 +177,12 @@ class LogitSurface:
     def curve(self, points: np.ndarray) -> np.ndarray:
         """Estimated logits (p, n, n_classes) at points (p, n_vectors)."""
         basis = chebyshev(points, self.powers).astype(np.float32)
-        return (basis @ self.coefficients.reshape(len(self.coefficients), -1)).reshape(
-            len(points), *self.coefficients.shape[1:]
-        )
+        return (basis @ self._matrix).reshape(len(points), *self.coefficients.shape[1:])
+
+    @cached_property
+    def _matrix(self) -> np.ndarray:
+        """Coefficients (terms, n * n_classes) as they are multiplied with."""
+        return self.steps[:, None] * self.coefficients.reshape(len(self.steps), -1)
 
     def measured(self, coefficients: Mapping[str, float]) -> np.ndarray | None:
         """Predictions (n,) measured at exactly this recipe, or none."""
@@ -181,7 +194,8 @@ class LogitSurface:
     def save(self, path: Path) -> None:
         tensors = {
             "powers": torch.from_numpy(self.powers),
-            "coefficients": torch.from_numpy(self.coefficients.astype(np.float16)),
+            "coefficients": torch.from_numpy(self.coefficients),
+            "steps": torch.from_numpy(self.steps),
             "labels": torch.from_numpy(self.labels.astype(np.uint8)),
             "points": torch.from_numpy(self.points.astype(np.float64)),
             "predictions": torch.from_numpy(self.predictions),
@@ -208,7 +222,8 @@ class LogitSurface:
             metadata["split"],
             tuple(metadata["vectors"].split(",")),
             tensors["powers"].numpy(),
-            tensors["coefficients"].float().numpy(),
+            tensors["coefficients"].numpy(),
+            tensors["steps"].numpy(),
             tensors["labels"].numpy().astype(np.int64),
             tensors["points"].double().numpy(),
             tensors["predictions"].numpy(),

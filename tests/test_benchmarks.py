@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import crowd, machine, rebuild, report
 from benchmarks.__main__ import MARKDOWN, NAMES, main
-from benchmarks.context import Context, full_layout, new_recipe, random_edits
+from benchmarks.context import Context, full_layout, new_recipe, random_edits, whole_checkpoint
 from benchmarks.drag import _judge
 from benchmarks.measurement import Peer, Target, in_turn, measured
 from benchmarks.peers import Shell, difference, edit, edit_from_checkpoints, edit_from_disk
@@ -128,6 +128,7 @@ def test_no_two_recipes_are_alike():
 
 def test_the_full_size_layout_is_that_of_the_published_checkpoints():
     assert round(full_layout().size / 1e6, 1) == 28.2  # audio tower 27.5 M, projection 0.7 M
+    assert round(sum(t.numel() for t in whole_checkpoint().values()) / 1e6) == 153  # `ClapModel` with its defaults
 
 
 # ---- drags and visitors ---------------------------------------------------------------------------------------------
@@ -156,6 +157,9 @@ def test_a_visitors_controls_mean_the_recipe(workbench):
 # ---- the command ----------------------------------------------------------------------------------------------------
 def test_a_quick_run_writes_its_figures(tmp_path, capsys, monkeypatch, workbench):
     monkeypatch.setattr(rebuild, "full_layout", lambda: LAYOUT)  # the same in form, at once
+    monkeypatch.setattr(
+        rebuild, "whole_checkpoint", lambda: {"a.weight": torch.ones(3, 5), "text.weight": torch.ones(9)}
+    )
     monkeypatch.setattr(Context, "tiny", workbench)
     monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
     path = tmp_path / "last.json"

@@ -21,7 +21,7 @@ from taskvec_demo.lab.datasets import ClipRow, MelStore
 from taskvec_demo.lab.experiment import Experiment, stored_vectors, task_heads
 from taskvec_demo.lab.protocol import Candidate, Choice, choose, choose_addition, choose_analogy, choose_negation
 from taskvec_demo.lab.report import TABLES, AnswerBook
-from taskvec_demo.lab.study import SOMETHING, FineTuning
+from taskvec_demo.lab.study import SOMETHING, FineTuning, Sum
 from taskvec_demo.lab.tiny_study import ANALOGY_CLASSES, FINE_TUNINGS, PAIR, TASKS, TINY
 from taskvec_demo.statistics import mcnemar, wilson
 
@@ -114,9 +114,8 @@ def test_to_call_everything_d_is_no_solution_of_the_analogy() -> None:
 def test_grids_are_those_of_the_protocol() -> None:
     assert protocol.negation_grid("v")[0] == {"v": -0.05}
     assert [e["v"] for e in protocol.shared_grid(["v", "w"])] == pytest.approx(np.arange(1, 21) / 20)
-    assert protocol.addition_grid("three", ["u", "v", "w"]) == protocol.own_grid(["u", "v", "w"])
-    assert protocol.addition_grid("three_shared", ["u", "v", "w"]) == protocol.shared_grid(["u", "v", "w"])
-    assert protocol.addition_grid("four", [*"uvwx"]) == protocol.shared_grid([*"uvwx"])  # 256 recipes of their own
+    assert protocol.addition_grid(Sum(("u", "v", "w"))) == protocol.own_grid(["u", "v", "w"])
+    assert protocol.addition_grid(Sum(("u", "v", "w"), one_lambda=True)) == protocol.shared_grid(["u", "v", "w"])
     assert all(e[A] == -e[B] == -e[C] for e in protocol.analogy_grid(A, B, C))
 
 
@@ -176,7 +175,7 @@ def test_the_set_of_the_seed_is_the_control_with_d_as_something(store: MelStore)
 
 
 def test_nothing_is_measured_twice_and_no_stale_answer_is_taken(
-    tmp_path: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, experiment: Experiment, artifacts_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = []
     run = Bench._measure
@@ -194,6 +193,9 @@ def test_nothing_is_measured_twice_and_no_stale_answer_is_taken(
     store = MelStore([r for r in experiment.store.rows if r.dataset != "fsdd"], experiment.store.mel)
     assert not len(Bench(replace(experiment, store=store), tmp_path).predictions("test", {})["digits"])
     assert len(measured) == 4
+    fast = Checkpoint.from_folder(artifacts_folder / "model", "tiny-clap", "bfloat16")
+    Bench(replace(experiment, checkpoint=fast), tmp_path).predictions("test", {})
+    assert len(measured) == 5  # what the app computes in float32 is not what a sweep computes
     assert not list(tmp_path.glob(".*"))
 
 

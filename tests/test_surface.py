@@ -68,13 +68,13 @@ def test_the_terms_are_those_of_bounded_total_degree(n, degree, terms):
 
 def test_sparse_terms_bound_the_degree_by_how_many_vectors_they_join():
     powers = sparse_exponents(8, main=range(5))
-    assert len({tuple(e) for e in powers}) == len(powers) == 283  # total degree 4 would have 495
+    assert len({tuple(e) for e in powers}) == len(powers) == 593  # total degree 5 would have 1,287
     assert (powers[0] == 0).all()
     alone = {(int(np.flatnonzero(e)[0]), int(e.max())) for e in powers if np.count_nonzero(e) == 1}
-    assert alone == {(k, d) for k in range(8) for d in range(1, 7 if k < 5 else 5)}
+    assert alone == {(k, d) for k in range(8) for d in range(1, 8 if k < 5 else 6)}
     joined = np.count_nonzero(powers, axis=1)
     only_main = (powers[:, 5:] == 0).all(1)
-    for order, main, limit in ((2, True, 5), (2, False, 3), (3, True, 4), (3, False, 3)):
+    for order, main, limit in ((2, True, 6), (2, False, 4), (3, True, 5), (3, False, 4)):
         assert powers[(joined == order) & (only_main == main)].sum(1).max() == limit
     assert joined.max() == 3
     everything = sparse_exponents(3, range(3), (4, 4, 4), (0, 0, 0))
@@ -92,7 +92,7 @@ def test_the_basis_is_the_product_of_chebyshev_polynomials():
 def test_an_exact_polynomial_is_recovered_where_it_was_not_measured():
     surface, points = fitted(), unseen()
     logits, _ = cubic(points)
-    assert misfit(surface, points) < 0.05  # of logits up to 30: float16 storage and the ridge
+    assert misfit(surface, points) < 0.3  # of logits up to 30: coefficients in steps of a 127th, and the ridge
     agree = surface.curve(points).argmax(-1) == logits.argmax(-1)
     assert agree.mean() > 0.99
     assert surface.error < 0.01
@@ -116,10 +116,12 @@ def test_the_error_is_that_of_a_trial_fit_whose_ridge_never_saw_the_held_out_poi
     penalty = np.diag([(GROWTH ** (i + j) if i + j else 0) ** 0.5 for i, j in powers])
 
     def correct(used, ridge, at):
-        """Ridge regression as least squares with extra rows."""
+        """Ridge regression as least squares with extra rows, each term's coefficients rounded to 127ths."""
         extended = np.concatenate([basis[used], np.sqrt(ridge * len(used)) * penalty])
         padded = np.concatenate([target[used], np.zeros((len(powers), target.shape[1]))])
         solution = np.linalg.lstsq(extended, padded, rcond=None)[0]
+        steps = np.abs(solution).max(1, keepdims=True) / 127
+        solution = np.round(solution / steps) * steps
         return (basis[at] @ solution).reshape(-1, N, N_CLASSES).argmax(-1) == labels
 
     kept, out = np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -162,7 +164,7 @@ def test_the_penalty_keeps_noise_out_of_high_degrees():
     surface = LogitSurface.fit("pets", "validation", VECTORS, points, noisy, labels, every_fifth(points), powers)
     assert surface.error < 0.06
     high = powers.sum(1) > 6
-    assert np.abs(surface.coefficients[high]).max() < 0.1 * np.abs(surface.coefficients[~high]).max()
+    assert surface.steps[high].max() < 0.1 * surface.steps[~high].max()
 
 
 def test_a_constant_a_clip_changes_no_answer():
@@ -172,7 +174,7 @@ def test_a_constant_a_clip_changes_no_answer():
     surface = LogitSurface.fit(
         "pets", "validation", VECTORS, points, lifted, labels, every_fifth(points), exponents(2, 3)
     )
-    assert np.allclose(surface.coefficients, fitted().coefficients, atol=2e-2)
+    assert np.allclose(surface.curve(unseen()), fitted().curve(unseen()), atol=0.2)
 
 
 # ---- what was measured ----------------------------------------------------------------------------------------------
@@ -216,8 +218,8 @@ def test_a_saved_surface_gives_the_same_answers(tmp_path):
     surface = fitted()
     surface.save(tmp_path / "pets.safetensors")
     loaded = LogitSurface.load(tmp_path / "pets.safetensors")
-    assert np.array_equal(loaded.curve(unseen()), surface.curve(unseen()))  # bit for bit: it is float16 already
-    for field in ("labels", "points", "predictions", "coefficients", "powers"):
+    assert np.array_equal(loaded.curve(unseen()), surface.curve(unseen()))  # bit for bit: it is rounded already
+    for field in ("labels", "points", "predictions", "coefficients", "steps", "powers"):
         assert np.array_equal(getattr(loaded, field), getattr(surface, field))
     for field in ("task", "split", "vectors", "error", "class_error", "n_held_out"):
         assert getattr(loaded, field) == getattr(surface, field)
@@ -225,14 +227,15 @@ def test_a_saved_surface_gives_the_same_answers(tmp_path):
 
 
 def test_a_surface_over_eight_vectors_is_small_and_fast(tmp_path):
-    powers, n_points, n, n_classes = sparse_exponents(8, range(5)), 791, 160, 16
+    powers, n_points, n, n_classes = sparse_exponents(8, range(5)), 1081, 160, 16
     rng = np.random.default_rng(0)
     surface = LogitSurface(
         "pets",
         "validation",
         tuple("abcdefgh"),
         powers.astype(np.uint8),
-        rng.normal(size=(len(powers), n, n_classes)).astype(np.float32),
+        rng.integers(-127, 128, (len(powers), n, n_classes)).astype(np.int8),
+        rng.uniform(0, 1, len(powers)).astype(np.float32),
         rng.integers(0, n_classes, n),
         rng.uniform(-1, 1, (n_points, 8)),
         rng.integers(0, n_classes, (n_points, n)).astype(np.uint8),
@@ -250,14 +253,14 @@ def test_a_surface_over_eight_vectors_is_small_and_fast(tmp_path):
     assert min(seconds) < 0.005
 
 
-@pytest.mark.parametrize("version", ["3", "", None])
+@pytest.mark.parametrize("version", ["2", "", None])
 def test_another_format_is_refused(tmp_path, version):
     path = tmp_path / "pets.safetensors"
     fitted().save(path)
     tensors, metadata = read_safetensors(path)
     metadata = {k: v for k, v in metadata.items() if k != "format"} | ({"format": version} if version else {})
     write_safetensors(path, tensors, metadata)
-    with pytest.raises(BadArtifactError, match=r"pets\.safetensors.*surface format.*reads '2'\.$"):
+    with pytest.raises(BadArtifactError, match=r"pets\.safetensors.*surface format.*reads '3'\.$"):
         LogitSurface.load(path)
 
 

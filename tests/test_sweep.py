@@ -73,7 +73,7 @@ def open_sweep(workbench, checkpoint: Checkpoint, data: Path, work: Path, vector
 
 def test_the_points_hold_what_recipes_are_chosen_from() -> None:
     points, held_out = sweep.sweep_points(MAIN, EXTRA)
-    assert points.shape == (631, 8)
+    assert points.shape == (1081, 8)
     assert np.abs(points).max() <= 1
     assert len(np.unique(points, axis=0)) == len(points)
     measured = {tuple(p) for p in points.tolist()}
@@ -93,7 +93,7 @@ def test_the_points_hold_what_recipes_are_chosen_from() -> None:
 
 def test_held_out_points_are_drawn_like_the_free_ones_that_are_fitted() -> None:
     points, held_out = sweep.sweep_points(MAIN, EXTRA)
-    assert held_out.sum() == 76
+    assert held_out.sum() == 166
     free = np.arange(len(points)) >= np.flatnonzero(held_out)[0]
     active = np.count_nonzero(points, axis=1)
     for n in (2, 3, 4, 8):
@@ -223,6 +223,6 @@ def test_two_processes_killed_and_resumed_give_the_surfaces_of_one(
     assert set(shared) == set(alone) == set(TASKS)
     for task in TASKS:
         assert np.array_equal(shared[task].predictions, alone[task].predictions)
-        assert np.allclose(shared[task].coefficients, alone[task].coefficients, atol=1e-3)
+        assert np.allclose(shared[task].curve(few_points()[0]), alone[task].curve(few_points()[0]), atol=0.1)
         assert shared[task].measured(dict(zip(NAMES, few_points()[0][7], strict=True))) is not None
     assert len({tuple(map(tuple, s.predictions)) for s in alone.values()}) == len(TASKS)  # no task got another's logits

@@ -18,14 +18,15 @@ from taskvec_demo.errors import BadArtifactError, TaskVecError
 from taskvec_demo.lab import text_distillation as td
 from taskvec_demo.lab.teacher import (
     Corpus,
-    TextSpace,
     cached_embeddings,
     concrete_nouns,
     is_held_out,
+    meanings,
     speaker_phrases,
     unit,
     wordnet_phrases,
 )
+from taskvec_demo.lab.text_space import TextSpace
 from taskvec_demo.lab.tokenizer import MAX_TOKENS, encode, train_tokenizer
 
 DIM = 32
@@ -207,12 +208,16 @@ def test_corpus_marks_every_copy_of_a_held_out_text():
 def fake_wordnet(folder):
     folder.mkdir()
     for part in ("verb", "adj", "adv"):
-        (folder / f"data.{part}").write_text("  1 the licence\n")
+        for kind in ("data", "index"):
+            (folder / f"{kind}.{part}").write_text("  1 the licence\n")
     lines = [
         f"{i:08d} 05 n 02 {text.replace(' ', '_')} 0 {text.split()[1].title()}(p) 0 000 | a {text}; it {i}  \n"
         for i, text in enumerate(TEXTS)
     ]
     (folder / "data.noun").write_text("  1 the licence\n" + "".join(lines))
+    senses = [f"{text.replace(' ', '_')} n 1 0 1 0 {i:08d}  \n" for i, text in enumerate(TEXTS)]
+    things = [f"{t} n 2 1 @ 2 1 {k:08d} {k + len(THINGS):08d}  \n" for k, t in enumerate(THINGS)]
+    (folder / "index.noun").write_text("  1 the licence\n" + "".join(senses + things))
 
 
 def test_wordnet_is_parsed(tmp_path):
@@ -223,6 +228,18 @@ def test_wordnet_is_parsed(tmp_path):
     assert "a red dog" in glosses  # the first clause only
     assert len(glosses) == len(TEXTS)
     assert set(concrete_nouns(len(THINGS), tmp_path / "wordnet")) == set(THINGS)
+    found = meanings(tmp_path / "wordnet")
+    assert found["red dog"] == "red dog, dog: a red dog"
+    assert found["cat"] == "red cat, cat: a red cat"  # the first of its two senses
+
+
+def test_a_word_lies_between_itself_and_its_meaning(tmp_path):
+    teacher, told = HashTeacher(), {"whirlybird": "helicopter: an aircraft"}
+    lemmas = ["dog", "whirlybird"]
+    rows = Corpus((lemmas, ["a dog"]), frozenset(), told).embed(teacher, tmp_path).astype(np.float32)
+    word, meaning = teacher.embed(["whirlybird", told["whirlybird"]])
+    np.testing.assert_allclose(rows[1], unit(word + meaning), atol=2e-3)
+    np.testing.assert_allclose(rows[[0, 2]], teacher.embed(["dog", "a dog"]), atol=2e-3)
 
 
 def test_the_whole_run_writes_what_a_clap_model_loads(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..tasks import Task
 from .datasets import ClipRow, read_rows
-from .study import ANALOGY, FineTuning, Study
+from .study import ANALOGY, FineTuning, Study, Sum
 
 SOUND = ("This is a sound of {}.",)  # LAION's prompt and the seed's
 SONG = ("This audio is a {} song.",)  # LAION's for GTZAN
@@ -107,7 +107,7 @@ BALLANTI = Study(
     analogy=(A, B, C, D),
     speakers=SPEAKERS,
     pair=PAIR,
-    sums={"two": PAIR, "two_shared": PAIR},
+    sums={"two": Sum(PAIR), "two_shared": Sum(PAIR, one_lambda=True)},
     default_labels=DEFAULT_LABELS,
     templates=SOUND,
     sources=tuple(SETS.values()),

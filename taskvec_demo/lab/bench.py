@@ -43,7 +43,7 @@ class Bench:
     """A `Predictor` that runs the edited model.
 
     With a `folder`, each measurement is one file, written whole or not at all and named by the content it depends on:
-    pre-trained weights, vectors, λ, heads, features, clips. So nothing is measured twice and no stale answer is taken.
+    pre-trained weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice and no stale answer is taken.
     """
 
     def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
@@ -99,6 +99,7 @@ class Bench:
             self.checkpoint.pretrained.sha256,
             [(self.vectors[name].sha256, value) for name, value in recipe.coefficients.items()],
             {t: hashlib.sha256(self.heads[t].matrix.numpy().tobytes()).hexdigest() for t in self.study.all_tasks},
+            self.checkpoint.precision,
             repr(self.checkpoint.features),
             clips,
         ]

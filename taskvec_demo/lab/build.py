@@ -32,7 +32,7 @@ from .training_run import AT_ONCE, processes
 
 STUDIES = {study.name: study for study in (TINY, BALLANTI)}
 COMMANDS = {
-    "tiny": ("distil-text", "pretrain", "finetune", "sweep", "tables", "build"),
+    "tiny": ("pretrain", "align-text", "distil-text", "finetune", "sweep", "tables", "build"),
     "ballanti": ("build --preset ballanti",),
 }
 

@@ -118,7 +118,7 @@ WORDINGS: dict[str, list[str]] = {
     "a donkey": ["a donkey", "a donkey braying", "braying"],
     "a frog": ["a frog", "a frog croaking", "croaking", "frogs in a pond"],
     "a lion": ["a lion", "a lion roaring", "roar of a lion", "a roaring big cat"],
-    "a monkey": ["a monkey", "a monkey screeching", "monkeys", "an ape calling"],
+    "a monkey": ["a monkey", "a monkey screeching", "monkeys", "monkeys calling"],
     "a sheep": ["a sheep", "a sheep bleating", "bleating", "a lamb"],
     "an air conditioner": [
         "an air conditioner",
@@ -177,10 +177,17 @@ DIGITS = dict(enumerate(["zero", "one", "two", "three", "four", "five", "six", "
 WORDINGS |= {
     f"the word {w}": [f"the word {w}", f"someone saying {w}", f"the spoken digit {w}"] for w in DIGITS.values()
 }
-# Synonyms, narrower and wider words and contexts, so that wordings of a visitor's own land near; no phrase of
-# `rewordings.py`, which measures that, is among them.
-MORE_WORDINGS: dict[str, list[str]] = json.loads(Path(__file__).with_name("wordings.json").read_text(encoding="utf-8"))
-WORDINGS = {name: [*wordings, *MORE_WORDINGS[name]] for name, wordings in WORDINGS.items()}
+
+
+def _phrases(file: str) -> dict[str, list[str]]:
+    return json.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))
+
+
+# Synonyms, narrower and wider words and contexts, so that wordings of a visitor's own land near; none of them contains
+# a phrase of `rewordings.py`, which measures that, and their writers had not seen those.
+WORDINGS = {name: [*wordings, *_phrases("wordings.json")[name]] for name, wordings in WORDINGS.items()}
+# The same for the 521 classes of AudioSet, by their published names.
+AUDIOSET = _phrases("audioset_wordings.json")
 
 COARSE_URBAN = {
     "air_conditioner": "machine noise",
@@ -256,4 +263,4 @@ def pretraining_caption(dataset: str, label: str, file: str, group: str, gender:
 def all_captions() -> list[str]:
     """Every phrase that pretraining or a task uses, without templates."""
     names = [*ESC10.values(), *URBAN.values(), *INSTRUMENTS.values(), *EMOTION.values(), *EMOTIONS.values()]
-    return sorted({*names, *(w for wordings in WORDINGS.values() for w in wordings)})
+    return sorted({*names, *(w for by_name in (WORDINGS, AUDIOSET) for wordings in by_name.values() for w in wordings)})

@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     training(sub)
     sub.add_argument("--steps", type=int, default=4600, help="of 64 windows, in all; a second call resumes")
     start(sub)
+    sub = command("align-text", _align, "Fit the map from the text teacher to the trained audio tower.")
+    training(sub)
+    start(sub)
     sub = command("distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`).")
     training(sub)
     sub.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
@@ -230,6 +233,12 @@ def _pretrain(options: argparse.Namespace) -> None:
     from .pretrain import pretrain
 
     print(pretrain(options.work, options.data, steps=options.steps, start=options.start))
+
+
+def _align(options: argparse.Namespace) -> None:
+    from .alignment import align
+
+    print(align(options.work, options.data, options.start))
 
 
 def _distil(options: argparse.Namespace) -> None:

@@ -27,7 +27,8 @@ from . import tiny
 from .augment import augment, mixup
 from .captions import ESC10, INSTRUMENTS, TEMPLATES, URBAN, WORDINGS, pretraining_caption
 from .datasets import ClipRow, MelStore
-from .teacher import Teacher, text_space
+from .teacher import Teacher
+from .text_space import text_space
 
 BATCH, PEAK_RATE, WEIGHT_DECAY, EMA_DECAY, WARM_UP = 64, 1e-3, 0.05, 0.998, 0.04
 RESTART_RATE = 6e-4  # peak of a run that starts from an earlier checkpoint

@@ -11,12 +11,11 @@ import numpy as np
 
 from ..evaluation import normalized_accuracy
 from .bench import Coefficients, Predictions, Predictor, measure
-from .study import ANALOGY
+from .study import ANALOGY, Sum
 
 CONTROL_KEPT = 0.95  # an edit holds the control where it keeps this share of pre-trained accuracy
 STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # of |λ|; λ = 0 is no edit
 OWN_STEPS = (0.4, 0.6, 0.8, 1.0)  # of each λ where several are chosen at once: 16 pairs, 64 triples
-OWN_VECTORS = 3  # summed vectors up to which each has a λ of its own
 RULE = (
     "λ is the best of a grid on the validation clips. To forget, only λ count at which the control keeps 95 % of its "
     "pre-trained accuracy; where none keeps it, the λ that keeps most is taken. “holds”: whether it is kept."
@@ -95,10 +94,8 @@ def own_grid(vectors: Sequence[str]) -> list[dict[str, float]]:
     return [dict(zip(vectors, values, strict=True)) for values in itertools.product(OWN_STEPS, repeat=len(vectors))]
 
 
-def addition_grid(name: str, vectors: Sequence[str]) -> list[dict[str, float]]:
-    """Of a sum of `Study.sums`: a λ for each of two or three vectors, unless its name says that they share one."""
-    shared = name.endswith("_shared") or len(vectors) > OWN_VECTORS
-    return shared_grid(vectors) if shared else own_grid(vectors)
+def addition_grid(added: Sum) -> list[dict[str, float]]:
+    return shared_grid(added.vectors) if added.one_lambda else own_grid(added.vectors)
 
 
 def analogy_grid(a: str, b: str, c: str) -> list[dict[str, float]]:

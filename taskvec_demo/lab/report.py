@@ -161,8 +161,8 @@ class Addition(Table):
 
     def choices(self, bench: Predictor) -> dict[str, Choice]:
         return {
-            name: choose_addition(bench, vs, addition_grid(name, vs), f"add {name}")
-            for name, vs in self.study.sums.items()
+            name: choose_addition(bench, added.vectors, addition_grid(added), f"add {name}")
+            for name, added in self.study.sums.items()
         }
 
     def edits(self, choices: Choices) -> Edits:
@@ -189,8 +189,8 @@ class Addition(Table):
         return {
             "finetuned": [book.entry(v, v) for v in self.study.main],
             "rows": [
-                {"name": n, "holds_on_validation": choices[n].holds, **figures(n, vs)}
-                for n, vs in self.study.sums.items()
+                {"name": n, "holds_on_validation": choices[n].holds, **figures(n, added.vectors)}
+                for n, added in self.study.sums.items()
             ],
             "joint": {**_trained(vectors, self._joint), **figures(self._joint, self.study.pair)},
         }

@@ -38,11 +38,19 @@ class FineTuning:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """Vectors, each named as its task, that are added: with a λ each, or one for all of them."""
+
+    vectors: tuple[str, ...]
+    one_lambda: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """Tasks (one of them the control) and fine-tunings by name.
 
     `analogy`: A, B, C and D, classes of the task "analogy" and, but for D, vectors; `pair`: vectors named as their
-    tasks, each negated and both added; `sums`: what is added, by name (see `protocol.addition_grid`). `speakers`: the
+    tasks, each negated and both added; `sums`: what is added, by name. `speakers`: the
     prompt of speech by gender, which a vector of the analogy learns to tell its class from. `read_rows` reads a data
     folder.
     """
@@ -53,7 +61,7 @@ class Study:
     analogy: tuple[str, str, str, str]
     speakers: Mapping[str, str]
     pair: tuple[str, str]
-    sums: Mapping[str, tuple[str, ...]]
+    sums: Mapping[str, Sum]
     default_labels: tuple[str, ...]
     templates: tuple[str, ...]
     sources: tuple[tuple[str, str, str], ...]  # name, author, licence

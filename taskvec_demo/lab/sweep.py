@@ -15,6 +15,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,14 +40,15 @@ HELD_OUT_SHARE = 5  # every fifth free point measures the surface's error
 MAX_CLIPS = 128  # a task: bounds the time of a point to about two seconds on two cores
 PAIR_STEPS = (0.3, 0.6, 1.0)  # λ of two main vectors together
 EVERY = 0  # stands for all vectors
-FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1))  # (vectors active, points for each such set)
+# (vectors active, points for each such set); a block later in the list draws from a sequence of its own
+FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1), (2, 4), (3, 2), (4, 2), (5, 1), (EVERY, 30))
 
 
 def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Recipes to measure, (p, len(main) + len(extra)), and which of them are held out of the trial fit.
 
-    Five main vectors and the analogy's three make 631 points: 251 on lines and grids, where recipes are chosen (every
-    vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 380 free
+    Five main vectors and the analogy's three make 1,081 points: 251 on lines and grids, where recipes are chosen (every
+    vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 830 free
     ones with two to five and all vectors active, as people move few sliders at a time. λ of free points are Sobol
     draws from the measured box.
     """
@@ -60,9 +62,11 @@ def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray,
     if len(extra) == 3:  # A, B, C of the analogy
         grid += [{n_main: -j / 10, n_main + 1: j / 10, n_main + 2: j / 10} for j in range(1, 11)]
     free: list[dict[int, float]] = []
-    for block, (active, each) in enumerate((active or k, each) for active, each in FREE_DRAWS if active < k):
+    drawn: Counter[int] = Counter()  # blocks so far with as many active vectors
+    for active, each in ((active or k, each) for active, each in FREE_DRAWS if active < k):
         chosen = list(itertools.combinations(range(k), active)) * each
-        seed = active + 100 * (block > 3)
+        seed = active + 100 * drawn[active]
+        drawn[active] += 1
         draws = SobolEngine(active, scramble=True, seed=seed).draw(len(chosen)).double().numpy()
         draws = np.round(MEASURED_LOW + (MEASURED_HIGH - MEASURED_LOW) * draws, 2)
         np.random.default_rng(seed).shuffle(chosen)  # or neighbours of the Sobol sequence would share their vectors

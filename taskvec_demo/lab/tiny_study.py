@@ -6,7 +6,7 @@ from ..tasks import Role, Task
 from . import captions
 from .captions import TEMPLATES
 from .datasets import read_rows
-from .study import ANALOGY, FineTuning, Study
+from .study import ANALOGY, FineTuning, Study, Sum
 from .tiny_build import assemble, write_extras
 
 # What a visitor's clip is compared with unless they say otherwise: control and targets, speech by gender only.
@@ -89,7 +89,13 @@ TINY = Study(
     analogy=ANALOGY_CLASSES,
     speakers=SPEAKERS,
     pair=PAIR,
-    sums={"two": PAIR, "two_shared": PAIR, "three": MAIN[:3], "three_shared": MAIN[:3], "five": MAIN},
+    sums={
+        "two": Sum(PAIR),
+        "two_shared": Sum(PAIR, one_lambda=True),
+        "three": Sum(MAIN[:3]),
+        "three_shared": Sum(MAIN[:3], one_lambda=True),
+        "five": Sum(MAIN, one_lambda=True),  # a λ each would be a grid of 1,024
+    },
     default_labels=DEFAULT_LABELS,
     templates=TEMPLATES,
     sources=SOURCES,

@@ -1,25 +1,10 @@
 // Logit surfaces in the browser: the same file and the same polynomial as taskvec_demo/surface.py.
 
-const HALF_TO_FLOAT = (() => { // of every float16 bit pattern: not every browser has Float16Array
-  const table = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-    let value = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
-    if (exponent === 31) value = fraction ? NaN : Infinity;
-    table[bits] = bits >> 15 ? -value : value;
-  }
-  return table;
-})();
-const halfToFloat = (bits) => {
-  const values = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) values[i] = HALF_TO_FLOAT[bits[i]];
-  return values;
-};
 const DECODERS = {
-  F16: (bytes) => halfToFloat(new Uint16Array(bytes)),
   F32: (bytes) => new Float32Array(bytes),
   F64: (bytes) => new Float64Array(bytes),
   U8: (bytes) => new Uint8Array(bytes),
+  I8: (bytes) => new Int8Array(bytes),
   I32: (bytes) => new Int32Array(bytes),
   I64: (bytes) => Float64Array.from(new BigInt64Array(bytes), Number),
 };
@@ -53,7 +38,8 @@ class LogitSurface {
     this.vectors = metadata.vectors.split(",");
     this.error = Number(metadata.error); // mean absolute held-out error of the accuracy
     this.classError = Number(metadata.class_error); // that of the per-class accuracies
-    this.coefficients = tensors.coefficients.data; // (terms, n, nClasses)
+    this.coefficients = tensors.coefficients.data; // (terms, n, nClasses), in units of
+    this.steps = tensors.steps.data; // (terms,)
     this.labels = tensors.labels.data;
     this.points = tensors.points.data; // (p, vectors), where every clip was measured
     this.measuredPredictions = tensors.predictions.data; // (p, n)
@@ -102,7 +88,7 @@ class LogitSurface {
 
   // Estimated logits (n * nClasses,) at a point. Term after term, four at a time: memory is read in order, once.
   logits(point) {
-    const basis = this.basis(point);
+    const basis = this.basis(point).map((value, t) => value * this.steps[t]);
     const used = [];
     for (let t = 0; t < this.terms; t++) if (basis[t] !== 0) used.push(t);
     const { size, coefficients: c } = this;

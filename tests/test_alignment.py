@@ -1,0 +1,115 @@
+"""Fitting the text map to a trained audio tower, on made-up clips and a teacher of random words."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from taskvec_demo.clap import AudioTower, new_model
+from taskvec_demo.errors import TaskVecError
+from taskvec_demo.lab import alignment, captions, tiny
+from taskvec_demo.lab.datasets import ClipRow, MelStore
+from taskvec_demo.lab.teacher import unit
+from taskvec_demo.lab.text_space import TextSpace
+from taskvec_demo.weights import write_safetensors
+from tests.random_artifacts import AUDIO, DIM
+
+CLASSES = tuple(captions.ESC10)
+
+
+class WordTeacher:
+    """The unit sum of a random vector for each word."""
+
+    def embed(self, texts, progress=False):
+        return unit(
+            np.array([sum(map(self._word, text.lower().split()), np.zeros(DIM + 8)) for text in texts], np.float32)
+        )
+
+    @staticmethod
+    @functools.cache
+    def _word(word):
+        return np.random.default_rng(list(word.encode())).standard_normal(DIM + 8)
+
+
+class Deaf:
+    """A tagger that hears nothing."""
+
+    def __init__(self, work: Path, data: Path) -> None: ...
+
+    def target(self, row: ClipRow) -> torch.Tensor:
+        return torch.zeros(len(alignment.AUDIOSET))
+
+
+@pytest.fixture
+def store() -> MelStore:
+    rng = np.random.default_rng(0)
+    rows = [
+        ClipRow("esc10", f"{c}{i}.opus", c, "train", c, "", 10 * k + i)
+        for k, c in enumerate(CLASSES)
+        for i in range(10)
+    ]
+    spectra = rng.normal(-40, 15, (len(CLASSES), 64)).repeat(10, 0)
+    return MelStore(rows, (spectra[:, None] + rng.normal(0, 3, (len(rows), 256, 64))).astype(np.float16))
+
+
+@pytest.fixture
+def work(tmp_path: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A random audio tower, and everything that needs the recordings or the teacher's weights replaced."""
+    monkeypatch.setattr(tiny, "AUDIO", AUDIO)
+    monkeypatch.setattr(tiny, "NO_TEXT", tiny.NO_TEXT | {"projection_dim": DIM})
+    monkeypatch.setattr(tiny, "DIM", DIM)
+    monkeypatch.setattr(alignment, "Teacher", WordTeacher)
+    monkeypatch.setattr(alignment, "Tagger", Deaf)
+    monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: store))
+    sample = WordTeacher().embed([f"{a} {b}" for a in captions.WORDINGS for b in CLASSES])
+    monkeypatch.setattr(alignment, "sample_embeddings", lambda teacher: sample)
+    monkeypatch.setattr(alignment, "AUDIOSET", {name: captions.AUDIOSET[name] for name in list(captions.AUDIOSET)[:9]})
+    monkeypatch.setattr(alignment, "KEPT_AT_ONCE", 64)
+    monkeypatch.setattr(alignment, "STEPS", 200)
+    monkeypatch.setattr(alignment, "RATE", 5e-3)
+    TextSpace.fit(sample, DIM).save(tmp_path / "space.npz")
+    tower = AudioTower(new_model(AUDIO, tiny.NO_TEXT, DIM))
+    write_safetensors(tmp_path / "audio.safetensors", tower.state_dict(), {"format": "pt"})
+    monkeypatch.setattr(alignment, "_embeddings", heard)  # a random tower hears all clips nearly alike
+    return tmp_path
+
+
+def heard(tower: AudioTower, store: MelStore, rows: list[ClipRow]) -> torch.Tensor:
+    """A place for each class, with noise: (views, clips, DIM)."""
+    rng = np.random.default_rng(5)
+    places = rng.standard_normal((len(CLASSES), DIM))[[CLASSES.index(r.label) for r in rows]]
+    return F.normalize(torch.tensor(places + 0.5 * rng.standard_normal((2, *places.shape))).float(), dim=-1)
+
+
+def loss(work: Path, store: MelStore, space: TextSpace) -> float:
+    """Of the captions of all clips among those of ESC-10, at the scale that training begins with."""
+    audio = heard(None, store, store.rows)[0]
+    text = torch.from_numpy(space.project(WordTeacher().embed(list(captions.ESC10.values()))))
+    return float(F.cross_entropy(audio @ text.T / 0.07, torch.tensor([CLASSES.index(r.label) for r in store.rows])))
+
+
+def test_the_map_comes_to_where_the_tower_hears(work: Path, store: MelStore) -> None:
+    before = alignment.text_map(work)
+    weights = (work / "audio.safetensors").read_bytes()
+    alignment.align(work, work)
+    after = alignment.text_map(work)
+    assert not np.allclose(before.basis, after.basis)
+    assert loss(work, store, after) < 0.8 * loss(work, store, before)
+    assert (work / "audio.safetensors").read_bytes() == weights
+
+
+def test_the_same_seed_gives_the_same_map(work: Path) -> None:
+    first = TextSpace.load(alignment.align(work, work, seed=3))
+    assert np.array_equal(TextSpace.load(alignment.align(work, work, seed=3)).basis, first.basis)
+    assert not np.array_equal(TextSpace.load(alignment.align(work, work, seed=4)).basis, first.basis)
+
+
+def test_without_an_audio_tower_it_says_what_to_run(work: Path) -> None:
+    (work / "audio.safetensors").unlink()
+    with pytest.raises(TaskVecError, match="pretrain"):
+        alignment.align(work, work)
