@@ -32,6 +32,7 @@ SPECS = {
     for f in (
         *(FineTuning(trains, "sounds", epochs=2, peak_rate=2e-3, trains=trains, rank=4) for trains in TRAINS),
         FineTuning("long", "sounds", epochs=12, peak_rate=3e-3),
+        FineTuning("mean", "sounds", epochs=2, peak_rate=2e-3, runs=2),
         FineTuning("still", "sounds", epochs=1, peak_rate=0.0),
     )
 }

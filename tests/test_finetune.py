@@ -285,6 +285,25 @@ def test_the_state_of_another_training_is_not_taken(
     assert "resumed after epoch 1, step 1" in capsys.readouterr().out
 
 
+def test_a_vector_of_two_runs_is_the_mean_of_theirs(checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
+    mean, one, other = whole("mean"), whole("full"), trained(checkpoint, tmp_path, "full", seed=1)
+    expected = (one.buffer.float() + other.buffer.float()) / 2
+    assert torch.allclose(mean.buffer.float(), expected, atol=1e-6 + 2e-3 * float(expected.abs().max()))
+    assert not torch.allclose(one.buffer.float(), expected, atol=1e-2 * float(expected.abs().max()))
+    assert mean.metadata["training"]["runs"] == len(mean.metadata["training"]["kept_epochs"]) == 2
+    with pytest.raises(TaskVecError, match="runs is a whole number from 1, not 0"):
+        finetune.finetune(checkpoint, clips(), STUDY, replace(SPECS["mean"], runs=0), tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("steps", [3, 7])
+def test_a_stop_in_any_of_its_runs_changes_nothing(
+    checkpoint: Checkpoint, tmp_path: Path, whole: Callable, steps: int
+) -> None:
+    train_until(checkpoint, tmp_path, "mean", steps)
+    assert trained(checkpoint, tmp_path, "mean").sha256 == whole("mean").sha256
+    assert not list(tmp_path.glob("*.pt"))
+
+
 # -- memory and processes --------------------------------------------------------------------------------------------
 
 

@@ -124,15 +124,31 @@ def test_a_recipe_outside_the_measured_box_or_of_another_vector_is_not_contained
     assert found[2:] == [[False, False]] * 2
 
 
-def test_along_a_line_few_evaluations_say_as_much_as_many(blank):
-    """`between` (degree + 1 evaluations of the surface) against the surface itself at points between its nodes."""
+def test_a_drag_from_one_recipe_to_the_next_says_what_python_says(blank):
+    """Steps of one λ, whose line is kept, then of another, of two at once, of none."""
+    surface = LogitSurface.load(URBAN)
+    a, b, c = surface.vectors[:3]
+    recipes = [{a: 0.5}, *({a: 0.5, b: x} for x in (0.1, 0.2, -0.7, 0.2)), *({a: x, b: 0.2} for x in (0.6, 0, -0.33))]
+    recipes += [{b: 0.4, c: 0.9}, {b: 0.4, c: 0.8}, {b: 0.4, c: 0.8}, {}, {a: 0.05}, {a: 0.11}]
+    found = blank(surface_code(URBAN) + "return given.map((r) => [...surface.logits(surface.point(r))]);", recipes)
+    for recipe, one in zip(recipes, found, strict=True):
+        logits = surface.logits(recipe)
+        assert np.allclose(np.reshape(one, logits.shape), logits, atol=1e-4 * max(1, np.abs(logits).max()))
+    assert not np.allclose(found[1], found[2], atol=0.01)
+
+
+@pytest.mark.parametrize("moved", [None, "urban"])
+def test_along_a_line_few_evaluations_say_as_much_as_many(blank, moved):
+    """`between` against the surface itself, where every λ moves and where one does."""
     surface = LogitSurface.load(URBAN)
     a, b = random_recipes(surface.vectors, 2, seed=3)
+    if moved:
+        b = a | {moved: -0.6 if a.get(moved, 0) > 0 else 0.8}
     shares = [0, 0.13, 0.5, 0.77, 1]
     found = blank(
         surface_code(URBAN) + "const at = surface.between(given[0], given[1]); const [p, q] = given.map("
         "(r) => surface.point(r)); return given[2].map((t) => [[...at(t)], "
-        "[...surface.argmax(surface.logits(p.map((x, v) => x + t * (q[v] - x))))]]);",
+        "[...surface.argmax(surface.sum(surface.all, surface.factors(p.map((x, v) => x + t * (q[v] - x)))))]]);",
         [a, b, shares],
     )
     for quick, full in found:

@@ -2,8 +2,10 @@
 
 The audio tower was taught with the words of captions as the teacher places them; here the tower stays as it is and the
 map moves, so that all wordings of a sound come to where the tower hears it (the image side locked instead of the text
-side, as LiT of arXiv:2111.07991 does). It takes a minute, and no weight that task arithmetic edits changes. The text
-tower is then distilled towards the fitted map.
+side, as LiT of arXiv:2111.07991 does). The tasks' own labels stay where they are: captions say little of what
+fine-tuning will have to tell apart (instruments of one family, emotions), and a map that follows them alone brings such
+labels together. It takes a minute, and no weight that task arithmetic edits changes. The text tower is then distilled
+towards the fitted map.
 """
 
 from __future__ import annotations
@@ -42,7 +44,10 @@ def text_map(work: Path, folder: Path = WORDNET, teacher: Teacher | None = None)
 
 
 def align(work: Path, data: Path, start: Path | None = None, seed: int = 0) -> Path:
-    """Fit the map to the audio tower of the model folder `start`, or to the one in `work`; returns its file."""
+    """Fit the map to the audio tower of the model folder `start`, or to the one in `work`; returns its file.
+
+    The tasks' labels stay where the text tower of `start` has them, so that vectors fine-tuned against it stay good.
+    """
     torch.manual_seed(seed)
     store, teacher = MelStore.open(work, data, tiny.FEATURES), Teacher()
     rows = store.select(split="train")
@@ -94,7 +99,7 @@ def task_prompts() -> list[str]:
 
 
 def label_places(space: TextSpace, teacher: Teacher, start: Path | None) -> np.ndarray:
-    """Where the text side that vectors were fine-tuned against has them: the tower of `start`, or else the space."""
+    """Where `task_prompts` stay, unit rows (n, dim): where the text tower of `start` has them, or else the space."""
     if start is None:
         return space.project(teacher.embed(task_prompts()))
     return Checkpoint.from_folder(start, "start", "float32").embed_text(task_prompts()).numpy()

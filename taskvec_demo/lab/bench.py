@@ -43,7 +43,8 @@ class Bench:
     """A `Predictor` that runs the edited model.
 
     With a `folder`, each measurement is one file, written whole or not at all and named by the content it depends on:
-    pre-trained weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice and no stale answer is taken.
+    pre-trained weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice and no stale answer
+    is taken.
     """
 
     def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:

@@ -167,6 +167,8 @@ def finetune(
 ) -> TaskVector:
     """Train one vector and write it to `out` (float16 safetensors). Deterministic given the seed and the machine.
 
+    With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only: what they have in
+    common is the task, and the rest, which averages out, is what costs other tasks (model soups, arXiv:2203.05482).
     With `work` its state is kept there, and a run that was stopped goes on; the other options are those of `train`.
     Every process returns the vector; the main one writes it.
     """
@@ -181,28 +183,38 @@ def finetune(
         """Accuracy; a class of the analogy has too few validation clips to stop by: all epochs are alike."""
         return 0.0 if spec.only_class else float(hits(weights).float().mean())
 
-    state, precision = work and work / f"finetune-{spec.vector}.pt", precision or training_precision()
-    weights, epoch = train(
-        checkpoint,
-        store,
-        [labelled],
-        spec,
-        name=spec.vector,
-        score=score,
-        seed=seed,
-        state=state,
-        at_once=at_once,
-        patience=patience,
-        precision=precision,
-    )
+    if spec.runs < 1:
+        raise TaskVecError(f"The option runs is a whole number from 1, not {spec.runs}.")
+    precision = precision or training_precision()
+    seeds = range(seed, seed + spec.runs)
+    states = {s: work and work / f"finetune-{spec.vector}{f'-{s}' if spec.runs > 1 else ''}.pt" for s in seeds}
+    members = [
+        train(
+            checkpoint,
+            store,
+            [labelled],
+            spec,
+            name=spec.vector if spec.runs == 1 else f"{spec.vector} {i}/{spec.runs}",
+            score=score,
+            seed=s,
+            state=states[s],
+            at_once=at_once,
+            patience=patience,
+            precision=precision,
+        )
+        for i, s in enumerate(seeds, start=1)
+    ]
     if processes().is_main_process:
+        buffers = [weights.buffer for weights, _ in members]
+        weights = Weights(checkpoint.pretrained.layout, sum(buffers[1:], buffers[0]) / len(buffers))
         first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
         training = {
             "trains": spec.trains,
             **({"rank": spec.rank, "alpha": spec.alpha} if spec.trains == "lora" else {}),
             "epochs": spec.epochs,
             "patience": patience,
-            "kept_epoch": epoch,
+            "runs": spec.runs,
+            "kept_epochs": [epoch for _, epoch in members],
             "peak_rate": spec.peak_rate,
             "batch": BATCH,
             "clips": len(rows),
@@ -214,7 +226,7 @@ def finetune(
         metrics = {"validation": {"pretrained": round(first.accuracy, 4), "finetuned": best.to_dict(), "n": best.n}}
         metadata = {"training": training, "metrics": metrics}
         TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out)
-        if state is not None:
+        for state in filter(None, states.values()):
             state.unlink(missing_ok=True)
     processes().wait_for_everyone()
     return TaskVector.load(out)

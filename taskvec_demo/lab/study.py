@@ -32,6 +32,7 @@ class FineTuning:
     epochs: int
     only_class: str | None = None  # a vector of the analogy learns this one class
     peak_rate: float = 3e-4
+    runs: int = 1  # trainings, each with a seed of its own, of whose weights the mean is taken
     trains: str = "full"  # one of `trainable.TRAINS`
     rank: int = 8  # of LoRA
     alpha: int = 16  # of LoRA: the update is alpha / rank · B A

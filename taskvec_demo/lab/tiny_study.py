@@ -60,11 +60,11 @@ TASKS = {
 FINE_TUNINGS = {
     f.vector: f
     for f in (
-        FineTuning("urban", "urban", epochs=8, peak_rate=4e-4),
-        FineTuning("instruments", "instruments", epochs=7),
-        FineTuning("emotion", "emotion", epochs=24, peak_rate=6e-4),
-        FineTuning("animals", "animals", epochs=6),
-        FineTuning("digits", "digits", epochs=4, peak_rate=1e-4),
+        FineTuning("urban", "urban", epochs=8, peak_rate=4e-4, runs=5),
+        FineTuning("instruments", "instruments", epochs=7, runs=3),
+        FineTuning("emotion", "emotion", epochs=24, peak_rate=6e-4, runs=3),
+        FineTuning("animals", "animals", epochs=6, runs=3),
+        FineTuning("digits", "digits", epochs=4, peak_rate=1e-4, runs=3),
         *(FineTuning(c, ANALOGY, epochs=4, peak_rate=4e-4, only_class=c) for c in ANALOGY_CLASSES[:3]),
     )
 }

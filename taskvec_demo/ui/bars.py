@@ -71,7 +71,7 @@ def results_html(
         f"<div class='tv-tiles'>{tiles}</div>"
         f"<p class='tv-legend'>{_badge(shown)} <i class='tv-key tv-pre'></i>pre-trained "
         "<i class='tv-key tv-ed'></i>edited <i class='tv-key tv-ci'></i>95 % Wilson interval. "
-        "Share of each class recognised; validation clips, n beside each class.</p>"
+        "Share of each class recognised, n clips beside each; validation clips unless the badge says otherwise.</p>"
         f"<div class='tv-panels'>{panels}</div></div>"
         "<div class='tv-spoken' role='status' aria-live='polite'></div></div>"
     )

@@ -26,7 +26,7 @@ class SafeRegions {
     this.next();
   }
 
-  next() { // one slider a frame, 1 to 3 ms: the bars come first
+  next() { // one slider a frame, about half a millisecond: the bars come first
     if (this.frame || !this.dirty.length) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;

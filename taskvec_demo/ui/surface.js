@@ -29,6 +29,16 @@ function wilson(k, n) {
   return [k === 0 ? 0 : (centre - half) / scale, k === n ? 1 : (centre + half) / scale];
 }
 
+// Rows (size,) times their weights.
+function weightedSum(rows, weights) {
+  const out = new Float64Array(rows[0].length);
+  rows.forEach((row, r) => {
+    const weight = weights[r];
+    for (let i = 0; i < out.length; i++) out[i] += weight * row[i];
+  });
+  return out;
+}
+
 // Logits of n labelled clips over the λ of `vectors`. A recipe is an object {vector: λ}; no entry is 0.
 class LogitSurface {
   constructor(buffer, low, high) {
@@ -46,6 +56,7 @@ class LogitSurface {
     const k = this.vectors.length;
     this.powers = tensors.powers.data; // (terms, vectors)
     this.maxPower = Math.max(...this.powers); // of one vector
+    this.all = Array.from({ length: terms }, (_, t) => t);
     this.degree = 0; // of a whole term, at most
     for (let i = 0; i < terms * k; i += k) {
       this.degree = Math.max(this.degree, this.powers.subarray(i, i + k).reduce((sum, power) => sum + power, 0));
@@ -68,43 +79,63 @@ class LogitSurface {
     return Float64Array.from(this.vectors, (vector) => recipe[vector] ?? 0);
   }
 
-  // Products of Chebyshev polynomials (terms,) at a point (vectors,).
-  basis(point) {
+  // T_0 … T_maxPower at one λ.
+  chebyshev(lambda) {
+    const z = (2 * lambda - this.low - this.high) / (this.high - this.low);
+    const values = new Float64Array(this.maxPower + 1).fill(1);
+    for (let d = 1; d <= this.maxPower; d++) values[d] = d === 1 ? z : 2 * z * values[d - 1] - values[d - 2];
+    return values;
+  }
+
+  // What each coefficient of a term counts for at a point (vectors,), the factor of coordinate `without` left out.
+  factors(point, without = -1) {
     const k = this.vectors.length;
-    const order = this.maxPower + 1;
-    const table = new Float64Array(k * order); // T_0 … T_maxPower of each coordinate
-    for (let v = 0; v < k; v++) {
-      const z = (2 * point[v] - this.low - this.high) / (this.high - this.low);
-      table[v * order] = 1;
-      if (order > 1) table[v * order + 1] = z;
-      for (let d = 2; d < order; d++) table[v * order + d] = 2 * z * table[v * order + d - 1] - table[v * order + d - 2];
-    }
-    const values = new Float64Array(this.terms).fill(1);
+    const along = Array.from(point, (lambda, v) => (v === without ? null : this.chebyshev(lambda)));
+    const values = Float64Array.from(this.steps);
     for (let t = 0, i = 0; t < this.terms; t++) {
-      for (let v = 0; v < k; v++, i++) values[t] *= table[v * order + this.powers[i]];
+      for (let v = 0; v < k; v++, i++) if (along[v]) values[t] *= along[v][this.powers[i]];
     }
     return values;
   }
 
-  // Estimated logits (n * nClasses,) at a point. Term after term, four at a time: memory is read in order, once.
-  logits(point) {
-    const basis = this.basis(point).map((value, t) => value * this.steps[t]);
-    const used = [];
-    for (let t = 0; t < this.terms; t++) if (basis[t] !== 0) used.push(t);
+  // Sum of `terms` (size,). Term after term, four at a time: memory is read in order, once.
+  sum(terms, factors) {
     const { size, coefficients: c } = this;
+    const used = terms.filter((t) => factors[t] !== 0);
     const out = new Float64Array(size);
     let u = 0;
     for (; u + 4 <= used.length; u += 4) {
       const [p, q, r, s] = [used[u], used[u + 1], used[u + 2], used[u + 3]];
-      const [bp, bq, br, bs] = [basis[p], basis[q], basis[r], basis[s]];
+      const [bp, bq, br, bs] = [factors[p], factors[q], factors[r], factors[s]];
       const [op, oq, or, os] = [p * size, q * size, r * size, s * size];
       for (let i = 0; i < size; i++) out[i] += bp * c[op + i] + bq * c[oq + i] + br * c[or + i] + bs * c[os + i];
     }
     for (; u < used.length; u++) {
-      const [b, offset] = [basis[used[u]], used[u] * size];
+      const [b, offset] = [factors[used[u]], used[u] * size];
       for (let i = 0; i < size; i++) out[i] += b * c[offset + i];
     }
     return out;
+  }
+
+  // The line through a point on which coordinate v moves: {v, point, logits: λ -> (size,)}. Drawn up in one pass over
+  // all terms; every λ on it then costs next to nothing.
+  line(v, point) {
+    const factors = this.factors(point, v);
+    const terms = Array.from({ length: this.maxPower + 1 }, () => []); // by their power of the coordinate
+    for (let t = 0; t < this.terms; t++) terms[this.powers[t * this.vectors.length + v]].push(t);
+    const parts = terms.map((some) => this.sum(some, factors));
+    return { v, point, logits: (lambda) => weightedSum(parts, this.chebyshev(lambda)) };
+  }
+
+  // Estimated logits (size,) at a point. As long as one λ alone moves, its line is kept: that is a drag.
+  logits(point) {
+    const moved = (from) => [...point.keys()].filter((v) => point[v] !== from[v]);
+    if (!this.drag || moved(this.drag.point).some((v) => v !== this.drag.v)) {
+      const [v, ...others] = this.last ? moved(this.last) : [];
+      this.drag = v !== undefined && !others.length ? this.line(v, point) : null;
+    }
+    this.last = point;
+    return this.drag ? this.drag.logits(point[this.drag.v]) : this.sum(this.all, this.factors(point));
   }
 
   argmax(logits) {
@@ -150,20 +181,19 @@ class LogitSurface {
     return correct / this.n;
   }
 
-  // t in 0…1 -> estimated predictions on the way between two recipes. Along a line a surface is a polynomial of one
-  // variable: degree + 1 evaluations fix it, and every further t costs no more than adding those up.
+  // t in 0…1 -> estimated predictions on the way between two recipes.
   between(from, to) {
     const [a, b] = [this.point(from), this.point(to)];
+    const [v, ...others] = [...a.keys()].filter((i) => a[i] !== b[i]);
+    if (v !== undefined && !others.length) {
+      const line = this.line(v, a);
+      return (t) => this.argmax(line.logits(a[v] + t * (b[v] - a[v])));
+    }
+    // Along any other line a surface is a polynomial of one variable too: degree + 1 evaluations fix it.
     const count = this.degree + 1;
     const nodes = Array.from({ length: count }, (_, j) => (1 - Math.cos(Math.PI * (j + 0.5) / count)) / 2); // Chebyshev's
-    const known = nodes.map((t) => this.logits(a.map((x, v) => x + t * (b[v] - x))));
-    return (t) => {
-      const out = new Float64Array(this.size);
-      known.forEach((logits, j) => {
-        const weight = nodes.reduce((w, node, m) => (m === j ? w : w * (t - node) / (nodes[j] - node)), 1);
-        for (let i = 0; i < out.length; i++) out[i] += weight * logits[i];
-      });
-      return this.argmax(out);
-    };
+    const known = nodes.map((t) => this.sum(this.all, this.factors(a.map((x, i) => x + t * (b[i] - x)))));
+    const weights = (t) => nodes.map((own, j) => nodes.reduce((w, node, m) => (m === j ? w : w * (t - node) / (own - node)), 1));
+    return (t) => this.argmax(weightedSum(known, weights(t)));
   }
 }
