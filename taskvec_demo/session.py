@@ -292,7 +292,7 @@ class Workbench:
         )
 
     def describe_vectors(self) -> list[dict[str, Any]]:
-        """The JSON of `/vectors`."""
+        """The JSON of `/vectors`: of one that was made elsewhere also its `origin`, and `warnings` in sentences."""
         return [
             {
                 "name": v.name,
@@ -302,6 +302,8 @@ class Workbench:
                 "pretrained_sha256": v.pretrained_sha256,
                 "training": dict(v.metadata).get("training", {}),
                 "metrics": dict(v.metadata).get("metrics", {}),
+                "origin": dict(v.metadata).get("origin", {}),
+                "warnings": dict(v.metadata).get("warnings", []),
             }
             for v in self.vectors.values()
         ]

@@ -196,7 +196,9 @@ def test_vectors(client, workbench, quiet_log):
     assert [v["name"] for v in listing] == list(workbench.vectors)
     assert set(VECTORS) <= {v["name"] for v in listing}
     for entry in listing:
-        assert set(entry) == {"name", "task", "norm", "sha256", "pretrained_sha256", "training", "metrics"}
+        fields = {"name", "task", "norm", "sha256", "pretrained_sha256", "training", "metrics", "origin", "warnings"}
+        assert set(entry) == fields
+        assert (entry["origin"], entry["warnings"]) == ({}, [])  # shipped, not made elsewhere
         assert entry["norm"] > 0
         assert len(entry["sha256"]) == 64
         assert entry["pretrained_sha256"] == workbench.artifacts.pretrained_sha256

@@ -54,7 +54,7 @@ all_points = sweep.sweep_points
 
 def few_points(main, extra):
     points, held_out = all_points(main, extra)
-    chosen = np.r_[np.arange(0, len(points), 26), np.flatnonzero(held_out)[:3], np.flatnonzero(~points.any(1))]
+    chosen = np.r_[np.arange(0, len(points), 30), np.flatnonzero(held_out)[:3], np.flatnonzero(~points.any(1))]
     chosen = np.unique(chosen)
     return points[chosen], held_out[chosen]
 

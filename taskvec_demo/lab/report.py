@@ -285,6 +285,7 @@ def _trained(vectors: Mapping[str, TaskVector], name: str) -> dict[str, Any]:
 
 
 def seeds(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
-    """Every seed behind the tables."""
-    trained = {n: v.metadata.get("training", {}).get("seed") for n, v in vectors.items() if n in study.fine_tunings}
-    return {"vectors": trained, "random_vectors": list(RANDOM_SEEDS)}
+    """Every seed behind the tables; of a vector those of its runs, of which it is the mean."""
+    trained = {n: v.metadata.get("training", {}) for n, v in vectors.items() if n in study.fine_tunings}
+    own = {n: [t["seed"] + i for i in range(t.get("runs", 1))] if "seed" in t else [] for n, t in trained.items()}
+    return {"vectors": own, "random_vectors": list(RANDOM_SEEDS)}
