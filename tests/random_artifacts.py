@@ -112,7 +112,7 @@ def _random_vector(pretrained: Weights, name: str, task: str) -> TaskVector:
         key: tensor + torch.randn_like(tensor) * (DELTA * tensor.square().mean().sqrt() + 0.01)
         for key, tensor in pretrained.tensors().items()
     }
-    metadata = {"training": {"epochs": 0, "seed": "random"}, "metrics": {}}
+    metadata = {"training": {"epochs": 0, "seed": 0}, "metrics": {}}
     return TaskVector.between(pretrained, Weights.from_tensors(tuned), name, task, metadata)
 
 
