@@ -52,20 +52,25 @@ class SafeRegions {
       [from, to] = [this.recipe(slider, 0), this.recipe(slider, this.live.sliderMax)];
     } catch (error) {
       if (!(error instanceof BadRecipeError)) throw error;
-      slider.style.setProperty("--tv-safe", "none");
+      this.paint(slider, "none");
       slider.drawn = null;
       return false;
     }
     if (!this.controls.length || !this.controls.every(({ surface }) => surface.knows(from) && surface.knows(to))) {
-      slider.style.setProperty("--tv-safe", "none"); // nobody measured what such a vector does to the control
+      this.paint(slider, "none"); // nobody measured what such a vector does to the control
       slider.drawn = null;
       return false;
     }
     const line = JSON.stringify([from, to]);
     if (slider.drawn === line) return false;
     slider.drawn = line;
-    slider.style.setProperty("--tv-safe", safeGradient(this.safe(slider, from, to)));
+    this.paint(slider, safeGradient(this.safe(slider, from, to)));
     return true;
+  }
+
+  paint(slider, band) { // a rule that is set, even to what it was, costs the browser the styles of the whole page
+    if (slider.band !== band) slider.style.setProperty("--tv-safe", band);
+    slider.band = band;
   }
 
   // Whether the controls hold at each of SAFE_SAMPLES values of λ.
