@@ -78,7 +78,7 @@ def build_app(workbench: Workbench) -> gr.Blocks:
 def _subtitle(page: Page) -> str:
     what = "Add or subtract what a model has learned, as numbers: drag λ and"
     if page.presets:
-        return f"{what} watch an audio-text model learn instruments, forget street noise, or solve an analogy."
+        return f"{what} watch an audio-text model learn instruments, forget street noise, or try an analogy."
     return f"{what} compare what *{page.workbench.name}* answers before and after."
 
 
