@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -143,7 +143,8 @@ def _depends_on(
 ) -> Iterator[str | bytes]:
     """What the weights of a training depend on; of the features the first window of each clip is looked at."""
     yield checkpoint.pretrained.sha256
-    yield json.dumps([checkpoint.logit_scale, asdict(spec), seed, precision, BATCH])
+    one = asdict(replace(spec, runs=1))  # how many trainings a mean is taken of changes none of them
+    yield json.dumps([checkpoint.logit_scale, one, seed, precision, BATCH])
     for s in sets:
         yield json.dumps([[w.start, w.stop] for w in s.windows])
         yield s.target.numpy().tobytes()

@@ -1,4 +1,5 @@
-// The chart's gr.HTML runs this after the files that ui/live.py puts before it. Controls -> recipe -> bars, once a frame.
+// The chart's gr.HTML runs this after the files that ui/live.py puts before it. Controls -> recipe -> bars; the first step
+// of a slider in a frame is drawn at once, so that this very frame shows it, whatever else comes waits for the next one.
 // When nothing has changed for 250 ms and no pointer holds a slider, the server is asked for the exact answers (event
 // "settled") and the recipe goes into the address bar, so that it can be shared.
 
@@ -17,7 +18,8 @@ const views = []; // other charts of the page: called with the state after every
 const root = element.querySelector(".tv-results");
 const formula = document.querySelector("#formula .tv-formula");
 let regions = null;
-let pending = false;
+let pending = false; // something waits for the next frame
+let frame = 0; // that frame
 let timer = null;
 let held = null; // the slider under a pressed pointer
 let unsettled = false;
@@ -30,20 +32,30 @@ function namesOfRows(added) {
   return live.rows.map((name, i) => (i < live.vectors.length ? name : own[i - live.vectors.length] ?? ""));
 }
 
+const nextFrame = () => {
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    if (pending) draw();
+  });
+};
 const schedule = () => {
-  if (pending) return;
   pending = true;
-  requestAnimationFrame(draw);
+  nextFrame();
+};
+const drawNow = () => {
+  if (frame) return schedule(); // this frame has been drawn already
+  nextFrame();
+  draw();
 };
 const restart = () => {
   clearTimeout(timer);
   timer = setTimeout(settle, SETTLE_MS);
 };
-const changed = () => {
+const changed = (drawing = schedule) => {
   if (!unsettled) root.setAttribute("aria-busy", "true");
   unsettled = true;
   root.classList.remove("tv-first"); // the opening animation must not lag behind a slider
-  schedule();
+  drawing();
   restart();
 };
 
@@ -159,7 +171,7 @@ addEventListener("input", (event) => { // a slider under way: gradio would tell 
   state.values = [...state.values];
   state.values[at] = Number(slider.value);
   if (id !== "lambda-analogy") state.values[at - 2] = true; // moving a slider switches its vector on
-  changed();
+  changed(drawNow);
 }, true);
 
 // On this page we tell gradio later, and show in its stead what it would show.
