@@ -20,12 +20,13 @@ from .peers import Shell, edit, edit_from_checkpoints, edit_from_disk
 TITLE = "Rebuild: edited weights from a recipe"
 METHOD = (
     "`apply_recipe` with 1 to 8 vectors, every time into a new buffer. The floor is the time in which the bytes that "
-    "must move (base and vectors read, result written) pass at the bandwidth of `Tensor.copy_` between two buffers of "
-    "that size that are there already. The peer adds dictionaries of tensors name by name and ends with "
-    "`load_state_dict`: with vectors already in memory; with vectors read by `torch.load` from a warm disk; and with "
-    "each vector made from two checkpoints so read, which is how the original task_vectors code gets one. These hold "
-    "the audio tower only. *Whole* checkpoints are such as LAION publishes and that code would be handed, text tower "
-    "and all: it knows no part that stays as it is."
+    "must move pass: the base read and the result written as by a copy into a new buffer, the vectors read at the "
+    "bandwidth of `Tensor.copy_` between two buffers that are there already. The peer adds dictionaries of tensors "
+    "name by name and ends with `load_state_dict`: with vectors already in memory; with vectors read by `torch.load` "
+    "from a warm disk; and with each vector made from two checkpoints so read, which is how the original task_vectors "
+    "code gets one. These hold the audio tower only. *Whole* checkpoints are such as LAION publishes and that code "
+    "would be handed, text tower and all, as it knows no part that stays as it is: their load is what the 20 times are "
+    "asked against. To be 20 times faster than with files cut down to the tower would take less than the floor."
 )
 COUNTS = (1, 2, 4, 8)
 JUDGED = 4  # vectors in the issue's targets
@@ -58,15 +59,14 @@ def run(context: Context) -> list[Measurement]:
     tiny = Tower.of("tiny-CLAP", workbench.checkpoint.pretrained, vectors, context.folder / "tiny")
     found = _copies(context, tiny)
     for n in counts:
-        found += _count(context, tiny, n, Target("at most", TINY_LIMIT_MS), None)
+        found += _count(context, tiny, n, Target("at most", TINY_LIMIT_MS))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         pretrained, vectors = random_edits(full_layout(), max(counts))
     full = Tower.of("full size", pretrained, vectors, context.folder / "full")
     found += _copies(context, full)
     for n in counts:
-        floor, faster = Target("at most", FLOOR_LIMIT, "ratio"), Target("at least", PEER_LIMIT, "ratio")
-        found += _count(context, full, n, *((floor, faster) if n == JUDGED else (None, None)))
+        found += _count(context, full, n, Target("at most", FLOOR_LIMIT, "ratio") if n == JUDGED else None)
     return [*found, _against_whole_checkpoints(context, full, JUDGED)]
 
 
@@ -98,8 +98,8 @@ def _copies(context: Context, tower: Tower) -> list[Measurement]:
     return [measured(f"{tower.name}: {name}", "ms", samples) for name, samples in taken.items()]
 
 
-def _count(context: Context, tower: Tower, n: int, target: Target | None, faster: Target | None) -> list[Measurement]:
-    """`n` vectors: ours against the floor, judged by `target`, and against the peers that read, judged by `faster`."""
+def _count(context: Context, tower: Tower, n: int, target: Target | None) -> list[Measurement]:
+    """`n` vectors: ours against the floor, judged by `target`, and against the peers."""
     names, scaling_coefs, numbers = list(tower.vectors)[:n], [0.3] * n, itertools.count()
     base, deltas = tower.pretrained.tensors(), [tower.vectors[name].tensors() for name in names]
     there, shell = torch.zeros_like(tower.pretrained.buffer), Shell(base)
@@ -108,7 +108,13 @@ def _count(context: Context, tower: Tower, n: int, target: Target | None, faster
     def ours() -> Weights:
         return apply_recipe(tower.pretrained, tower.vectors, new_recipe("any", names, next(numbers)))
 
-    fast = in_turn({"ours": ours, "copy": lambda: there.copy_(tower.pretrained.buffer)}, context.repeats(30, 5), 2)
+    source = tower.pretrained.buffer
+    ways: dict[str, Callable[[], object]] = {
+        "ours": ours,
+        "copy": lambda: there.copy_(source),
+        "new": lambda: source.clone(),
+    }
+    fast = in_turn(ways, context.repeats(30, 5), 2)
     peers: dict[str, Callable[[], object]] = {
         "ours": ours,  # once more: the peers disturb the caches of the CPU for it as well
         "dictionaries": lambda: shell.load(edit(base, deltas, scaling_coefs)),
@@ -120,9 +126,11 @@ def _count(context: Context, tower: Tower, n: int, target: Target | None, faster
     }
     slow = in_turn(peers, context.repeats(7, 2))
     label = f"{tower.name}, {n} vector{'s' * (n > 1)}"
-    floor = Peer("memory floor", median(fast["copy"]) * (n + 2) / 2, "times")  # a copy moves two buffers, this n + 2
+    floor = Peer(
+        "memory floor", median(fast["new"]) + median(fast["copy"]) * n / 2, "times"
+    )  # a copy moves two buffers
     found = [measured(label, "ms", fast["ours"], peer=floor, target=target)]
     for name in list(peers)[1:]:
         peer = Peer(name, median(slow[name]))
-        found.append(measured(label, "ms", slow["ours"], peer=peer, target=faster if name.endswith("disk") else None))
+        found.append(measured(label, "ms", slow["ours"], peer=peer))
     return found

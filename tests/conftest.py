@@ -30,6 +30,18 @@ def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random tiny-CLAP, always the same numbers."""
+    from tests.random_artifacts import write_random_model
+
+    folder = tmp_path_factory.mktemp("checkpoint") / "model"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        write_random_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def workbench(artifacts_folder: Path):
     """A `Workbench` on `artifacts_folder`; its caches are filled by whoever came first, its answers may not show it."""
     from taskvec_demo.artifacts import Artifacts

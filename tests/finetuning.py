@@ -26,6 +26,7 @@ from taskvec_demo.tasks import Task
 
 CLASSES = ("rain", "siren", "dog", "clock", "flute")
 N_TRAIN, N_VALIDATION = 69, 30  # batches of 64 and of 5: two processes share them unequally
+N_OTHER = 8  # training clips of another set, which can be rehearsed
 SOUNDS = Task("sounds", "Sounds", "target", CLASSES, CLASSES, TINY.templates, "random numbers", "CC0", "sounds")
 SPECS = {
     f.vector: f
@@ -34,6 +35,7 @@ SPECS = {
         FineTuning("long", "sounds", epochs=12, peak_rate=3e-3),
         FineTuning("mean", "sounds", epochs=2, peak_rate=2e-3, runs=2),
         FineTuning("still", "sounds", epochs=1, peak_rate=0.0),
+        FineTuning("rehearsed", "sounds", epochs=12, peak_rate=3e-3, rehearsal=10.0),
     )
 }
 STUDY = replace(TINY, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS)
@@ -42,12 +44,13 @@ STUDY = replace(TINY, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS
 def clips() -> MelStore:
     """Every class has a spectrum of its own under noise: learnable, and nobody's recording."""
     rng = np.random.default_rng(0)
-    spectra = {name: rng.normal(-40, 15, 64) for name in CLASSES}
+    spectra = {name: rng.normal(-40, 15, 64) for name in (*CLASSES, "drum")}
     rows = [
         ClipRow("sounds", f"{split}{i}.wav", CLASSES[i % len(CLASSES)], split, f"{split}{i}", "")
         for split, n in (("train", N_TRAIN), ("validation", N_VALIDATION))
         for i in range(n)
     ]
+    rows += [ClipRow("drums", f"other{i}.wav", "drum", "train", f"other{i}", "") for i in range(N_OTHER)]
     rows = [replace(r, first_window=i) for i, r in enumerate(rows)]
     mel = np.stack([rng.normal(0, 4, (256, 64)) + spectra[r.label] for r in rows])
     return MelStore(rows, mel.astype(np.float16))

@@ -42,19 +42,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.random_artifacts import write_random_model
-
-    folder = tmp_path_factory.mktemp("checkpoint") / "model"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        write_random_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def checkpoint(model: Path) -> Checkpoint:
-    return open_checkpoint(model)
+def checkpoint(random_model: Path) -> Checkpoint:
+    return open_checkpoint(random_model)
 
 
 @pytest.fixture(scope="module")
@@ -240,8 +229,8 @@ def test_a_stop_anywhere_changes_nothing(
     assert [p.name for p in tmp_path.iterdir()] == [f"{name}.safetensors"]  # the state is gone
 
 
-def test_a_stop_changes_nothing_where_depth_is_random(model: Path, tmp_path: Path, whole: Callable) -> None:
-    checkpoint = Checkpoint.from_folder(model, "tiny-clap")
+def test_a_stop_changes_nothing_where_depth_is_random(random_model: Path, tmp_path: Path, whole: Callable) -> None:
+    checkpoint = Checkpoint.from_folder(random_model, "tiny-clap")
     assert checkpoint.model.config.audio_config.drop_path_rate > 0
     unstopped = trained(checkpoint, tmp_path / "unstopped", "full")
     train_until(checkpoint, tmp_path, "full", 3)
@@ -249,8 +238,16 @@ def test_a_stop_changes_nothing_where_depth_is_random(model: Path, tmp_path: Pat
     assert unstopped.cosine(whole("full")) < 0.999
 
 
-def test_a_kill_changes_nothing(model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
-    command = [sys.executable, "-m", "tests.finetuning", str(model), str(tmp_path), "long", '{"save_seconds": 0}']
+def test_a_kill_changes_nothing(random_model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.finetuning",
+        str(random_model),
+        str(tmp_path),
+        "long",
+        '{"save_seconds": 0}',
+    ]
     running = subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     state = tmp_path / "finetune-long.pt"
     while running.poll() is None and epochs_done(state) < 3:
@@ -337,12 +334,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
-def test_two_processes_train_as_one(model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
-    full, lora = whole("full"), whole("lora")
+def test_two_processes_train_as_one(
+    random_model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable
+) -> None:
+    full, lora, rehearsed = whole("full"), whole("lora"), whole("rehearsed")
     train_until(checkpoint, tmp_path, "lora", 3)  # two go on where one stopped
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command += ["-m", "tests.finetuning", str(model), str(tmp_path), "full,lora", "{}"]
+    command += ["-m", "tests.finetuning", str(random_model), str(tmp_path), "full,lora,rehearsed", "{}"]
     done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=400)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
@@ -350,6 +349,7 @@ def test_two_processes_train_as_one(model: Path, checkpoint: Checkpoint, tmp_pat
     assert shared.sha256 == full.sha256  # each computed one of the two pieces that one process adds up
     assert (shared.metadata["training"]["processes"], full.metadata["training"]["processes"]) == (2, 1)
     assert TaskVector.load(tmp_path / "lora.safetensors").sha256 == lora.sha256
+    assert TaskVector.load(tmp_path / "rehearsed.safetensors").sha256 == rehearsed.sha256
     assert len(re.findall("full: epoch 1, validation", output)) == 1  # only the main process reports
     assert len(re.findall("lora: resumed after epoch 1, step 1", output)) == 1
     assert not list(tmp_path.glob("*.pt"))
@@ -358,10 +358,12 @@ def test_two_processes_train_as_one(model: Path, checkpoint: Checkpoint, tmp_pat
 # -- from the command line -------------------------------------------------------------------------------------------
 
 
-def test_what_was_asked_is_trained_or_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_asked_is_trained_or_refused(
+    random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: clips()))
     study = replace(STUDY, read_rows=lambda data: [])
-    (tmp_path / "model").symlink_to(model)
+    (tmp_path / "model").symlink_to(random_model)
     paths = (tmp_path / "work", tmp_path / "data", tmp_path)
 
     def all_vectors(**asked) -> dict[str, TaskVector]:

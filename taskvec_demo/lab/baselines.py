@@ -24,6 +24,7 @@ from .datasets import MelStore
 from .finetune import Labelled, labelled_set, train
 from .measure import embed_rows
 from .protocol import choose_negation
+from .rehearsal import rehearsal_of
 from .study import Study
 from .training_run import BATCH, WEIGHT_DECAY, processes, training_mode
 
@@ -114,11 +115,16 @@ def train_joint(
     sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
     spec = replace(study.fine_tunings[names[0]], epochs=max(study.fine_tunings[n].epochs for n in names))
     name = joint_name(names)
-    weights, epoch = train(checkpoint, store, sets, spec, name=name, score=score, seed=seed, state=state)
+    own = {study.tasks[study.fine_tunings[n].task].clips_folder for n in names}
+    rehearsal = rehearsal_of(checkpoint, store, own) if spec.rehearsal else None
+    weights, epoch = train(
+        checkpoint, store, sets, spec, name=name, score=score, rehearsal=rehearsal, seed=seed, state=state
+    )
     training = {
         "epochs": spec.epochs,
         "kept_epoch": epoch,
         "peak_rate": spec.peak_rate,
+        "rehearsal": spec.rehearsal,
         "seed": seed,
     }
     vector = TaskVector.between(checkpoint.pretrained, weights, name, "+".join(names))

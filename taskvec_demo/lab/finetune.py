@@ -1,14 +1,16 @@
 """Fine-tuning the audio tower on one task against its frozen zero-shot head; the difference is the task vector.
 
 As Ballanti and Ilharco et al. (arXiv:2212.04089) do: the text side stays frozen, so that the fine-tuned model is still
-a zero-shot classifier. Cross-entropy on logits; BatchNorm in eval mode (its statistics are not weights); mixup; early
-stopping on validation of an exponential average of the weights. Started by `accelerate launch`, processes share each
+a zero-shot classifier. Cross-entropy on logits, and where the study asks for it, rehearsal of other sets; BatchNorm in
+eval mode (its statistics are not weights); mixup; early stopping on validation of an exponential average of the
+weights. Started by `accelerate launch`, processes share each
 batch and give the weights of one process; a run that was killed goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +28,7 @@ from ..zero_shot import ZeroShotHead
 from .augment import augment, mixup
 from .datasets import MelStore
 from .measure import embed_rows, window_batch
+from .rehearsal import Rehearsal, rehearsal_of
 from .study import FineTuning, Study
 from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
 from .training_state import drawing, fingerprint, read_state, write_state
@@ -67,6 +70,7 @@ def train(
     *,
     name: str,
     score: Callable[[Weights], float],
+    rehearsal: Rehearsal | None = None,
     seed: int = 0,
     state: Path | None = None,
     at_once: int = AT_ONCE,
@@ -77,7 +81,8 @@ def train(
 
     The weights are an exponential average over the steps. `score` is asked once an epoch, on the main process; of
     equals the latest is kept; training ends early after `patience` epochs without a new best. A process computes
-    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`.
+    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` is what keeps its
+    embeddings meanwhile, with the weight of the spec.
 
     With `state` the run is saved there and resumes from there: on one process to the very same weights as without a
     stop. The caller deletes the file once it has kept the weights. Raises TaskVecError for options out of range.
@@ -87,12 +92,14 @@ def train(
             raise TaskVecError(f"The option {option} is a whole number from 1, not {value}.")
     if not 0 <= spec.peak_rate <= 1:
         raise TaskVecError(f"A learning rate is a number from 0 to 1, not {spec.peak_rate}.")
+    if not 0 <= spec.rehearsal < math.inf:
+        raise TaskVecError(f"The weight of what is rehearsed is a number from 0, not {spec.rehearsal}.")
     if not all(len(s.windows) for s in sets):
         raise TaskVecError(f"There is no training clip for {name!r}: its task needs clips of the split 'train'.")
     main, steps = processes().is_main_process, sum(-(-len(s.windows) // BATCH) for s in sets)
     precision = precision or training_precision()
     run = Run(checkpoint, spec, spec.epochs * steps, seed, precision, at_once)
-    key = "" if state is None else fingerprint(_depends_on(checkpoint, store, sets, spec, seed, precision))
+    key = "" if state is None else fingerprint(_depends_on(checkpoint, store, sets, rehearsal, spec, seed, precision))
     if state is not None and (saved := read_state(state, key)):
         run.restore(saved)
         if main:
@@ -114,7 +121,9 @@ def train(
             for labelled, chosen in batches[run.step :]:
                 with drawing(seed, "batch", run.epoch, run.step):
                     x, target = labelled.batch(chosen, store)
-                loss = run.update(x, target, labelled.head)
+                with drawing(seed, "rehearsal", run.epoch, run.step):
+                    kept = rehearsal.batch(len(x), store) if rehearsal else None
+                loss = run.update(x, target, labelled.head, kept)
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
                 if time.monotonic() - last_saved > SAVE_SECONDS:
@@ -137,6 +146,7 @@ def _depends_on(
     checkpoint: Checkpoint,
     store: MelStore,
     sets: Sequence[Labelled],
+    rehearsal: Rehearsal | None,
     spec: FineTuning,
     seed: int,
     precision: Precision,
@@ -151,6 +161,10 @@ def _depends_on(
         yield s.head.matrix.contiguous().numpy().tobytes()
         for window in s.windows:
             yield store.mel[window.start].tobytes()
+    for name, windows in (rehearsal.windows if rehearsal else {}).items():
+        yield name
+        for first in windows:
+            yield store.mel[first].tobytes()
 
 
 def finetune(
@@ -187,6 +201,7 @@ def finetune(
     if spec.runs < 1:
         raise TaskVecError(f"The option runs is a whole number from 1, not {spec.runs}.")
     precision = precision or training_precision()
+    rehearsal = rehearsal_of(checkpoint, store, {rows[0].dataset}) if rows and spec.rehearsal else None
     seeds = range(seed, seed + spec.runs)
     states = {s: work and work / f"finetune-{spec.vector}{f'-{s}' if spec.runs > 1 else ''}.pt" for s in seeds}
     members = [
@@ -197,6 +212,7 @@ def finetune(
             spec,
             name=spec.vector if spec.runs == 1 else f"{spec.vector} {i}/{spec.runs}",
             score=score,
+            rehearsal=rehearsal,
             seed=s,
             state=states[s],
             at_once=at_once,
@@ -217,6 +233,7 @@ def finetune(
             "runs": spec.runs,
             "kept_epochs": [epoch for _, epoch in members],
             "peak_rate": spec.peak_rate,
+            "rehearsal": spec.rehearsal,
             "batch": BATCH,
             "clips": len(rows),
             "classes": list(labelled.head.labels),

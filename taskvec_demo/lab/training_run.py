@@ -15,7 +15,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast, reduce
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cosine_similarity, cross_entropy
 from tqdm import tqdm
 
 from ..clap import AudioTower, Checkpoint, Precision
@@ -23,6 +23,7 @@ from ..errors import TaskVecError
 from ..weights import Weights
 from ..zero_shot import ZeroShotHead
 from .measure import fast_precision
+from .rehearsal import EVERY, Kept
 from .study import FineTuning
 from .trainable import restrict, trained_tensors
 from .training_state import drawing
@@ -68,7 +69,7 @@ class Run:
         self, checkpoint: Checkpoint, spec: FineTuning, steps: int, seed: int, precision: Precision, at_once: int
     ) -> None:
         self.pretrained, self.logit_scale = checkpoint.pretrained, checkpoint.logit_scale
-        self.seed, self.precision, self.at_once = seed, precision, at_once
+        self.seed, self.precision, self.at_once, self.rehearsal = seed, precision, at_once, spec.rehearsal
         self.processes = processes()
         self.pieces = max(-(-BATCH // at_once), self.processes.num_processes)  # of a batch
         self.device = self.processes.device
@@ -91,9 +92,12 @@ class Run:
         """The average of the weights over the steps; what does not train is the pre-trained model's."""
         return Weights.from_tensors(self.pretrained.tensors() | {n: t.cpu() for n, t in self.average.items()})
 
-    def update(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead) -> float:
-        """One step on a batch, windows (batch, frames, mels) and targets (batch, n_classes); returns its mean loss."""
-        loss = self._summed(self._share_in_memory(x, target, head))
+    def update(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None = None) -> float:
+        """One step on a batch, windows (batch, frames, mels) and targets (batch, n_classes); returns its mean loss.
+
+        `kept`: what is rehearsed with it, one window for every `EVERY` of the batch.
+        """
+        loss = self._summed(self._share_in_memory(x, target, head, kept))
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
         self.optimizer.step()
         self.schedule.step()
@@ -112,11 +116,11 @@ class Run:
             self.best = Best(agreed, self.epoch, weights)
         return agreed
 
-    def _share_in_memory(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead) -> float:
+    def _share_in_memory(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None) -> float:
         """`_share`, with fewer windows at once from now on if that many do not fit into memory."""
         while True:
             try:
-                return self._share(x, target, head)
+                return self._share(x, target, head, kept)
             except RuntimeError as error:
                 if not should_reduce_batch_size(error):
                     raise
@@ -126,25 +130,31 @@ class Run:
             clear_device_cache(garbage_collection=True)
             tqdm.write(f"memory is short: {self.at_once} windows at once from now on")
 
-    def _share(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead) -> float:
+    def _share(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None) -> float:
         """Set the gradients to this process's share in those of the batch's mean loss; returns its share of the loss.
 
         Process r of n takes pieces r, r + n, …: none, where a batch has fewer windows than there are processes. The
         pieces do not depend on how many processes there are unless these are more, so neither do the gradients, down to
-        the last bit where no process has two to add up.
+        the last bit where no process has two to add up. What is rehearsed goes with the windows that bring it along.
         """
         for parameter in self.parameters.values():
             parameter.grad = torch.zeros_like(parameter)
         first, every, total = self.processes.process_index, self.processes.num_processes, 0.0
         pieces = torch.arange(len(x)).tensor_split(self.pieces)
         for part in (p for i in range(first, self.pieces, every) for p in pieces[i].split(self.at_once) if len(p)):
+            brought = part[part % EVERY == 0] // EVERY
+            windows = x[part] if kept is None else torch.cat([x[part], kept.x[brought]])
             with (
                 drawing(self.seed, "dropout", self.epoch, self.step, int(part[0]), device=self.device),
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
             ):
-                embedded = self.tower(x[part].unsqueeze(1).to(self.device))
-            logits = head.logits(embedded.float().cpu(), self.logit_scale)  # small: heads stay where they are
+                embedded = self.tower(windows.unsqueeze(1).to(self.device))
+            embedded = embedded.float().cpu()  # heads are small: they stay where they are
+            logits = head.logits(embedded[: len(part)], self.logit_scale)
             loss = cross_entropy(logits, target[part], label_smoothing=LABEL_SMOOTHING, reduction="sum") / len(x)
+            if kept is not None:
+                turned = 1 - cosine_similarity(embedded[len(part) :], kept.embedded[brought])
+                loss = loss + self.rehearsal * turned.sum() / len(kept.x)
             loss.backward()
             total += float(loss.detach())
         return total
