@@ -44,7 +44,8 @@ def _model(workbench: Workbench) -> str:
             f"*{name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project on 7 "
             "hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of "
             "your list. Its vectors are means of three to five trainings that differ in their seed, those of the "
-            "analogy single ones."
+            "analogy single ones. While a vector learned its task, training clips of the other sets, the control's "
+            "among them, were to keep the embeddings that they had."
         )
     where = workbench.artifacts.manifest.get("pretrained", {})
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"
