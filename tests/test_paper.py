@@ -99,6 +99,14 @@ def test_a_control_that_does_not_hold_is_said(tables: dict) -> None:
     assert "no step holds the control" in paper_html(broken, TASKS)
 
 
+@pytest.mark.parametrize("name", ["negation", "addition"])
+def test_rehearsal_is_said_where_vectors_were_rehearsed(tables: dict, name: str) -> None:
+    sentence = "to keep their embeddings"
+    for rehearsed in ([], ["urban"]):
+        html = paper_html({name: tables[name] | {"rehearsed": rehearsed}}, TASKS)
+        assert (sentence in html) == bool(rehearsed)
+
+
 def test_a_missing_table_is_a_sentence(tables: dict, tmp_path: Path) -> None:
     assert load_tables(tmp_path) == {}
     html = paper_html({}, TASKS)

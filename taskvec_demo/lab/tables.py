@@ -40,6 +40,7 @@ def content(table: Table, choices: Choices, book: AnswerBook, vectors: Mapping[s
         "table": table.name,
         "split": "test",
         "seeds": seeds(table.study, vectors),
+        "rehearsed": [name for name, v in vectors.items() if v.metadata.get("training", {}).get("rehearsal")],
     }
     if choices:
         fields |= {"rule": RULE, "control": table.study.control, "control_kept": CONTROL_KEPT}
