@@ -488,19 +488,19 @@ def test_the_band_marks_where_the_control_keeps_its_accuracy(page):
 
 
 def test_the_band_follows_the_other_sliders_and_the_negation(page):
-    page.open({"female_sad": 0.05})  # it costs the control something beside instruments, with either sign
+    page.open({"emotion": -0.05, "instruments": -0.5})  # to forget both costs the control more than it may
     page.page.wait_for_function(f"() => ({BAND})('instruments') !== 'none'")
     page.at_rest()
-    bands = {name: page.page.evaluate(BAND, name) for name in ("female_sad", "instruments")}
-    slider(page, "female_sad").focus()
+    bands = {name: page.page.evaluate(BAND, name) for name in ("emotion", "instruments")}
+    slider(page, "emotion").focus()
     page.page.keyboard.press("End")
     page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
     page.at_rest()
-    assert page.page.evaluate(BAND, "female_sad") == bands["female_sad"]  # its own λ does not move its own band
+    assert page.page.evaluate(BAND, "emotion") == bands["emotion"]  # its own λ does not move its own band
     bands["instruments"] = page.page.evaluate(BAND, "instruments")
-    box(page, "op-negation").check()
-    page.page.wait_for_selector("#negate-female_sad", state="visible")
-    box(page, "negate-female_sad").check()
+    box(page, "op-addition").check()
+    page.page.wait_for_selector("#negate-emotion", state="visible")
+    box(page, "negate-emotion").uncheck()
     page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
     assert page.errors == []
 
