@@ -21,17 +21,18 @@ from .processes import APP, async_chromium, serving
 TITLE = "Slider to paint"
 METHOD = (
     "The real app in headless Chromium at 60 frames a second. *Pointer*: the mouse is pressed on a slider and moved "
-    "back and forth, 60 steps a second by the clock, whether the page keeps up or not. *Script*: the page itself sends "
-    "`input` events in every frame, without waiting, the hardest case. Each `input` event is followed to the end "
-    "of the frame after the one that painted the bars: by then it is on the screen, often some ms before. Updates "
-    "count the different values shown a second. A first short drag, with the server still warming up, is not counted. "
-    "The peer redraws as many bars by `gr.Plot` from the server. 120 ms are added to every request by the browser's "
-    "own emulation."
+    "back and forth, 120 steps a second by the clock, as a mouse reports, whether the page keeps up or not; the "
+    "browser hands on one a frame. *Script*: the page itself sends `input` events in every frame, without waiting, "
+    "the hardest case. Each `input` event is followed to the end of the frame after the one that painted the bars: by "
+    "then it is on the screen, often some ms before. Updates count the different values shown a second. A first short "
+    "drag, with the server still warming up, is not counted. The peer redraws as many bars by `gr.Plot` from the "
+    "server. 120 ms are added to every request by the browser's own emulation."
 )
 LIMIT_MS, P95_LIMIT_MS, RATE_LIMIT, LATENCY_LIMIT = 40, 50, 55, 1.1
 LATENCY_MS = 120
-HZ = 60  # steps of the pointer a second
-LOW, HIGH, PERIOD = 0.05, 0.95, 90  # of the slider's range; frames there and back
+HZ = 120  # steps of the pointer a second: the browser hands on one a frame
+FRAMES_A_SECOND = 60
+LOW, HIGH, PERIOD = 0.05, 0.95, 1.5  # of the slider's range; seconds there and back
 PLOT_PEER = str(Path(__file__).with_name("plot_peer.py"))
 VIEW = {"width": 1280, "height": 900}
 
@@ -133,7 +134,7 @@ async def _measure(folder: Path, n: int) -> list[Measurement]:
 
 async def _drags(browser: Any, place: Place, n: int) -> dict[tuple[str, int], Drag]:
     """(how, latency) -> a drag of `n` frames on a page of its own."""
-    await _drag(browser, place, "pointer", 0, HZ)
+    await _drag(browser, place, "pointer", 0, FRAMES_A_SECOND)
     ways = itertools.product(("pointer", "script"), (0, LATENCY_MS))
     return {(how, ms): await _drag(browser, place, how, ms, n) for how, ms in ways}
 
@@ -162,15 +163,16 @@ async def _drag(browser: Any, place: Place, how: str, latency: int, n: int) -> D
         if how == "script":
             await page.evaluate(SCRIPT, [place.slider, [f"{share:.2f}" for share in _shares(n)]])
         else:
-            await _move(page, place, n)
+            await _move(page, place, n * HZ // FRAMES_A_SECOND)
         last_is_sliders = await _catches_up(page, place)
         seen = await page.evaluate("window.dragged")
     return _judge(seen["inputs"], seen["updates"], last_is_sliders)
 
 
-def _shares(n: int) -> np.ndarray:
-    """Of the slider's range, where it is at each of `n` steps back and forth."""
-    return LOW + (HIGH - LOW) * (1 - np.abs(1 - 2 * (np.arange(1, n + 1) % PERIOD) / PERIOD))
+def _shares(n: int, hz: int = FRAMES_A_SECOND) -> np.ndarray:
+    """Of the slider's range, where it is at each of `n` steps back and forth, `hz` of them a second."""
+    seconds = np.arange(1, n + 1) / hz
+    return LOW + (HIGH - LOW) * (1 - np.abs(1 - 2 * (seconds % PERIOD) / PERIOD))
 
 
 async def _move(page: Any, place: Place, n: int) -> None:
@@ -184,7 +186,7 @@ async def _move(page: Any, place: Place, n: int) -> None:
     await page.mouse.down()
     protocol, sent = await page.context.new_cdp_session(page), []
     begun = time.perf_counter()
-    for i, share in enumerate(_shares(n), start=1):
+    for i, share in enumerate(_shares(n, HZ), start=1):
         await asyncio.sleep(max(0.0, begun + i / HZ - time.perf_counter()))
         at = {"type": "mouseMoved", "x": area["x"] + area["width"] * share, "y": y, "button": "left", "buttons": 1}
         sent.append(asyncio.create_task(protocol.send("Input.dispatchMouseEvent", at)))
