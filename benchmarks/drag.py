@@ -22,15 +22,15 @@ TITLE = "Slider to paint"
 METHOD = (
     "The real app in headless Chromium at 60 frames a second. *Pointer*: the mouse is pressed on a slider and moved "
     "back and forth, 120 steps a second by the clock, as a mouse reports, whether the page keeps up or not; the "
-    "browser hands on one a frame. *Script*: the page itself sends `input` events in every frame, without waiting, "
-    "the hardest case. Each `input` event is followed to the end of the frame after the one that painted the bars: by "
-    "then it is on the screen, often some ms before. Updates count the different values shown a second. A first short "
+    "browser merges some. *Script*: the page itself sends `input` events in every frame, without waiting. Each `input` "
+    "event is followed to the end of the frame after the one that painted the bars: by then it is on the screen, often "
+    "some ms before. Updates count the different values drawn a second, of which an eye sees 60 at most. A first short "
     "drag, with the server still warming up, is not counted. The peer redraws as many bars by `gr.Plot` from the "
     "server. 120 ms are added to every request by the browser's own emulation."
 )
 LIMIT_MS, P95_LIMIT_MS, RATE_LIMIT, LATENCY_LIMIT = 40, 50, 55, 1.1
 LATENCY_MS = 120
-HZ = 120  # steps of the pointer a second: the browser hands on one a frame
+HZ = 120  # steps of the pointer a second
 FRAMES_A_SECOND = 60
 LOW, HIGH, PERIOD = 0.05, 0.95, 1.5  # of the slider's range; seconds there and back
 PLOT_PEER = str(Path(__file__).with_name("plot_peer.py"))
