@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # imported only after the options are known
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for huge pages: a new buffer of 113 MB in half the time
+# What torch and pandas import where it is installed, and this app never uses: a compiler for GPUs and a table format,
+# 80 MB of memory together. None makes an import of them fail as if they were not there.
+for _unused in ("triton", "pyarrow"):
+    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
 
 ROOT = Path(__file__).parent
 EMBEDDED = ROOT / "precomputed" / "tiny-clap"
