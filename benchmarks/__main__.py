@@ -14,7 +14,7 @@ import app  # noqa: F401 - first: sets the environment variables that the app ru
 
 from .context import ROOT, Context
 from .machine import conditions, describe
-from .report import Results, Section, as_markdown, as_text, summary
+from .report import Section, as_markdown, as_text, load, save, summary
 
 NAMES = ("rebuild", "clip", "exact", "trace", "drag", "startup", "memory", "visitors")
 JSON, MARKDOWN = ROOT / "docs" / "performance.json", ROOT / "docs" / "performance.md"
@@ -31,15 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write-docs", action="store_true", help="measure nothing: docs/performance.md from the JSON")
     options = parser.parse_args(arguments)
     if options.write_docs:
-        MARKDOWN.write_text(as_markdown(Results.load(options.json or JSON)), encoding="utf-8")
+        MARKDOWN.write_text(as_markdown(load(options.json or JSON)), encoding="utf-8")
         return 0
     path = options.json or (None if options.quick else JSON)
-    machine, sections = describe(), {}
+    sections = {}
     for name in options.only:
         sections[name] = section = _measure(name, options.quick)
         print(as_text(section) + "\n", flush=True)
         if path is not None:  # after each one: a stop loses nothing
-            Results(machine, sections).save(path)
+            save(sections, path)
     print(summary(sections))
     return 0
 
@@ -51,7 +51,7 @@ def _measure(name: str, quick: bool) -> Section:
         measurements = tuple(benchmark.run(Context(quick, Path(folder))))
     date = datetime.now(UTC).date().isoformat()
     seconds = round(time.monotonic() - start, 1)
-    return Section(benchmark.TITLE, benchmark.METHOD, date, quick, seconds, before, measurements)
+    return Section(benchmark.TITLE, benchmark.METHOD, date, quick, seconds, describe(), before, measurements)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from taskvec_demo.artifacts import read_json, write_json
 
 from .measurement import Measurement
 
-FORMAT = 1
+FORMAT = 2
 HEADINGS = ("figure", "median (min – p95)", "n", "held against", "ratio", "target", "verdict")
 INTRODUCTION = """# Performance
 
@@ -23,42 +23,33 @@ job, measured in turn with it in the same run. Where a machine is noisy, the rat
 
 @dataclass(frozen=True)
 class Section:
-    """One benchmark's results: what it asks, how it was measured, when, and how quiet the machine was."""
+    """One benchmark's results: what it asks, how it was measured, when, on what machine and how quiet that was."""
 
     title: str
     method: str
     date: str
     quick: bool
     seconds: float
+    machine: dict[str, Any]
     conditions: dict[str, float]
     measurements: tuple[Measurement, ...]
 
 
-@dataclass(frozen=True)
-class Results:
-    """Sections by the name of their benchmark, all of one machine."""
+def save(sections: Mapping[str, Section], path: Path) -> None:
+    """Write sections by the name of their benchmark; those that `path` holds and that were not measured now stay."""
+    content = {name: asdict(s) for name, s in {**(load(path) if path.is_file() else {}), **sections}.items()}
+    write_json(path, {"format": FORMAT, "benchmarks": content})
 
-    machine: dict[str, Any]
-    sections: dict[str, Section]
 
-    def save(self, path: Path) -> None:
-        """Write JSON. Sections that `path` holds of the same machine and that were not measured now are kept."""
-        kept = Results.load(path) if path.is_file() else None
-        sections = {**kept.sections, **self.sections} if kept and kept.machine == self.machine else self.sections
-        content = {name: asdict(section) for name, section in sections.items()}
-        write_json(path, {"format": FORMAT, "machine": self.machine, "benchmarks": content})
-
-    @classmethod
-    def load(cls, path: Path) -> Results:
-        """What `save` wrote. Raises ValueError for another format, BadArtifactError for a file that is not there."""
-        content = read_json(path)
-        if content.get("format") != FORMAT:
-            raise ValueError(f"{path} has format {content.get('format')!r}; this version reads format {FORMAT}.")
-        sections = {
-            name: Section(**{**s, "measurements": tuple(Measurement(**m) for m in s["measurements"])})
-            for name, s in content["benchmarks"].items()
-        }
-        return cls(content["machine"], sections)
+def load(path: Path) -> dict[str, Section]:
+    """What `save` wrote. Raises ValueError for another format, BadArtifactError for a file that is not there."""
+    content = read_json(path)
+    if content.get("format") != FORMAT:
+        raise ValueError(f"{path} has format {content.get('format')!r}; this version reads format {FORMAT}.")
+    return {
+        name: Section(**{**s, "measurements": tuple(Measurement(**m) for m in s["measurements"])})
+        for name, s in content["benchmarks"].items()
+    }
 
 
 def number(value: float) -> str:
@@ -100,24 +91,34 @@ def summary(sections: Mapping[str, Section]) -> str:
     return "\n".join([f"{len(judged) - len(missed)} of {len(judged)} targets met.", *missed])
 
 
-def as_markdown(results: Results) -> str:
-    """The whole of docs/performance.md."""
-    machine = results.machine
+def named(machine: Mapping[str, Any]) -> str:
+    """A machine in words."""
     packages = ", ".join(f"{name} {number_}" for name, number_ in machine["packages"].items())
+    return (
+        f"{machine['cores']} CPU cores with {', '.join(machine['cpu_features']) or 'no listed features'}; "
+        f"{machine['memory_gib']} GiB memory; {machine['torch_threads']} torch threads; Python {machine['python']}, "
+        f"{packages}"
+    )
+
+
+def as_markdown(sections: Mapping[str, Section]) -> str:
+    """The whole of docs/performance.md. A machine is described where it is first met."""
+    letters: dict[str, str] = {}
+    for section in sections.values():
+        letters.setdefault(named(section.machine), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[len(letters)])
     parts = [
         INTRODUCTION,
-        f"Machine: {machine['cores']} CPU cores with {', '.join(machine['cpu_features']) or 'no listed features'}; "
-        f"{machine['memory_gib']} GiB memory; {machine['torch_threads']} torch threads; Python {machine['python']}, "
-        f"{packages}. No GPU is used.\n",
-        summary(results.sections) + "\n",
+        "\n".join(f"- Machine {letter}: {words}. No GPU is used." for words, letter in letters.items()) + "\n",
+        summary(sections) + "\n",
     ]
-    for section in results.sections.values():
+    for section in sections.values():
         quick = " **A quick run: too few repeats to rely on.**" if section.quick else ""
         parts.append(f"## {section.title}\n\n{section.method}\n")
         rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(m) for m in section.measurements)]
         parts.append("\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n")
         parts.append(
-            f"Measured {section.date} in {section.seconds:.0f} s; load average {section.conditions['load_average']:g}, "
+            f"Measured {section.date} on machine {letters[named(section.machine)]} in {section.seconds:.0f} s; "
+            f"load average {section.conditions['load_average']:g}, "
             f"copying {section.conditions['copy_gb_per_s']:g} GB/s.{quick}\n"
         )
     return "\n".join(parts)

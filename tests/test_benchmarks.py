@@ -24,7 +24,8 @@ LAYOUT = Layout(("a.bias", "a.weight"), ((3,), (3, 5)))
 
 def section(*measurements, **changes):
     conditions = {"load_average": 0.5, "copy_gb_per_s": 20.0}
-    return replace(report.Section("T", "How.", "2025-01-01", False, 1.0, conditions, measurements), **changes)
+    made = report.Section("T", "How.", "2025-01-01", False, 1.0, machine.describe(), conditions, measurements)
+    return replace(made, **changes)
 
 
 # ---- figures and verdicts -------------------------------------------------------------------------------------------
@@ -62,32 +63,40 @@ def test_ways_take_turns_and_warm_up_is_not_counted():
     assert {name: len(samples) for name, samples in taken.items()} == {"a": 3, "b": 3}
 
 
-def test_results_come_back_from_json_and_other_benchmarks_of_the_same_machine_are_kept(tmp_path):
-    path, computer = tmp_path / "r.json", {"cores": 2}
+def test_results_come_back_from_json_and_other_benchmarks_are_kept(tmp_path):
+    path = tmp_path / "r.json"
     first = section(measured("x", "ms", [1.0, 2.0], peer=Peer("p", 3.0), target=Target("at most", 1)))
-    report.Results(computer, {"one": first}).save(path)
-    assert report.Results.load(path) == report.Results(computer, {"one": first})
-    second = section(measured("y", "s", [1.0]))
-    report.Results(computer, {"two": second}).save(path)
-    assert report.Results.load(path).sections == {"one": first, "two": second}
-    report.Results({"cores": 64}, {"two": second}).save(path)
-    assert report.Results.load(path).sections == {"two": second}
+    report.save({"one": first}, path)
+    assert report.load(path) == {"one": first}
+    second = section(measured("y", "s", [1.0]), machine={**machine.describe(), "cores": 64})
+    report.save({"two": second}, path)
+    assert report.load(path) == {"one": first, "two": second}
+    report.save({"one": second}, path)
+    assert report.load(path) == {"one": second, "two": second}
     path.write_text(json.dumps({"format": 99}))
     with pytest.raises(ValueError, match="format 99"):
-        report.Results.load(path)
+        report.load(path)
     with pytest.raises(BadArtifactError):
-        report.Results.load(tmp_path / "nothing.json")
+        report.load(tmp_path / "nothing.json")
 
 
 def test_the_document_names_every_figure_and_each_miss():
     good = measured("quick thing", "ms", [1.0, 2.0], peer=Peer("p", 3.0), target=Target("at most", 5))
     bad = measured("slow thing", "ms", [9.0], target=Target("at most", 6))
-    text = report.as_markdown(report.Results(machine.describe(), {"b": section(good, bad, quick=True)}))
+    text = report.as_markdown({"b": section(good, bad, quick=True)})
     assert "| quick thing | 1.5 ms (1 – 1.95) | 2 | p: 3 ms | 2 times faster | at most 5 ms | met |" in text
     assert "1 of 2 targets met." in text
     assert "- T, slow thing: at most 6 ms was missed by 50 %." in text
     assert "quick run" in text
-    assert "quick run" not in report.as_markdown(report.Results(machine.describe(), {"b": section(good)}))
+    assert "quick run" not in report.as_markdown({"b": section(good)})
+
+
+def test_each_benchmark_names_its_machine():
+    other = {**machine.describe(), "cores": 64}
+    text = report.as_markdown({"a": section(), "b": section(machine=other), "c": section()})
+    assert text.count("- Machine ") == 2
+    assert "- Machine B: 64 CPU cores" in text
+    assert [text.count(f"on machine {letter} in") for letter in "AB"] == [2, 1]
 
 
 def test_the_machine_is_named_by_features_only():
@@ -165,7 +174,7 @@ def test_a_quick_run_writes_its_figures(tmp_path, capsys, monkeypatch, workbench
     path = tmp_path / "last.json"
     assert main(["--quick", "--only", "rebuild", "--json", str(path)]) == 0
     content = json.loads(path.read_text())
-    assert (content["format"], list(content["benchmarks"])) == (1, ["rebuild"])
+    assert (content["format"], list(content["benchmarks"])) == (report.FORMAT, ["rebuild"])
     found = content["benchmarks"]["rebuild"]
     assert found["quick"] is True
     for m in found["measurements"]:
@@ -183,6 +192,6 @@ def test_names_are_checked_and_the_shipped_document_is_that_of_its_json(capsys):
     assert "rebuild" in capsys.readouterr().err
     results = MARKDOWN.with_suffix(".json")
     if results.is_file():
-        loaded = report.Results.load(results)
-        assert set(loaded.sections) <= set(NAMES)
+        loaded = report.load(results)
+        assert set(loaded) <= set(NAMES)
         assert MARKDOWN.read_text(encoding="utf-8") == report.as_markdown(loaded)

@@ -113,7 +113,8 @@ def train_joint(
         return sum(float(r.float().mean()) for r in right) / len(right)
 
     sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
-    spec = replace(study.fine_tunings[names[0]], epochs=max(study.fine_tunings[n].epochs for n in names))
+    epochs = max(study.fine_tunings[n].epochs for n in names)
+    spec = replace(study.fine_tunings[names[0]], epochs=epochs, temperature=1.0)  # nothing is to be forgotten here
     name = joint_name(names)
     own = {study.tasks[study.fine_tunings[n].task].clips_folder for n in names}
     rehearsal = rehearsal_of(checkpoint, store, own) if spec.rehearsal else None

@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--rate", type=float, help="highest learning rate; default: what the study says of each vector")
     sub.add_argument("--seed", type=int, help="of all that is drawn (default: 0)")
     sub.add_argument("--runs", type=int, metavar="N", help="mean of N trainings of other seeds; default: the study's")
+    sub.add_argument("--temperature", type=float, metavar="T", help="what logits are divided by in the loss")
     sub.add_argument("--rehearsal", type=float, metavar="W", help="weight of keeping how other sets embed")
     sub.add_argument("--patience", type=int, metavar="N", help="end after N epochs without a better one on validation")
     sub.add_argument("--batch", type=int, default=32, metavar="N", help="windows at once; a step is of 64 in any case")
@@ -266,6 +267,7 @@ def _finetune(options: argparse.Namespace) -> None:
         peak_rate=options.rate,
         seed=options.seed,
         runs=options.runs,
+        temperature=options.temperature,
         rehearsal=options.rehearsal,
     )
     if processes().is_main_process:

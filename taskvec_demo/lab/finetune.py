@@ -92,6 +92,8 @@ def train(
             raise TaskVecError(f"The option {option} is a whole number from 1, not {value}.")
     if not 0 <= spec.peak_rate <= 1:
         raise TaskVecError(f"A learning rate is a number from 0 to 1, not {spec.peak_rate}.")
+    if not 0 < spec.temperature < math.inf:
+        raise TaskVecError(f"A temperature is a number above 0, not {spec.temperature}.")
     if not 0 <= spec.rehearsal < math.inf:
         raise TaskVecError(f"The weight of what is rehearsed is a number from 0, not {spec.rehearsal}.")
     if not all(len(s.windows) for s in sets):
@@ -233,6 +235,7 @@ def finetune(
             "runs": spec.runs,
             "kept_epochs": [epoch for _, epoch in members],
             "peak_rate": spec.peak_rate,
+            "temperature": spec.temperature,
             "rehearsal": spec.rehearsal,
             "batch": BATCH,
             "clips": len(rows),

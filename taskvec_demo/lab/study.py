@@ -33,6 +33,7 @@ class FineTuning:
     only_class: str | None = None  # a vector of the analogy learns this one class
     peak_rate: float = 3e-4
     runs: int = 1  # trainings, each with a seed of its own, of whose weights the mean is taken
+    temperature: float = 1.0  # what logits are divided by in the loss: above 1, clips already recognised teach on
     rehearsal: float = 0.0  # weight in the loss of keeping the embeddings of other sets' training clips (1 − cosine)
     trains: str = "full"  # one of `trainable.TRAINS`
     rank: int = 8  # of LoRA
