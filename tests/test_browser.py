@@ -401,6 +401,10 @@ def test_undo_takes_back_one_drag_not_its_steps(page):
     page.at_rest()
     page.page.locator("#undo").click()
     page.shows({"urban": 0.5})
+    page.at_rest()
+    page.page.locator("#undo").click()
+    assert "Nothing to undo" in page.toast()  # the page's own recipe was never on this screen
+    assert page.formula == {"urban": 0.5}
 
 
 @pytest.mark.parametrize(

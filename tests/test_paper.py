@@ -107,6 +107,12 @@ def test_rehearsal_is_said_where_vectors_were_rehearsed(tables: dict, name: str)
         assert (sentence in html) == bool(rehearsed)
 
 
+def test_a_temperature_is_said_where_a_vector_had_one(tables: dict) -> None:
+    for temperatures in ({}, {"urban": 4.0}):
+        html = paper_html({"negation": tables["negation"] | {"temperatures": temperatures}}, TASKS)
+        assert ("a temperature (“Urban sounds” 4)" in html) == bool(temperatures)
+
+
 def test_a_missing_table_is_a_sentence(tables: dict, tmp_path: Path) -> None:
     assert load_tables(tmp_path) == {}
     html = paper_html({}, TASKS)

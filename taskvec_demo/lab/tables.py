@@ -35,12 +35,14 @@ ROUNDING = 0.002  # share of an edit's answers that another machine's arithmetic
 
 def content(table: Table, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
     """What `tables/<name>.json` holds."""
+    trained = {name: v.metadata.get("training", {}) for name, v in vectors.items()}
     fields: dict[str, Any] = {
         "format": FORMAT,
         "table": table.name,
         "split": "test",
         "seeds": seeds(table.study, vectors),
-        "rehearsed": [name for name, v in vectors.items() if v.metadata.get("training", {}).get("rehearsal")],
+        "rehearsed": [name for name, training in trained.items() if training.get("rehearsal")],
+        "temperatures": {n: t["temperature"] for n, t in trained.items() if t.get("temperature", 1.0) != 1.0},
     }
     if choices:
         fields |= {"rule": RULE, "control": table.study.control, "control_kept": CONTROL_KEPT}

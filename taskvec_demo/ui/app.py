@@ -152,7 +152,6 @@ def _connect(
     }
     asked = [sound.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
     classified = [gr.on(asked, **classify), chart.settled(**classify)]
-    app.load(**remember)
     chart.settled(**remember)
     undo, reset = actions
     undo.click(page.undo, history, [history, *controls.settable], **QUIET)
@@ -160,7 +159,8 @@ def _connect(
     for trigger, recipe in zip([*presets, reset], recipes, strict=True):
         values = json.dumps(page.values(recipe).values)
         trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
-    app.load(page.restore, None, controls.settable, **QUIET)
+    # The recipe in the address is the first state, and the page's own is none to come back to.
+    app.load(page.restore, None, controls.settable, **QUIET).then(**remember)
     return classified
 
 

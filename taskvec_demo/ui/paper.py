@@ -178,11 +178,22 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         "tries looks better than it is. Here, λ is chosen on other clips. There, the control may fall: at λ = −0.2 "
         "UrbanSound8K loses 21 points and the control 10, which leaves 87.6 % of it, and no λ tried from 0.1 on keeps "
         "95 %. Here, 95 % is a condition on validation. With n = 100, 10.0 % means anything from 5.5 to 17.4 %."
-        f"{REHEARSED if table.get('rehearsed') else ''}</p>"
+        f"{REHEARSED if table.get('rehearsed') else ''}{_tempered(table.get('temperatures', {}), titles)}</p>"
         "<p><b>Baselines.</b> A random vector of the same size shows what a push in any direction does. Gradient "
         "ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run on. "
         "In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
         "random vector, and to 3.9 % by gradient ascent, which took the control from 75.5 to 16.3 %.</p>"
+    )
+
+
+def _tempered(temperatures: Mapping[str, float], titles: Mapping[str, str]) -> str:
+    """Which vectors learned from divided logits, and what for."""
+    if not temperatures:
+        return ""
+    named = ", ".join(f"“{_title(titles, name)}” {value:g}" for name, value in temperatures.items())
+    return (
+        f" And some of ours learned from logits divided by a temperature ({named}): else a sound that is recognised "
+        "already teaches next to nothing, and what a vector has not learned, its negative does not forget."
     )
 
 
