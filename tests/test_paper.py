@@ -107,6 +107,14 @@ def test_rehearsal_is_said_where_vectors_were_rehearsed(tables: dict, name: str)
         assert (sentence in html) == bool(rehearsed)
 
 
+def test_what_the_control_shares_with_the_target_is_set_apart(tables: dict) -> None:
+    urban, instruments = (
+        paper_html({"negation": tables["negation"] | {"rows": [r]}}, TASKS) for r in tables["negation"]["rows"]
+    )
+    assert "without “dog bark”, in both" in urban
+    assert "in both" not in instruments
+
+
 def test_a_temperature_is_said_where_a_vector_had_one(tables: dict) -> None:
     for temperatures in ({}, {"urban": 4.0}):
         html = paper_html({"negation": tables["negation"] | {"temperatures": temperatures}}, TASKS)

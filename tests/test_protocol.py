@@ -229,6 +229,15 @@ def test_tables_follow_from_what_lies_beside_them(shipped: Path) -> None:
         assert entry["edited"]["low"] == pytest.approx(float(wilson(right[1].sum(), len(right[1]))[0]), abs=1e-4)
         assert entry["mcnemar_p"] == pytest.approx(mcnemar(right[1], right[0]), rel=1e-3)
         assert [r["seed"] for r in row["random"]] == [0, 1, 2]
+        control, shared = TINY.tasks[TINY.control], row.get("shared", [])
+        assert shared == (["dog_bark"] if task == "urban" else [])  # barks are in both
+        if shared:
+            labels, answers = book.labels[TINY.control], book.predictions[f"forget {task}"][TINY.control]
+            others = labels != control.class_names.index("dog_bark")
+            assert row["control_apart"]["n"] == others.sum()
+            assert row["control_apart"]["edited"]["accuracy"] == pytest.approx(
+                (answers == labels)[others].mean(), abs=1e-4
+            )
         assert row["gradient_ascent"]["training"]["stop"].startswith("step-")
     presets = [p["name"] for p in read_json(shipped / "tables" / "presets.json")]
     assert presets == [

@@ -67,6 +67,13 @@ def _percent(share: float | None) -> str:
     return "no" if share is None else f"{100 * share:.0f} %"
 
 
+def _apart(row: Mapping[str, Any]) -> str:
+    if "control_apart" not in row:
+        return ""
+    shared = ", ".join(f"“{name.replace('_', ' ')}”" for name in row["shared"])
+    return f" It shares {shared} with the task; the rest of it goes {_change(row['control_apart'])}."
+
+
 def _change(entry: Mapping[str, Any]) -> str:
     return f"from {_percent(entry['pretrained']['accuracy'])} to {_percent(entry['edited']['accuracy'])}"
 
@@ -79,7 +86,7 @@ def _control(row: Mapping[str, Any]) -> str:
     if not row["holds_on_validation"]:
         return f"No λ of the grid keeps 95 % of the control on validation; this one keeps most ({_change(entry)})."
     if before and after < CONTROL_KEPT * before:
-        return f"The control, held on validation, falls below 95 % on test: {_change(entry)}."
+        return f"The control, held on validation, falls below 95 % on test: {_change(entry)}.{_apart(row)}"
     return f"The control holds: {_change(entry)}."
 
 

@@ -50,9 +50,9 @@ class AnswerBook:
         predictions = dict(zip(edits, measure(bench, split, edits.values(), what), strict=True))
         return cls(bench.checkpoint_name, bench.labels(split), edits, predictions, split)
 
-    def entry(self, edit: str, task: str, of: int | None = None) -> dict[str, Any]:
-        """n, both accuracies with their intervals, McNemar's p; `of` one class: its recall."""
-        chosen = np.ones(len(self.labels[task]), bool) if of is None else self.labels[task] == of
+    def entry(self, edit: str, task: str, of: Sequence[int] | None = None) -> dict[str, Any]:
+        """n, both accuracies with their intervals, McNemar's p; `of` some classes: on their clips alone."""
+        chosen = np.ones(len(self.labels[task]), bool) if of is None else np.isin(self.labels[task], of)
         right = [(self.predictions[e][task] == self.labels[task])[chosen] for e in (PRETRAINED, edit)]
         before, after = (Accuracy.of(r).to_dict() for r in right)
         p = float(f"{mcnemar(right[1], right[0]):.4g}")
@@ -140,6 +140,7 @@ class Negation(Table):
                     "vector": v,
                     "holds_on_validation": choices[v].holds,
                     **figures(f"forget {v}", v),
+                    **self._apart(book, v),
                     "random": [{"seed": s, **figures(random_name(v, s), v)} for s in RANDOM_SEEDS],
                     "gradient_ascent": {**_trained(vectors, f"ascent-{v}"), **figures(f"ascent-{v}", v)},
                     "gradient_ascent_last": {
@@ -150,6 +151,15 @@ class Negation(Table):
                 for v in self.study.pair
             ]
         }
+
+    def _apart(self, book: AnswerBook, v: str) -> dict[str, Any]:
+        """The control without the classes that the target has too: to forget those is what was asked."""
+        names = self.study.tasks[self.study.control].class_names
+        shared = [name for name in names if name in self.study.tasks[v].class_names]
+        if not shared:
+            return {}
+        others = [i for i, name in enumerate(names) if name not in shared]
+        return {"shared": shared, "control_apart": book.entry(f"forget {v}", self.study.control, others)}
 
 
 class Addition(Table):
@@ -220,11 +230,11 @@ class AnalogyTable(Table):
             return {
                 "name": edit,
                 "coefficients": book.edits[edit],
-                "recall_d": book.entry(edit, ANALOGY, self.study.tasks[ANALOGY].class_names.index(d)),
+                "recall_d": book.entry(edit, ANALOGY, [self.study.tasks[ANALOGY].class_names.index(d)]),
                 "four_classes": book.entry(edit, ANALOGY),
                 "control": book.entry(edit, self.study.control),
                 "as_the_seed": book.entry(edit, SOMETHING),
-                "as_the_seed_d": book.entry(edit, SOMETHING, len(self.study.tasks[self.study.control].class_names)),
+                "as_the_seed_d": book.entry(edit, SOMETHING, [len(self.study.tasks[self.study.control].class_names)]),
             }
 
         rows = [figures(n) | {"holds_on_validation": choices[n].holds} for n in self.orders]

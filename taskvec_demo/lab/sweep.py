@@ -41,15 +41,14 @@ MAX_CLIPS = 128  # a task: bounds the time of a point to about two seconds on tw
 PAIR_STEPS = (0.3, 0.6, 1.0)  # λ of two main vectors together
 EVERY = 0  # stands for all vectors
 # (vectors active, points for each such set); a block later in the list draws from a sequence of its own
-FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1), (2, 4), (3, 2), (4, 2), (5, 1), (EVERY, 30), (3, 1),
-              (4, 1), (5, 1))  # fmt: skip
+FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1), (2, 4))
 
 
 def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Recipes to measure, (p, len(main) + len(extra)), and which of them are held out of the trial fit.
 
-    Five main vectors and the analogy's three make 1,263 points: 251 on lines and grids, where recipes are chosen (every
-    vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 1,012 free
+    Five main vectors and the analogy's three make 743 points: 251 on lines and grids, where recipes are chosen (every
+    vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 492 free
     ones with two to five and all vectors active, as people move few sliders at a time. λ of free points are Sobol
     draws from the measured box.
     """

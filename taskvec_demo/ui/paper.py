@@ -132,6 +132,14 @@ def _lambdas(coefficients: Mapping[str, float]) -> str:
     return "λ: " + ", ".join(pairs)
 
 
+def _apart(row: Mapping[str, Any]) -> str:
+    """The control without what the target has too: to forget that is what was asked."""
+    if "control_apart" not in row:
+        return ""
+    shared = ", ".join(f"“{escape(name.replace('_', ' '))}”" for name in row["shared"])
+    return f"<br><small>without {shared}, in both: {_change(row['control_apart'])}</small>"
+
+
 def _unheld(row: Mapping[str, Any]) -> str:
     return "" if row["holds_on_validation"] else "<br><span class='tv-bad'>no λ holds the control on validation</span>"
 
@@ -161,7 +169,8 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         control = row["control"]
         ours = (
             f"{_lambdas(row['coefficients'])}<br>target {_change(row['target'], with_p=True)}<br>"
-            f"control {_change(control, with_p=True)}<br><small>control {_kept(control)}</small>{_unheld(row)}"
+            f"control {_change(control, with_p=True)}<br><small>control {_kept(control)}</small>"
+            f"{_apart(row)}{_unheld(row)}"
         )
         targets, controls = ([r[part] for r in row["random"]] for part in ("target", "control"))
         baselines = (
