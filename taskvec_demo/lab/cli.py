@@ -13,6 +13,7 @@ from ..errors import TaskVecError
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
+TRAINING = ("at_once", "patience", "trains", "peak_rate", "seed", "runs", "temperature", "rehearsal")  # options
 MAY_BE_HUB_IDS = ("checkpoint", "pretrained", "finetuned", "tokenizer", "artifacts", "source", "repo")  # options
 
 
@@ -97,13 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     study(sub)
     sub.add_argument("--vector", help="only this one")
     sub.add_argument("--trains", metavar="WHAT", help="full (default), last-stage, linear or lora")
-    sub.add_argument("--rate", type=float, help="highest learning rate; default: what the study says of each vector")
+    sub.add_argument("--rate", dest="peak_rate", type=float, help="highest learning rate; default: the study's")
     sub.add_argument("--seed", type=int, help="of all that is drawn (default: 0)")
     sub.add_argument("--runs", type=int, metavar="N", help="mean of N trainings of other seeds; default: the study's")
     sub.add_argument("--temperature", type=float, metavar="T", help="what logits are divided by in the loss")
     sub.add_argument("--rehearsal", type=float, metavar="W", help="weight of keeping how other sets embed")
     sub.add_argument("--patience", type=int, metavar="N", help="end after N epochs without a better one on validation")
-    sub.add_argument("--batch", type=int, default=32, metavar="N", help="windows at once; a step is of 64 in any case")
+    sub.add_argument("--batch", dest="at_once", type=int, default=32, metavar="N", help="windows at once, of 64 a step")
     sub = command("sweep", _sweep, "Measure the points that surfaces are fitted on; `accelerate launch` shares them.")
     study(sub, checkpoint=False)
     sub.add_argument("--limit", type=int, help="at most so many points in this call; a second call resumes")
@@ -261,14 +262,7 @@ def _finetune(options: argparse.Namespace) -> None:
         options.artifacts,
         options.vector,
         options.checkpoint,
-        at_once=options.batch,
-        patience=options.patience,
-        trains=options.trains,
-        peak_rate=options.rate,
-        seed=options.seed,
-        runs=options.runs,
-        temperature=options.temperature,
-        rehearsal=options.rehearsal,
+        **{option: getattr(options, option) for option in TRAINING},
     )
     if processes().is_main_process:
         for vector in vectors.values():

@@ -5,13 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..artifacts import read_json
 from ..tasks import Task
+from .paper_cells import (
+    apart,
+    baseline,
+    baseline_entry,
+    change,
+    html_table,
+    kept,
+    lambda_size,
+    lambdas,
+    number,
+    percent,
+    spread,
+    title_of,
+    unheld,
+)
 
 NAMES = ("negation", "addition", "analogy", "vectors")
 # Ballanti, Task Arithmetic for Audio Classification (2024): CLAP unfused, control ESC-50. Percent, as printed there.
@@ -80,86 +95,6 @@ def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
     return f"<div class='tv-paper'>{INTRO}{''.join(sections)}</div>"
 
 
-# -- cells -----------------------------------------------------------------------------------------------------------
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f}"
-
-
-def _change(entry: Mapping[str, Any], with_p: bool = False) -> str:
-    """38.1 → <b>19.5 %</b> [16.9, 22.3], n = 837, p < 0.001"""
-    before, after, p = entry["pretrained"], entry["edited"], entry["mcnemar_p"]
-    tested = f", p {'&lt; 0.001' if p < 0.001 else f'= {p:.3f}'}" if with_p else ""
-    return (
-        f"{_percent(before['accuracy'])} → <b>{_percent(after['accuracy'])} %</b> "
-        f"<small>[{_percent(after['low'])}, {_percent(after['high'])}], n = {entry['n']}{tested}</small>"
-    )
-
-
-def _kept(control: Mapping[str, Any]) -> str:
-    """How much of the control's accuracy is left."""
-    before, after = (control[m]["accuracy"] for m in ("pretrained", "edited"))
-    return f"keeps {_percent(after / before, 0)} %" if before else "has nothing to keep"
-
-
-def _short(edit: Mapping[str, Any], what: str) -> str:
-    """A baseline in two lines: target with interval, control."""
-    target, control = edit["target"], edit["control"]
-    after = target["edited"]
-    if edit.get("training", {}).get("holds_on_validation") is False:
-        what += " (no step holds the control)"
-    return (
-        f"{what}: <b>{_percent(after['accuracy'])} %</b> <small>[{_percent(after['low'])}, {_percent(after['high'])}]"
-        f"</small><br><small>control {_percent(control['edited']['accuracy'])} %, {_kept(control)}</small>"
-    )
-
-
-def _spread(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and range of the edited accuracy over runs."""
-    values = [e["edited"]["accuracy"] for e in entries if e["edited"]["accuracy"] is not None]
-    if not values:
-        return "–"
-    mean = sum(values) / len(values)
-    return f"<b>{_percent(mean)} %</b> <small>({_percent(min(values))} to {_percent(max(values))})</small>"
-
-
-def _lambdas(coefficients: Mapping[str, float]) -> str:
-    values = {f"{value:g}".replace("-", "−") for value in coefficients.values()}
-    if len(values) == 1:
-        return f"λ = {values.pop()}"
-    pairs = (f"{escape(n.replace('_', ' '))} {v:g}".replace("-", "−") for n, v in coefficients.items())
-    return "λ: " + ", ".join(pairs)
-
-
-def _apart(row: Mapping[str, Any]) -> str:
-    """The control without what the target has too: to forget that is what was asked."""
-    if "control_apart" not in row:
-        return ""
-    shared = ", ".join(f"“{escape(name.replace('_', ' '))}”" for name in row["shared"])
-    return f"<br><small>without {shared}, in both: {_change(row['control_apart'])}</small>"
-
-
-def _unheld(row: Mapping[str, Any]) -> str:
-    return "" if row["holds_on_validation"] else "<br><span class='tv-bad'>no λ holds the control on validation</span>"
-
-
-def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Cells are HTML."""
-    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
-    body = "".join(
-        f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>" for name, cells in rows
-    )
-    return (
-        "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
-        f"<table class='tv-table'><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _title(titles: Mapping[str, str], name: str) -> str:
-    return escape(titles.get(name, name.replace("_", " ")))
-
-
 # -- the three experiments --------------------------------------------------------------------------------------------
 
 
@@ -168,21 +103,21 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     for row in table["rows"]:
         control = row["control"]
         ours = (
-            f"{_lambdas(row['coefficients'])}<br>target {_change(row['target'], with_p=True)}<br>"
-            f"control {_change(control, with_p=True)}<br><small>control {_kept(control)}</small>"
-            f"{_apart(row)}{_unheld(row)}"
+            f"{lambdas(row['coefficients'])}<br>target {change(row['target'], with_p=True)}<br>"
+            f"control {change(control, with_p=True)}<br><small>control {kept(control)}</small>"
+            f"{apart(row)}{unheld(row)}"
         )
         targets, controls = ([r[part] for r in row["random"]] for part in ("target", "control"))
         baselines = (
-            f"random vector: {_spread(targets)}<br><small>control {_spread(controls)}; same size, same λ, "
+            f"random vector: {spread(targets)}<br><small>control {spread(controls)}; same size, same λ, "
             f"{len(targets)} seeds</small><br>"
-            + _short(row["gradient_ascent"], "gradient ascent, stopped in time")
+            + baseline(row["gradient_ascent"], "gradient ascent, stopped in time")
             + "<br>"
-            + _short(row["gradient_ascent_last"], "gradient ascent, to the end")
+            + baseline(row["gradient_ascent_last"], "gradient ascent, to the end")
         )
         reported = REPORTED["negation"].get(row["vector"], NONE)
-        rows.append((f"Forget {_title(titles, row['vector']).lower()}", [reported, ours, baselines]))
-    return _table(["", "Reported", "Ours, test", "Baselines, test"], rows) + (
+        rows.append((f"Forget {title_of(titles, row['vector']).lower()}", [reported, ours, baselines]))
+    return html_table(["", "Reported", "Ours, test", "Baselines, test"], rows) + (
         "<p><b>What differs.</b> There, λ was chosen on the same test clips that the table reports: the best of many "
         "tries looks better than it is. Here, λ is chosen on other clips. There, the control may fall: at λ = −0.2 "
         "UrbanSound8K loses 21 points and the control 10, which leaves 87.6 % of it, and no λ tried from 0.1 on keeps "
@@ -199,7 +134,7 @@ def _tempered(temperatures: Mapping[str, float], titles: Mapping[str, str]) -> s
     """Which vectors learned from divided logits, and what for."""
     if not temperatures:
         return ""
-    named = ", ".join(f"“{_title(titles, name)}” {value:g}" for name, value in temperatures.items())
+    named = ", ".join(f"“{title_of(titles, name)}” {value:g}" for name, value in temperatures.items())
     return (
         f" And some of ours learned from logits divided by a temperature ({named}): else a sound that is recognised "
         "already teaches next to nothing, and what a vector has not learned, its negative does not forget."
@@ -209,22 +144,22 @@ def _tempered(temperatures: Mapping[str, float], titles: Mapping[str, str]) -> s
 def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     def lines(row: Mapping[str, Any]) -> str:
         tasks = "<br>".join(
-            f"{_title(titles, e['task'])} {_change(e)}, normalized <b>{_number(e['normalized'])}</b>"
+            f"{title_of(titles, e['task'])} {change(e)}, normalized <b>{number(e['normalized'])}</b>"
             for e in row["tasks"]
         )
-        return f"{tasks}<br><small>control {_change(row['control'])}, {_kept(row['control'])}</small>"
+        return f"{tasks}<br><small>control {change(row['control'])}, {kept(row['control'])}</small>"
 
     rows = []
     for row in table["rows"]:
         joint = lines(table["joint"]) if row["name"] == "two" else "<span class='tv-muted'>not trained</span>"
-        ours = f"{_lambdas(row['coefficients'])}<br>{lines(row)}"
-        pair = " + ".join(_title(titles, e["task"]) for e in row["tasks"])
+        ours = f"{lambdas(row['coefficients'])}<br>{lines(row)}"
+        pair = " + ".join(title_of(titles, e["task"]) for e in row["tasks"])
         title = SUMS[row["name"]].format(pair=pair) if row["name"] in SUMS else escape(row["name"])
         rows.append((title, [REPORTED["addition"].get(row["name"], NONE), ours, joint]))
     single = ", ".join(
-        f"{_title(titles, e['task'])} {_percent(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
+        f"{title_of(titles, e['task'])} {percent(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
     )
-    return _table(["", "Reported", "Ours, test", "Joint fine-tuning, test"], rows) + (
+    return html_table(["", "Reported", "Ours, test", "Joint fine-tuning, test"], rows) + (
         "<p><b>Normalized</b> is the accuracy divided by that of the task's own vector at λ = 1, its fine-tuned model. "
         f"Ours are: {single}. Joint fine-tuning trains one model on both tasks at once: the price of addition is the "
         "distance to it.</p>"
@@ -242,28 +177,28 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     random = table["random"]
 
     def controls(part: str) -> str:
-        lines = [f"{escape(r['name'])}: {_short_entry(r[part])}" for r in swapped]
-        return "<br>".join([*lines, f"random vectors: {_spread([r[part] for r in random])}"])
+        lines = [f"{escape(r['name'])}: {baseline_entry(r[part])}" for r in swapped]
+        return "<br>".join([*lines, f"random vectors: {spread([r[part] for r in random])}"])
 
     letters = {k: escape(str(table[k]).replace("_", " ")) for k in "abcd"}
     rows = [
         (
             f"Recall of D<br><small>{letters['d']}, among the four classes</small>",
-            [NONE, f"{_lambdas_size(first)}<br>{_change(first['recall_d'], with_p=True)}", controls("recall_d")],
+            [NONE, f"{lambda_size(first)}<br>{change(first['recall_d'], with_p=True)}", controls("recall_d")],
         ),
         (
             "Accuracy of the four classes<br><small>A, B, C and D</small>",
-            [NONE, _change(first["four_classes"], with_p=True), controls("four_classes")],
+            [NONE, change(first["four_classes"], with_p=True), controls("four_classes")],
         ),
         (
             "As the seed measured it<br><small>control clips, and D as “something”</small>",
             [
                 REPORTED["analogy"]["seed"],
-                f"all clips {_change(first['as_the_seed'])}<br>D alone {_change(first['as_the_seed_d'])}",
+                f"all clips {change(first['as_the_seed'])}<br>D alone {change(first['as_the_seed_d'])}",
                 controls("as_the_seed"),
             ],
         ),
-        ("Control<br><small>everyday sounds</small>", [NONE, _change(first["control"]), controls("control")]),
+        ("Control<br><small>everyday sounds</small>", [NONE, change(first["control"]), controls("control")]),
     ]
     verdict = (
         "On these clips the analogy works: its recall of D, down to the lower end of its interval, is above the "
@@ -275,7 +210,7 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     return (
         f"<p>A is to B as C is to D: {letters['a']} is to {letters['b']} as {letters['c']} is to {letters['d']}. "
         f"τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub> has seen no recording of D.</p>"
-        + _table(["", "Reported", "Ours, test", "Controls, test"], rows)
+        + html_table(["", "Reported", "Ours, test", "Controls, test"], rows)
         + f"<p>{verdict} To call every clip D would give a recall of 100 %: read it with the accuracy of the four.</p>"
         "<p><b>What is wrong with the seed's measure.</b> Its “D” is ESC-50, the control, plus about four clips of "
         "the true D, labelled “something”. So nearly all of its clips are everyday sounds, on which its A, B and C "
@@ -288,23 +223,6 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     )
 
 
-def _short_entry(entry: Mapping[str, Any]) -> str:
-    after = entry["edited"]
-    return (
-        f"<b>{_percent(after['accuracy'])} %</b> <small>[{_percent(after['low'])}, {_percent(after['high'])}], "
-        f"n = {entry['n']}</small>"
-    )
-
-
-def _lambdas_size(row: Mapping[str, Any]) -> str:
-    """The one λ of an analogy, whose vectors differ in sign only."""
-    return f"λ = {max(abs(v) for v in row['coefficients'].values()):g}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
 def _vectors(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     names = [escape(r["vector"].replace("_", " ")) for r in table["rows"]]
     tasks = [e["task"] for e in table["rows"][0]["tasks"]]
@@ -312,34 +230,31 @@ def _vectors(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
 
     def cell(entry: Mapping[str, Any], own: bool) -> str:
         after, share = entry["edited"], entry["normalized"]
-        value = f"{_percent(after['accuracy'])} %"
+        value = f"{percent(after['accuracy'])} %"
         normalized = "" if share is None else f"<br><small>normalized {share:.2f}</small>"
         return (
-            f"{f'<b>{value}</b>' if own else value} <small>[{_percent(after['low'])}, {_percent(after['high'])}]"
+            f"{f'<b>{value}</b>' if own else value} <small>[{percent(after['low'])}, {percent(after['high'])}]"
             f"</small>{normalized}"
         )
 
     rows = [
         (
             "Pre-trained",
-            [
-                f"{_percent(b['accuracy'])} % <small>[{_percent(b['low'])}, {_percent(b['high'])}]</small>"
-                for b in before
-            ],
+            [f"{percent(b['accuracy'])} % <small>[{percent(b['low'])}, {percent(b['high'])}]</small>" for b in before],
         )
     ]
     rows += [
         (f"τ {name}<br><small>norm {r['norm']:.2f}</small>", [cell(e, e["task"] == r["task"]) for e in r["tasks"]])
         for name, r in zip(names, table["rows"], strict=True)
     ]
-    head = ["", *(f"{_title(titles, t)}<br><em>n = {b['n']}</em>" for t, b in zip(tasks, before, strict=True))]
+    head = ["", *(f"{title_of(titles, t)}<br><em>n = {b['n']}</em>" for t, b in zip(tasks, before, strict=True))]
     cosines = [(f"τ {n}", [_cosine(v) for v in line]) for n, line in zip(names, table["cosines"], strict=True)]
     return (
         "<p>Test accuracy with one vector at λ = 1, that is, of each fine-tuned model on all tasks; bold: the task it "
         "was trained on. Off the bold cells, a vector should change little.</p>"
-        + _table(head, rows)
+        + html_table(head, rows)
         + "<p>Cosine of the angle between two vectors. Near 0 they point in unrelated directions, and adding one "
-        "hardly disturbs the other.</p>" + _table(["", *names], cosines)
+        "hardly disturbs the other.</p>" + html_table(["", *names], cosines)
     )
 
 

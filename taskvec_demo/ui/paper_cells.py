@@ -1,0 +1,101 @@
+"""What stands in the cells of "The paper, replayed": entries of `tables/*.json` as HTML. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f}"
+
+
+def change(entry: Mapping[str, Any], with_p: bool = False) -> str:
+    """38.1 → <b>19.5 %</b> [16.9, 22.3], n = 837, p < 0.001"""
+    before, after, p = entry["pretrained"], entry["edited"], entry["mcnemar_p"]
+    tested = f", p {'&lt; 0.001' if p < 0.001 else f'= {p:.3f}'}" if with_p else ""
+    return (
+        f"{percent(before['accuracy'])} → <b>{percent(after['accuracy'])} %</b> "
+        f"<small>[{percent(after['low'])}, {percent(after['high'])}], n = {entry['n']}{tested}</small>"
+    )
+
+
+def kept(control: Mapping[str, Any]) -> str:
+    """How much of the control's accuracy is left."""
+    before, after = (control[m]["accuracy"] for m in ("pretrained", "edited"))
+    return f"keeps {percent(after / before, 0)} %" if before else "has nothing to keep"
+
+
+def baseline(edit: Mapping[str, Any], what: str) -> str:
+    """A baseline in two lines: target with interval, control."""
+    target, control = edit["target"], edit["control"]
+    after = target["edited"]
+    if edit.get("training", {}).get("holds_on_validation") is False:
+        what += " (no step holds the control)"
+    return (
+        f"{what}: <b>{percent(after['accuracy'])} %</b> <small>[{percent(after['low'])}, {percent(after['high'])}]"
+        f"</small><br><small>control {percent(control['edited']['accuracy'])} %, {kept(control)}</small>"
+    )
+
+
+def spread(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and range of the edited accuracy over runs."""
+    values = [e["edited"]["accuracy"] for e in entries if e["edited"]["accuracy"] is not None]
+    if not values:
+        return "–"
+    mean = sum(values) / len(values)
+    return f"<b>{percent(mean)} %</b> <small>({percent(min(values))} to {percent(max(values))})</small>"
+
+
+def lambdas(coefficients: Mapping[str, float]) -> str:
+    values = {f"{value:g}".replace("-", "−") for value in coefficients.values()}
+    if len(values) == 1:
+        return f"λ = {values.pop()}"
+    pairs = (f"{escape(n.replace('_', ' '))} {v:g}".replace("-", "−") for n, v in coefficients.items())
+    return "λ: " + ", ".join(pairs)
+
+
+def apart(row: Mapping[str, Any]) -> str:
+    """The control without what the target has too: to forget that is what was asked."""
+    if "control_apart" not in row:
+        return ""
+    shared = ", ".join(f"“{escape(name.replace('_', ' '))}”" for name in row["shared"])
+    return f"<br><small>without {shared}, in both: {change(row['control_apart'])}</small>"
+
+
+def unheld(row: Mapping[str, Any]) -> str:
+    return "" if row["holds_on_validation"] else "<br><span class='tv-bad'>no λ holds the control on validation</span>"
+
+
+def html_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Cells are HTML."""
+    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
+    body = "".join(
+        f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>" for name, cells in rows
+    )
+    return (
+        "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
+        f"<table class='tv-table'><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def title_of(titles: Mapping[str, str], name: str) -> str:
+    return escape(titles.get(name, name.replace("_", " ")))
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def lambda_size(row: Mapping[str, Any]) -> str:
+    """The one λ of an analogy, whose vectors differ in sign only."""
+    return f"λ = {max(abs(v) for v in row['coefficients'].values()):g}"
+
+
+def baseline_entry(entry: Mapping[str, Any]) -> str:
+    after = entry["edited"]
+    return (
+        f"<b>{percent(after['accuracy'])} %</b> <small>[{percent(after['low'])}, {percent(after['high'])}], "
+        f"n = {entry['n']}</small>"
+    )
