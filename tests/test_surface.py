@@ -227,7 +227,7 @@ def test_a_saved_surface_gives_the_same_answers(tmp_path):
 
 
 def test_a_surface_over_eight_vectors_is_small_and_fast(tmp_path):
-    powers, n_points, n, n_classes = sparse_exponents(8, range(5)), 743, 160, 16
+    powers, n_points, n, n_classes = sparse_exponents(8, range(5)), 793, 160, 16
     rng = np.random.default_rng(0)
     surface = LogitSurface(
         "pets",

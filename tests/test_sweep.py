@@ -15,7 +15,7 @@ import torch
 
 from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import TaskVecError
-from taskvec_demo.lab import sweep
+from taskvec_demo.lab import protocol, sweep
 from taskvec_demo.lab.cli import main
 from taskvec_demo.lab.datasets import MelStore
 from taskvec_demo.lab.experiment import Experiment, task_heads
@@ -73,13 +73,14 @@ def open_sweep(workbench, checkpoint: Checkpoint, data: Path, work: Path, vector
 
 def test_the_points_hold_what_recipes_are_chosen_from() -> None:
     points, held_out = sweep.sweep_points(MAIN, EXTRA)
-    assert points.shape == (743, 8)
+    assert points.shape == (793, 8)
     assert np.abs(points).max() <= 1
     assert len(np.unique(points, axis=0)) == len(points)
     measured = {tuple(p) for p in points.tolist()}
     for i in range(8):
         step = 10 if i < 5 else 5
         assert {tuple(np.eye(8)[i] * j / step) for j in range(-step, step + 1)} <= measured
+    assert {tuple(-s * np.eye(8)[i]) for i in range(5) for s in protocol.STEPS} <= measured
     a, b, c = (np.eye(8)[NAMES.index(v)] for v in ANALOGY_CLASSES[:3])
     assert tuple(b + c - a) in measured
     for line in ([1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]):

@@ -34,6 +34,7 @@ from ..weights import read_safetensors, write_safetensors
 from .datasets import MelStore
 from .experiment import Experiment, open_experiment
 from .measure import embed_tasks
+from .protocol import STEPS
 from .study import Study
 
 HELD_OUT_SHARE = 5  # every fifth free point measures the surface's error
@@ -47,14 +48,15 @@ FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1), (2, 4))
 def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Recipes to measure, (p, len(main) + len(extra)), and which of them are held out of the trial fit.
 
-    Five main vectors and the analogy's three make 743 points: 251 on lines and grids, where recipes are chosen (every
+    Five main vectors and the analogy's three make 793 points: 301 on lines and grids, where recipes are chosen (every
     vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 492 free
     ones with two to five and all vectors active, as people move few sliders at a time. λ of free points are Sobol
     draws from the measured box.
     """
     k, n_main = len(main) + len(extra), len(main)
     grid: list[dict[int, float]] = [{}]
-    grid += [{i: j / 10} for i in range(n_main) for j in range(-10, 11) if j]
+    grid += [{i: j / 10} for i in range(n_main) for j in range(1, 11)]
+    grid += [{i: -s} for i in range(n_main) for s in STEPS]  # forgetting is chosen among these
     grid += [{i: j / 5} for i in range(n_main, k) for j in range(-5, 6) if j]
     for pair in itertools.combinations(range(n_main), 2):
         grid += [dict(zip(pair, values, strict=True)) for values in itertools.product(PAIR_STEPS, repeat=2)]

@@ -43,9 +43,10 @@ def _model(workbench: Workbench) -> str:
         return (
             f"*{name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project on 7 "
             "hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of "
-            "your list. Its vectors are means of three to five trainings that differ in their seed, those of the "
-            "analogy single ones. While a vector learned its task, training clips of the other sets, the control's "
-            "among them, were to keep the embeddings that they had."
+            "your list. Its vectors are means of three trainings that differ in their seed, those of the analogy "
+            "single ones. While a vector learned its task, training clips of the other sets, the control's among "
+            "them, were to keep the embeddings that they had. The vector for urban sounds is the third that test "
+            "clips have judged; the figures of all three are in docs/decisions.md."
         )
     where = workbench.artifacts.manifest.get("pretrained", {})
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"
