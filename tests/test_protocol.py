@@ -285,11 +285,12 @@ def test_the_check_passes_and_sees_what_was_changed(
     path = altered / "tables" / "vectors.predictions.json"
     fields = read_json(path)
     answers = fields["edits"][1]["predictions"]
-    assert answers["urban"] != fields["labels"]["urban"]
+    # One wrong answer would be forgiven.
+    assert sum(a != b for a, b in zip(answers["urban"], fields["labels"]["urban"], strict=True)) > 1
     answers["urban"] = fields["labels"]["urban"]  # all right
     path.write_text(json.dumps(fields))
     tables.refresh_manifest(altered)
-    said = tables.check_tables(study, altered, altered, tmp_path, only="vectors", clips=3)
+    said = tables.check_tables(study, altered, altered, tmp_path, only="vectors")
     assert any("do not follow from its stored predictions" in s for s in said)
     assert any(fields["edits"][1]["name"] in s and "answers differ" in s and "urban" in s for s in said)
 
