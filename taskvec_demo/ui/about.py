@@ -45,8 +45,8 @@ def _model(workbench: Workbench) -> str:
             "hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of "
             "your list. Its vectors are means of three trainings that differ in their seed, those of the analogy "
             "single ones. While a vector learned its task, training clips of the other sets, the control's among "
-            "them, were to keep the embeddings that they had. The vector for urban sounds is the third that test "
-            "clips have judged; the figures of all three are in docs/decisions.md."
+            "them, were to keep the embeddings that they had. The vector for urban sounds is one of four that "
+            "test clips have judged; it was chosen on validation clips, and docs/decisions.md has the figures of all."
         )
     where = workbench.artifacts.manifest.get("pretrained", {})
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"
