@@ -110,7 +110,7 @@ class TaskBars {
     this.interval.textContent = `${percent(low)}–${percent(high)} %, n = ${n}`;
     if (this.task.role === "control" && before) {
       const kept = after / before;
-      this.note.textContent = `control keeps ${percent(kept)} %`;
+      this.note.textContent = `control keeps ${percent(kept)}\u00a0%`;
       this.note.className = kept >= this.task.controlKept ? "tv-ok" : "tv-bad";
       return;
     }

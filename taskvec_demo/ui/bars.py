@@ -109,7 +109,8 @@ def _tile(result: TaskResult, finetuned: float | None, hidden: bool) -> str:
     kept = after.accuracy / before.accuracy if before.accuracy else math.nan
     if result.task.role == "control":
         state = "tv-ok" if kept >= CONTROL_KEPT else "tv-bad"
-        note = f"<span class='{state}'>control keeps {percent(kept)} %</span>" if before.accuracy else "<span></span>"
+        said = f"control keeps {percent(kept)}&nbsp;%" if before.accuracy else ""
+        note = f"<span class='{state}'>{said}</span>"
     elif finetuned:
         note = f"<span>normalized {normalized_accuracy(after.accuracy, finetuned):.2f}</span>"
     else:
