@@ -114,3 +114,8 @@ class TaskResult:
 def normalized_accuracy(edited: float, finetuned: float) -> float:
     """Accuracy over that task's own fine-tuned accuracy (Ilharco et al. 2022, arXiv:2212.04089)."""
     return edited / finetuned if finetuned else float("nan")
+
+
+def percent(share: float) -> str:
+    """Whole percent, halves upwards as in the browser: a figure reads alike wherever it is shown."""
+    return f"{math.floor(100 * share + 0.5)}"

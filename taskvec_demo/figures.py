@@ -57,9 +57,9 @@ def _style(figure: go.Figure, x_title: str, y_title: str) -> None:
         xaxis={"title": x_title, "zeroline": True, "zerolinecolor": GREY, "gridcolor": GRID},
         yaxis={"title": y_title, "range": [0, 101], "gridcolor": GRID},
         legend={"orientation": "h", "y": -0.25},
-        margin={"l": 50, "r": 10, "t": 10, "b": 40},
+        margin={"l": 50, "r": 10, "t": 40, "b": 40},  # above: the name that the page lays over its corner
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": GREY, "size": 13},
-        height=380,
+        height=410,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from taskvec_demo.evaluation import Accuracy, TaskResult, normalized_accuracy
+from taskvec_demo.evaluation import Accuracy, TaskResult, normalized_accuracy, percent
 from taskvec_demo.tasks import Task
 
 TASK = Task("pets", "Pets", "target", ("dog", "cat", "emu"), ("a dog", "a cat", "an emu"), ("{}",), "made up", "CC0")
@@ -107,3 +107,8 @@ def test_a_task_with_every_class_present_is_valid_json():
 def test_normalized_accuracy():
     assert normalized_accuracy(0.6, 0.8) == pytest.approx(0.75)
     assert math.isnan(normalized_accuracy(0.6, 0.0))
+
+
+def test_halves_are_rounded_upwards_everywhere() -> None:
+    """As the browser does: 66 of 80 is 83 % in the table, so it is not 82 % in the sentence above."""
+    assert [percent(x) for x in (0, 0.005, 0.824, 66 / 80, 0.835, 1)] == ["0", "1", "82", "83", "84", "100"]

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from taskvec_demo.errors import BadRecipeError
-from taskvec_demo.evaluation import Accuracy, TaskResult
+from taskvec_demo.evaluation import Accuracy, TaskResult, percent
 from taskvec_demo.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
 from taskvec_demo.statistics import wilson
 from taskvec_demo.surface import LogitSurface
 from taskvec_demo.tasks import Task
-from taskvec_demo.ui.bars import badge_text, percent
+from taskvec_demo.ui.bars import badge_text
 from taskvec_demo.ui.controls import ControlValues
 from taskvec_demo.ui.live import properties, script
 from taskvec_demo.ui.page import Page

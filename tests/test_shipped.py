@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from taskvec_demo.artifacts import Artifacts
+from taskvec_demo.evaluation import percent
 from taskvec_demo.session import Workbench
 from taskvec_demo.statistics import wilson
 from taskvec_demo.zero_shot import ZeroShotHead
@@ -53,6 +54,13 @@ def test_every_table_entry_is_a_share_of_n_with_its_wilson_interval() -> None:
             assert (entry[model]["low"], entry[model]["high"]) == pytest.approx((low, high), abs=1e-3)
             right = sum((c[model]["accuracy"] or 0) * c["n"] for c in entry["per_class"])
             assert right == pytest.approx(successes, abs=0.1)
+
+
+def test_a_presets_sentence_reads_like_the_table_below_it() -> None:
+    for preset in json.loads((FOLDER / "tables/presets.json").read_text()):
+        control = next(e for e in preset["test"] if e["role"] == "control")
+        before, after = (percent(control[model]["accuracy"]) for model in ("pretrained", "edited"))
+        assert f"from {before} % to {after} %" in preset["explanation"]
 
 
 def test_a_surface_estimates_what_was_measured(shipped: Workbench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..evaluation import percent
 from ..recipe import Recipe
 from .protocol import CONTROL_KEPT
 from .report import AnswerBook
@@ -64,7 +65,7 @@ def _person(name: str) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "no" if share is None else f"{100 * share:.0f} %"
+    return "no" if share is None else f"{percent(share)} %"
 
 
 def _apart(row: Mapping[str, Any]) -> str:

@@ -10,16 +10,11 @@ from collections.abc import Container, Mapping, Sequence
 from html import escape
 
 from ..artifacts import Preset
-from ..evaluation import Accuracy, TaskResult, normalized_accuracy
+from ..evaluation import Accuracy, TaskResult, normalized_accuracy, percent
 from ..recipe import Recipe
 from ..tasks import Task
 
 CONTROL_KEPT = 0.95  # below this share of its pre-trained accuracy the control counts as damaged
-
-
-def percent(value: float) -> str:
-    """Whole percent, halves upwards as in the browser, so that it takes over without a flicker."""
-    return f"{math.floor(100 * value + 0.5)}"
 
 
 def formula_html(recipe: Recipe, order: Sequence[str], spare: int = 0) -> str:

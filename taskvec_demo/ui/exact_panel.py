@@ -8,11 +8,11 @@ from html import escape
 
 import numpy as np
 
-from ..evaluation import TaskResult
+from ..evaluation import TaskResult, percent
 from ..exact import ExactFigures
 from ..labelled import SYNTHESIZED
 from ..recipe import Recipe
-from .bars import class_row, delta_html, percent
+from .bars import class_row, delta_html
 
 
 def exact_html(
