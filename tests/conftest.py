@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tests.app_server import browser, new_visitor, page, server
 __all__ = ["browser", "new_visitor", "page", "server"]  # fixtures; here, so that all modules share one browser and app
 
 torch.set_num_threads(2)
+# Of the workers, which start after this: two share the cores, so threads that wait should leave them to others.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 RATE = 16_000  # Hz
 

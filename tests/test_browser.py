@@ -716,6 +716,12 @@ def test_a_key_stops_the_sweep(page):
 
 
 # ---- phone, dark, accessibility -------------------------------------------------------------------------------------
+# Text and tables of few columns that one would have to scroll sideways for.
+BEYOND_THE_EDGE = """() => [...document.querySelectorAll('.tv-stacks, .tv-lead')]
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth)
+    .map((e) => e.textContent.slice(0, 40))"""
+
+
 def test_phone(new_visitor):
     visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visitor.open({"urban": 0.5})
@@ -724,11 +730,13 @@ def test_phone(new_visitor):
     visitor.page.wait_for_selector("#analogy-panel", state="visible")
     for name in (*MAIN, "analogy"):
         assert slider(visitor, name).bounding_box()["height"] >= 24
-    for name in tabs(visitor):
-        tab(visitor, name)
+    for name in ("Your sound", "Along λ", "Test", "The paper, replayed", "About", "Accuracy"):
+        visitor.page.locator("button", has_text=name).last.dispatch_event("click")  # most are in gradio's menu
+        visitor.page.get_by_role("tab", name=name, exact=True, selected=True).locator("visible=true").wait_for()
         visitor.at_rest()
         width = visitor.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], f"{name}: {width}"
+        assert visitor.page.evaluate(BEYOND_THE_EDGE) == []
     target = slider(visitor, "urban")
     target.scroll_into_view_if_needed()
     area = target.bounding_box()

@@ -216,8 +216,8 @@ def test_table_html(presets: Sequence[Preset], tasks: Mapping[str, Task], order:
                 f"p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}</small></td>"
             )
         rows.append(
-            f"<tbody><tr><th scope='rowgroup' colspan='{len(tasks)}'>{escape(preset.title)} "
-            f"<small>{escape(preset.recipe.formula(order=order))}<br>{escape(preset.explanation)}</small></th></tr>"
+            f"<tbody><tr><th scope='rowgroup' colspan='{len(tasks)}'><div class='tv-lead'>{escape(preset.title)} "
+            f"<small>{escape(preset.recipe.formula(order=order))}<br>{escape(preset.explanation)}</small></div></th></tr>"
             f"<tr>{''.join(cells)}</tr></tbody>"
         )
     return (

@@ -54,7 +54,7 @@ SUMS = {  # of pairs, which are named; larger sums are counted
 NONE = "<span class='tv-muted'>not reported</span>"
 INTRO = (
     "<p>The three experiments of Ballanti, <em>Task Arithmetic for Audio Classification</em> (2024), done again on the "
-    "checkpoint of this page. Left: what was reported. Then ours. Right: what cheaper or simpler methods reach. The "
+    "checkpoint of this page. First what was reported, then ours, then what cheaper or simpler methods reach. The "
     "models, the sounds and the protocols differ, so compare what happens, not the digits.</p>"
     "<p>How to read a cell: pre-trained → <b>edited</b> accuracy. In brackets the edited model's 95 % Wilson interval, "
     "and n, the number of test clips. <em>p</em> is McNemar's exact test: how surprising the change were if the edit "

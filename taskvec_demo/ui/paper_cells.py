@@ -69,14 +69,19 @@ def unheld(row: Mapping[str, Any]) -> str:
 
 
 def html_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Cells are HTML."""
+    """Cells are HTML. On a phone the cells of a table of few columns stand below each other, each under its head."""
+    few = len(head) <= 4
+    labels = [f" data-label='{h}'" if few else "" for h in head[1:]]
     top = "".join(f"<th scope='col'>{h}</th>" for h in head)
     body = "".join(
-        f"<tr><th scope='row'>{name}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>" for name, cells in rows
+        f"<tr><th scope='row'>{name}</th>"
+        f"{''.join(f'<td{label}>{c}</td>' for label, c in zip(labels, cells, strict=True))}</tr>"
+        for name, cells in rows
     )
     return (
         "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
-        f"<table class='tv-table'><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table class='tv-table{' tv-stacks' if few else ''}'><thead><tr>{top}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
