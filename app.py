@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import inspect
 import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # imported only after the options are known
+    from taskvec_demo.clap import Checkpoint
     from taskvec_demo.session import Workbench
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for huge pages: a new buffer of 113 MB in half the time
-# What torch and pandas import where it is installed, and this app never uses: a compiler for GPUs and a table format,
-# 80 MB of memory together. None makes an import of them fail as if they were not there.
-for _unused in ("triton", "pyarrow"):
-    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
-
+# What torch, pandas and transformers import where it is installed, and this app never uses: 80 MB and half a second
+UNUSED = ("triton", "pyarrow", "torchvision", "sklearn")
 ROOT = Path(__file__).parent
 EMBEDDED = ROOT / "precomputed" / "tiny-clap"
+READY = "The model is open: clips are answered at once from now on."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,16 +51,43 @@ def main(arguments: list[str] | None = None) -> int:
 
     allow_hub(options.checkpoint or options.artifacts, options.tokenizer, *_named_in(Path(options.artifacts)))
 
+    with _no_stubs():
+        import gradio  # noqa: F401
+
     from taskvec_demo.errors import TaskVecError
     from taskvec_demo.ui.app import LAUNCH, build_app
 
     try:
-        app = build_app(_workbench(options))
+        workbench = _workbench(options)
+        app = build_app(workbench)
+        # What was measured is on the screen while the model is still being opened: a question for it waits
+        app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
+        workbench.warm_up()
+        print(READY, file=sys.stderr, flush=True)
     except TaskVecError as error:
         print(f"taskvec_demo: {error}", file=sys.stderr)
         return 2
-    app.launch(server_name=options.host, server_port=options.port, **LAUNCH)
+    except KeyboardInterrupt:
+        return 0
+    app.block_thread()
     return 0
+
+
+@contextlib.contextmanager
+def _no_stubs() -> Iterator[None]:
+    """Import gradio without the .pyi file that it writes for each component, which takes half of the time.
+
+    Gradio leaves out a component whose class has no file.
+    """
+
+    def no_file(of: Any) -> str:
+        raise FileNotFoundError(of)
+
+    file_of, inspect.getfile = inspect.getfile, no_file  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        inspect.getfile = file_of
 
 
 def _named_in(artifacts: Path) -> list[str]:
@@ -72,7 +101,6 @@ def _named_in(artifacts: Path) -> list[str]:
 
 def _workbench(options: argparse.Namespace) -> Workbench:
     from taskvec_demo.artifacts import Artifacts, fetch_artifacts
-    from taskvec_demo.bare import bare_artifacts
     from taskvec_demo.checkpoints import is_hub_id
     from taskvec_demo.session import Workbench
 
@@ -82,7 +110,10 @@ def _workbench(options: argparse.Namespace) -> Workbench:
         if options.checkpoint or options.artifacts != str(EMBEDDED):  # the embedded one opens in a moment
             print(f"{time.monotonic() - began:5.1f} s  {step}", file=sys.stderr, flush=True)
 
+    checkpoint: Checkpoint | None = None
     if options.checkpoint:
+        from taskvec_demo.bare import bare_artifacts
+
         artifacts, checkpoint = bare_artifacts(
             options.checkpoint, options.vector, options.data, tokenizer=options.tokenizer, say=say
         )
@@ -94,11 +125,16 @@ def _workbench(options: argparse.Namespace) -> Workbench:
             say(f"fetching {options.artifacts}")
             folder = fetch_artifacts(options.artifacts)
         say(f"opening {folder}")
-        workbench = Workbench(Artifacts(folder), options.data, own=options.vector)
-    say("warming up")
-    workbench.warm_up()
+        artifacts = Artifacts(folder)
+        # Of weights that lie elsewhere the manifest has no hash: whether they are there and the right ones is said now
+        if "pretrained" in artifacts.manifest:
+            checkpoint = artifacts.open_checkpoint()
+        workbench = Workbench(artifacts, options.data, own=options.vector, checkpoint=checkpoint)
+    say("starting the page")
     return workbench
 
 
 if __name__ == "__main__":
+    for name in UNUSED:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails as if it were not there
     sys.exit(main())

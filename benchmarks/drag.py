@@ -110,6 +110,7 @@ async def _measure(folder: Path, n: int) -> list[Measurement]:
         frame = Peer("frame of this browser", median(await page.evaluate(FRAMES)), "times")
         await page.close()
         with serving(APP, folder=folder) as app:
+            app.model_open()
             place = Place(
                 app.url + "?ckpt=tiny-clap&urban=0.5",
                 "#lambda-urban input[type=range]",

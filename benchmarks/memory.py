@@ -33,6 +33,7 @@ PAUSE = f"{IMPORTS}; import sys; print(1, flush=True); sys.stdin.read()"
 def run(context: Context) -> list[Measurement]:
     imports = _imports()
     with serving(APP, folder=context.folder) as app:
+        app.model_open()
         start = app.memory()
         with chromium() as browser:
             page = browser.new_page()

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app import READY
+
 from .context import ROOT
 
 APP = str(ROOT / "app.py")
@@ -41,8 +43,17 @@ class Server:
 
     url: str
     process: subprocess.Popen
+    log: Path
     started: float
     answered: float
+
+    def model_open(self) -> float:
+        """Wait until the app's model is open; the time now. Raises RuntimeError when that takes too long."""
+        while READY not in self.log.read_text(errors="replace"):
+            if self.process.poll() is not None or time.monotonic() - self.started > START_SECONDS:
+                raise RuntimeError(f"the app opened no model: {self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(POLL_SECONDS)
+        return time.monotonic()
 
     def memory(self) -> Memory:
         return Memory.of(self.process.pid)
@@ -90,7 +101,7 @@ def serving(*command: str, folder: Path) -> Iterator[Server]:
                 end = log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{' '.join(command)} gave no answer (exit status {process.poll()}): {end}")
             time.sleep(POLL_SECONDS)
-        yield Server(url, process, started, time.monotonic())
+        yield Server(url, process, log, started, time.monotonic())
     finally:
         process.terminate()
         try:

@@ -34,6 +34,7 @@ def run(context: Context) -> list[Measurement]:
     settles = context.repeats(6)
     numbers = itertools.count()
     with serving(APP, folder=context.folder) as app:
+        app.model_open()
 
         def crowd(n: int, exact: bool) -> tuple[list[Answer], Memory]:
             answers = asyncio.run(_crowd(context, app, n, settles, numbers, exact))

@@ -16,13 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from . import checkpoints
-from .clap import Checkpoint, Precision
 from .errors import BadArtifactError
 from .recipe import Recipe
 from .surface import LogitSurface
@@ -30,6 +29,9 @@ from .task_vector import TaskVector
 from .tasks import Task
 from .weights import read_safetensors, write_safetensors
 from .zero_shot import ZeroShotHead
+
+if TYPE_CHECKING:
+    from .clap import Checkpoint, Precision
 
 MANIFEST_FORMAT = 1
 
@@ -119,6 +121,8 @@ class Artifacts:
 
         Raises `BadArtifactError` when it cannot be opened, or does not hold the weights that everything here is about.
         """
+        from .clap import Checkpoint
+
         where = self.manifest.get("pretrained")
         if where is None:
             return Checkpoint.from_folder(self.model_folder, self.name, precision)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from .cache import BoundedCache, release_memory
-from .clap import Checkpoint
 from .evaluation import TaskResult
 from .labelled import NOT_OF_TASK, LabelledSet
 from .recipe import Recipe
@@ -32,17 +32,18 @@ class ExactFigures:
 class ExactEvaluation:
     """Both models' predictions for the labelled clips, each computed once. Safe to call from many threads.
 
-    `edited` gives the weights of a recipe; one without coefficients is the pre-trained model.
+    `embed`: log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under weights. `edited` gives the weights
+    of a recipe; one without coefficients is the pre-trained model.
     """
 
     def __init__(
         self,
         labelled: LabelledSet,
-        checkpoint: Checkpoint,
+        embed: Callable[[torch.Tensor, Weights], torch.Tensor],
         heads: Mapping[str, ZeroShotHead],
         edited: Callable[[Recipe], Weights],
     ) -> None:
-        self.labelled, self.checkpoint, self.heads, self.edited = labelled, checkpoint, heads, edited
+        self.labelled, self.embed, self.heads, self.edited = labelled, embed, heads, edited
         self._answers: BoundedCache[tuple[Recipe, int, int], np.ndarray] = BoundedCache(CACHE_BYTES, lambda a: a.nbytes)
 
     def stream(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
@@ -68,7 +69,7 @@ class ExactEvaluation:
 
         def predict() -> np.ndarray:
             mel, owners = self.labelled.mel(start, stop)
-            embedded = clip_embeddings(self.checkpoint.embed_audio(mel, self.edited(recipe), patient=True), owners)
+            embedded = clip_embeddings(self.embed(mel, self.edited(recipe)), owners)
             logits = (self.heads[name].logits(embedded, 1.0) for name in self.labelled.tasks)
             return np.stack([of_task.argmax(-1).numpy() for of_task in logits]).astype(np.int16)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -102,11 +102,16 @@ class LabelledSet:
     """Labelled clips in stratified order, with log-mel windows that a background thread computes once.
 
     `tasks` are those that have a clip here; `classes` (n_tasks, n) holds class indices in their order, NOT_OF_TASK for
-    a clip of other tasks. `split` names what the clips are. Features are kept as float16, as `lab` measured them.
+    a clip of other tasks. `split` names what the clips are. Features are kept as float16, as `lab` measured them;
+    `features` is asked what they are by the background thread.
     """
 
     def __init__(
-        self, clips: Sequence[LabelledClip], tasks: Mapping[str, Task], features: FeatureConfig, split: str
+        self,
+        clips: Sequence[LabelledClip],
+        tasks: Mapping[str, Task],
+        features: Callable[[], FeatureConfig],
+        split: str,
     ) -> None:
         self.clips, self.split, self.features = stratified(clips), split, features
         self.tasks = {name: task for name, task in tasks.items() if any(name in clip.classes for clip in clips)}
@@ -148,9 +153,10 @@ class LabelledSet:
 
     def _compute(self) -> None:
         try:
+            features = self.features()
             for clip in self.clips:
-                samples = load_clip(clip.path, self.features.sample_rate).samples
-                mel = log_mel(windows(samples, self.features.n_samples)[:MAX_WINDOWS], self.features).half()
+                samples = load_clip(clip.path, features.sample_rate).samples
+                mel = log_mel(windows(samples, features.n_samples)[:MAX_WINDOWS], features).half()
                 with self._changed:
                     self._mel.append(mel)
                     self._changed.notify_all()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -100,10 +100,11 @@ def read_all(
 class UploadedVectors:
     """Vectors that visitors have added, by hashed name; the least recently used go when `max_bytes` are full.
 
-    A name is known to whoever added the file, and to nobody else: there is no list of them.
+    A name is known to whoever added the file, and to nobody else: there is no list of them. `pretrained` is asked for
+    the weights that vectors must have been made from when the first file comes.
     """
 
-    def __init__(self, pretrained: Weights, checkpoint: str, max_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, pretrained: Callable[[], Weights], checkpoint: str, max_bytes: int = KEPT_BYTES) -> None:
         self.pretrained, self.checkpoint = pretrained, checkpoint
         self._kept: BoundedCache[str, TaskVector] = BoundedCache(max_bytes, lambda v: v.buffer.nbytes)
 
@@ -112,7 +113,7 @@ class UploadedVectors:
 
     def add(self, path: Path) -> str:
         """Keep the vector of a file; the name that recipes use for it. Raises as `read_own`."""
-        vector = read_own(path, self.pretrained, self.checkpoint)
+        vector = read_own(path, self.pretrained(), self.checkpoint)
         name = hashed_name(vector)
         self._kept.get(name, lambda: vector)
         return name

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from .artifacts import Artifacts
+from .artifacts import Artifacts, sha256_of
 from .audio import load_clip, windows
 from .cache import BoundedCache, release_memory
-from .clap import Checkpoint, Precision, has_bfloat16
 from .edit import apply_recipe
 from .errors import BadRecipeError
 from .evaluation import TaskResult
@@ -28,6 +27,9 @@ from .task_vector import TaskVector
 from .trace import Trace
 from .weights import Weights
 from .zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
+
+if TYPE_CHECKING:  # transformers takes seconds to import, and what was measured can be shown before
+    from .clap import Checkpoint, Precision
 
 EDITED_CACHE_BYTES = 120 * 2**20  # 11 edits of tiny-CLAP, one of a full-size tower
 CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
@@ -77,8 +79,8 @@ class Workbench:
 
     `data`: a folder of labelled recordings (`labelled.py`) to measure exact figures on; without it the clips that the
     artifacts synthesize are used, if they hold any. `precision` "auto" is bfloat16 where `Checkpoint.try_bfloat16`
-    finds that it helps and harms no answer on the examples. `own` are files of further task vectors; `checkpoint` is
-    that of the artifacts, where it is open already.
+    finds that it helps and harms no answer on the examples. `own` are files of further task vectors. `checkpoint` is
+    that of the artifacts, where it is open already; otherwise it is opened by the first question that needs it.
     """
 
     def __init__(
@@ -89,31 +91,51 @@ class Workbench:
         own: Sequence[Path] = (),
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.artifacts, self.data = artifacts, data
-        self.checkpoint = checkpoint or artifacts.open_checkpoint("float32" if precision == "auto" else precision)
-        pretrained = self.checkpoint.pretrained
-        self.vectors = artifacts.vectors | read_all(own, pretrained, artifacts.name, artifacts.vectors)
-        self.uploads = UploadedVectors(pretrained, artifacts.name)
-        self.tasks = artifacts.tasks
+        self.artifacts, self.data, self._precision = artifacts, data, precision
         self._edits: BoundedCache[Recipe, Weights] = BoundedCache(EDITED_CACHE_BYTES, lambda w: w.buffer.nbytes)
         self._clips: BoundedCache[tuple[Path, str], _EmbeddedClip] = BoundedCache(CLIP_CACHE_BYTES, lambda c: c.nbytes)
         self._traces: BoundedCache[tuple, torch.Tensor] = BoundedCache(TRACE_CACHE_BYTES, lambda t: t.nbytes)
         self._head = functools.lru_cache(maxsize=64)(self._embed_labels)
+        self._opened = threading.RLock()
+        self._checkpoint: Checkpoint | None = None
+        if checkpoint is not None:
+            self._take(checkpoint)
+        taken = artifacts.vectors
+        self.vectors = taken | (read_all(own, self.checkpoint.pretrained, artifacts.name, taken) if own else {})
+        self.uploads = UploadedVectors(lambda: self.checkpoint.pretrained, artifacts.name)
+        self.tasks = artifacts.tasks
         if data is not None and self.tasks:
             clips, split = read_folder(data, self.tasks), VALIDATION
         else:
             clips, split = read_synthesized(artifacts.folder / SYNTHESIZED, self.tasks), SYNTHESIZED
-        self.labelled = LabelledSet(clips, self.tasks, self.checkpoint.features, split)
-        self._exact = ExactEvaluation(self.labelled, self.checkpoint, artifacts.heads, self._edited)
-        if precision == "auto" and has_bfloat16() and artifacts.examples:
-            self._try_bfloat16()
+        self.labelled = LabelledSet(clips, self.tasks, lambda: self.checkpoint.features, split)
+        self._exact = ExactEvaluation(self.labelled, self._embed_patiently, artifacts.heads, self._edited)
 
-    def _try_bfloat16(self) -> None:
-        features = self.checkpoint.features
-        samples = [load_clip(path, features.sample_rate).samples for path in self.artifacts.examples]
-        first_windows = np.concatenate([windows(s, features.n_samples)[:1] for s in samples])
-        head = self._head(self.artifacts.default_labels)
-        self.checkpoint.try_bfloat16(log_mel(first_windows, features), head.matrix)
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The pre-trained model. Whoever asks first opens it, for seconds; others wait. Raises `BadArtifactError`."""
+        with self._opened:
+            if self._checkpoint is None:
+                self._take(self.artifacts.open_checkpoint("float32" if self._precision == "auto" else self._precision))
+            assert self._checkpoint is not None
+            return self._checkpoint
+
+    @property
+    def edited_parameters(self) -> int:
+        """How many parameters an edit changes."""
+        vector = next(iter(self.vectors.values()), None)
+        return (self.checkpoint.pretrained if vector is None else vector).layout.size
+
+    def _take(self, checkpoint: Checkpoint) -> None:
+        from .clap import has_bfloat16
+
+        self._checkpoint = checkpoint
+        if self._precision == "auto" and has_bfloat16() and self.artifacts.examples:
+            features = checkpoint.features
+            samples = [load_clip(path, features.sample_rate).samples for path in self.artifacts.examples]
+            first_windows = np.concatenate([windows(s, features.n_samples)[:1] for s in samples])
+            head = self._head(self.artifacts.default_labels)
+            checkpoint.try_bfloat16(log_mel(first_windows, features), head.matrix)
 
     def warm_up(self) -> None:
         """Everything that the first clip would otherwise wait for: filters, kernels, memory, the default labels."""
@@ -131,7 +153,7 @@ class Workbench:
         uploaded ones; else `BadRecipeError`."""
         if recipe.checkpoint != self.name:
             raise BadRecipeError(f"The recipe is for checkpoint {recipe.checkpoint!r}; this one is {self.name!r}.")
-        pinned, ours = recipe.pretrained_sha256, self.checkpoint.pretrained.sha256
+        pinned, ours = recipe.pretrained_sha256, self.artifacts.pretrained_sha256
         if pinned not in (None, ours):
             raise BadRecipeError(
                 f"The recipe is for pre-trained weights {str(pinned)[:12]}; those of {self.name!r} are {ours[:12]}."
@@ -218,6 +240,9 @@ class Workbench:
 
         return self._clips.get((path, digest), embed)
 
+    def _embed_patiently(self, mel: torch.Tensor, weights: Weights) -> torch.Tensor:
+        return self.checkpoint.embed_audio(mel, weights, patient=True)
+
     def _embed_labels(self, labels: tuple[str, ...]) -> ZeroShotHead:
         return ZeroShotHead.from_prompts(self.checkpoint.embed_text, labels, labels, self.artifacts.templates)
 
@@ -292,26 +317,10 @@ class Workbench:
         )
 
     def describe_vectors(self) -> list[dict[str, Any]]:
-        """The JSON of `/vectors`: of one that was made elsewhere also its `origin`, and `warnings` in sentences."""
-        return [
-            {
-                "name": v.name,
-                "task": v.task,
-                "norm": round(v.norm, 4),
-                "sha256": v.sha256,
-                "pretrained_sha256": v.pretrained_sha256,
-                "training": dict(v.metadata).get("training", {}),
-                "metrics": dict(v.metadata).get("metrics", {}),
-                "origin": dict(v.metadata).get("origin", {}),
-                "warnings": dict(v.metadata).get("warnings", []),
-            }
-            for v in self.vectors.values()
-        ]
+        """The JSON of `/vectors`."""
+        return [vector.to_dict() for vector in self.vectors.values()]
 
 
 def _content_hash(path: Path) -> str:
     """SHA-256 of a file, or of its absence: `load_clip` says what is wrong with a missing one."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path) if path.is_file() else ""

@@ -144,6 +144,18 @@ class TaskVector:
             squares[stage] = squares.get(stage, 0.0) + _dot(flat, flat)
         return {label: math.sqrt(square) for (_, label), square in sorted(squares.items())}
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the API: of a vector made elsewhere also its `origin`, and `warnings` in sentences."""
+        told: dict[str, Any] = {"training": {}, "metrics": {}, "origin": {}, "warnings": []}
+        return {
+            "name": self.name,
+            "task": self.task,
+            "norm": round(self.norm, 4),
+            "sha256": self.sha256,
+            "pretrained_sha256": self.pretrained_sha256,
+            **{key: self.metadata.get(key, nothing) for key, nothing in told.items()},
+        }
+
     def save(self, path: str | Path) -> None:
         """Writes float16 safetensors, one tensor per parameter, metadata in the header; whole or not at all.
 

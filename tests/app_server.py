@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+
+from app import READY
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -78,6 +80,7 @@ sys.addaudithook(watch)
 class AppServer:
     url: str
     folder: Path  # of the log and of what the process asked of the network
+    process: subprocess.Popen
 
     @property
     def log(self) -> str:
@@ -88,10 +91,34 @@ class AppServer:
         """What the process wanted of other machines. The file is there once the watch is on."""
         return (self.folder / "network.log").read_text()
 
+    def answers(self) -> bool:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(self.url + "config", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, as long as the process lives."""
+        end = time.monotonic() + START_SECONDS
+        while not condition():
+            assert self.process.poll() is None, f"the app ended with {self.process.returncode}:\n{self.log}"
+            assert time.monotonic() < end, f"not so within {START_SECONDS} s:\n{self.log}"
+            time.sleep(0.25)
+
 
 @contextmanager
 def running_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
-    """`python app.py --port N` and further arguments, ready to answer; ended when the block ends."""
+    """`python app.py --port N` and further arguments, its model open; ended when the block ends."""
+    with starting_app(folder, *arguments) as server:
+        server.until(lambda: READY in server.log)
+        yield server
+
+
+@contextmanager
+def starting_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
+    """The same from its first answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -114,9 +141,9 @@ def running_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
             env=environment,
             cwd=folder,
         )
-    server = AppServer(url, folder)
+    server = AppServer(url, folder, process)
     try:
-        _wait_until_it_answers(process, server)
+        server.until(server.answers)
         yield server
     finally:
         process.terminate()
@@ -125,20 +152,6 @@ def running_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait_until_it_answers(process: subprocess.Popen, server: AppServer) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        assert process.poll() is None, f"the app ended with {process.returncode}:\n{server.log}"
-        try:
-            with opener.open(server.url + "config", timeout=5) as answer:
-                assert answer.status == 200
-                return
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError(f"no answer within {START_SECONDS} s:\n{server.log}")
 
 
 @dataclass

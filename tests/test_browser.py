@@ -23,6 +23,8 @@ from tests.app_server import (
     PATIENCE,
     SCREENSHOTS,
     SITECUSTOMIZE,
+    Visitor,
+    starting_app,
 )
 
 pytestmark = pytest.mark.browser
@@ -189,6 +191,27 @@ def test_the_page_opens_with_bars_and_without_complaints(page):
     assert page.formula == page.chart != {}
     assert page.page.locator("#chart .tv-badge").count() == 1
     assert page.errors == []
+
+
+def test_who_comes_before_the_model_is_open_loses_nothing(browser, tmp_path):
+    with starting_app(tmp_path) as server:
+        context = browser.new_context()
+        early = Visitor(context.new_page(), server)
+        early.page.set_default_timeout(4 * PATIENCE)
+        early.page.goto(server.url)
+        early.page.wait_for_selector("#chart .tv-ed")
+        number(early, "urban").fill("0.37")
+        number(early, "urban").press("Enter")
+        tab(early, SOUND)
+        early.page.wait_for_selector("#pretrained .confidence-set")
+        early.page.wait_for_selector("#edited .confidence-set")
+        early.at_rest()
+        assert early.chart["urban"] == early.formula["urban"] == 0.37
+        assert early.page.evaluate(READ_LABELS, "edited") != early.page.evaluate(READ_LABELS, "pretrained")
+        assert early.errors == []
+        assert early.toasts() == []
+        assert "Traceback" not in server.log
+        context.close()
 
 
 def test_every_tab_has_content(page):

@@ -105,7 +105,7 @@ def test_sets_are_read_in_their_publishers_layouts(tmp_path):
         **{f"03-01-04-01-01-01-{actor}.wav": {"voices": 0, "she": 0} for actor in (18, 20)},
         **{f"03-01-04-01-01-01-{actor}.wav": {"voices": 1} for actor in (17, 19)},
     }
-    labelled_clips = LabelledSet(clips, TASKS, FEATURES, "validation")
+    labelled_clips = LabelledSet(clips, TASKS, lambda: FEATURES, "validation")
     mel, owners = labelled_clips.mel(0, len(clips))  # 44.1 and 48 kHz are resampled
     assert mel.shape == (6, 1, FEATURES.n_frames, FEATURES.n_mels)
     assert owners.tolist() == list(range(6))
@@ -157,7 +157,7 @@ def test_every_beginning_is_balanced_and_nothing_is_lost(data):
 # ---- features -------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def clips(data):
-    return LabelledSet(read_folder(data, TASKS), TASKS, FEATURES, "validation")
+    return LabelledSet(read_folder(data, TASKS), TASKS, lambda: FEATURES, "validation")
 
 
 def test_classes_are_those_of_the_clips(clips):
@@ -166,7 +166,7 @@ def test_classes_are_those_of_the_clips(clips):
         for row, name in enumerate(clips.tasks):
             assert clips.classes[row, column] == clip.classes.get(name, NOT_OF_TASK)
     assert (clips.classes == NOT_OF_TASK).any()
-    fewer = LabelledSet(clips.clips, TASKS | {"none": replace(SOUNDS, name="none")}, FEATURES, "validation")
+    fewer = LabelledSet(clips.clips, TASKS | {"none": replace(SOUNDS, name="none")}, lambda: FEATURES, "validation")
     assert list(fewer.tasks) == list(clips.tasks)  # a task without clips is not there
 
 
@@ -210,7 +210,7 @@ def test_a_clip_that_cannot_be_read_is_an_error_and_nobody_waits_for_ever(clips)
 
 
 def test_an_empty_set_is_a_set():
-    nothing = LabelledSet([], TASKS, FEATURES, "synthesized")
+    nothing = LabelledSet([], TASKS, lambda: FEATURES, "synthesized")
     assert len(nothing) == nothing.ready == 0
     assert nothing.classes.shape == (0, 0)
     assert np.array_equal(nothing.classes, np.empty((0, 0)))

@@ -144,7 +144,7 @@ def test_files_of_one_name_get_two(workbench, vector, file, tmp_path):
 
 # ---- what is kept for visitors --------------------------------------------------------------------------------------
 def test_an_uploaded_vector_is_kept_by_its_hash(workbench, vector, file, tmp_path):
-    uploads = UploadedVectors(workbench.checkpoint.pretrained, "tiny-clap")
+    uploads = UploadedVectors(lambda: workbench.checkpoint.pretrained, "tiny-clap")
     name = uploads.add(file)
     assert re.fullmatch(r"my_birds-[0-9a-f]{8}", name)
     assert name in uploads
@@ -161,7 +161,7 @@ def test_the_least_recently_used_goes_when_the_room_is_full(workbench, vector, t
     for i, path in enumerate(files):
         dataclasses.replace((i + 1) * vector, name=f"v{i}").save(path)
     size = read_own(files[0], workbench.checkpoint.pretrained, "").buffer.nbytes
-    uploads = UploadedVectors(workbench.checkpoint.pretrained, "tiny-clap", max_bytes=2 * size)
+    uploads = UploadedVectors(lambda: workbench.checkpoint.pretrained, "tiny-clap", max_bytes=2 * size)
     names = [uploads.add(path) for path in files[:2]]
     uploads.get(names[0])
     names.append(uploads.add(files[2]))

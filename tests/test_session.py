@@ -6,6 +6,8 @@ import itertools
 import math
 import random
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,7 +17,7 @@ import torch
 from taskvec_demo import clap, session
 from taskvec_demo.artifacts import Artifacts
 from taskvec_demo.audio import load_clip, windows
-from taskvec_demo.errors import BadAudioError, BadLabelsError, BadRecipeError, TaskVecError
+from taskvec_demo.errors import BadArtifactError, BadAudioError, BadLabelsError, BadRecipeError, TaskVecError
 from taskvec_demo.features import log_mel
 from taskvec_demo.recipe import Recipe
 from taskvec_demo.session import Workbench
@@ -197,15 +199,59 @@ def test_warming_up_changes_no_answer(workbench, example):
     assert same(other.classify(example, recipe(urban=0.5)), workbench.classify(example, recipe(urban=0.5)))
 
 
+# ---- opening the model ----------------------------------------------------------------------------------------------
+PAGE_ALONE = """
+import sys
+from pathlib import Path
+from taskvec_demo.artifacts import Artifacts
+from taskvec_demo.session import Workbench
+from taskvec_demo.ui.app import build_app
+workbench = Workbench(Artifacts(Path(sys.argv[1])))
+build_app(workbench)
+assert workbench.evaluate(workbench.recipe(""))
+assert workbench.recipe({"format": 1, "checkpoint": workbench.name, "coefficients": {"urban": 0.5}}).coefficients
+assert "transformers" not in sys.modules
+workbench.checkpoint
+assert "transformers" in sys.modules
+"""
+
+
+def test_what_was_measured_is_shown_before_the_model_is_open(workbench):
+    subprocess.run([sys.executable, "-c", PAGE_ALONE, str(workbench.artifacts.folder)], check=True)
+
+
+def test_the_model_is_opened_once_whoever_asks(workbench, example, monkeypatch):
+    other, opened, really = fresh(workbench), [], workbench.artifacts.open_checkpoint
+    monkeypatch.setattr(other.artifacts, "open_checkpoint", lambda p: opened.append(p) or really(p))
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: other.classify(example, recipe(urban=0.5)), range(4)))
+    assert opened == ["float32"]
+    assert same(answers[-1], workbench.classify(example, recipe(urban=0.5)))
+
+
+def test_a_model_that_cannot_be_opened_is_said_to_everyone_who_asks(workbench, example, monkeypatch):
+    other = fresh(workbench)
+
+    def damaged(precision):
+        raise BadArtifactError("The weights are damaged.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(other.artifacts, "open_checkpoint", damaged)
+        for ask in (other.warm_up, lambda: other.classify(example, recipe()), lambda: next(other.exact(recipe()))):
+            with pytest.raises(BadArtifactError, match="damaged"):
+                ask()
+    assert same(other.classify(example, recipe()), workbench.classify(example, recipe()))  # nothing stays broken
+
+
 # ---- precision ------------------------------------------------------------------------------------------------------
 def test_without_bfloat16_in_hardware_everything_is_float32(workbench, monkeypatch):
-    monkeypatch.setattr(session, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(clap, "has_bfloat16", lambda: False)
     assert fresh(workbench).checkpoint.precision == "float32"
 
 
 def test_bfloat16_is_taken_only_where_it_changes_no_answer(workbench, example, monkeypatch):
     exact = Workbench(workbench.artifacts, precision="float32").classify(example, recipe(urban=0.5))
-    monkeypatch.setattr(session, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(clap, "has_bfloat16", lambda: True)
     features = workbench.checkpoint.features
     mel = log_mel(windows(load_clip(example, features.sample_rate).samples, features.n_samples), features)
     one_class = torch.ones(1, workbench.checkpoint.dim)  # whose answer cannot change
@@ -217,6 +263,8 @@ def test_bfloat16_is_taken_only_where_it_changes_no_answer(workbench, example, m
         assert other.precision == precision
     assert fresh(workbench).checkpoint.precision == "float32"  # the probe's cosine bound still is 1.1
     monkeypatch.setattr(clap, "BFLOAT16_COSINE", -1.0)
+    assert Workbench(workbench.artifacts, checkpoint=other).checkpoint is other  # tried out, too
+    other.precision = "float32"
     rounded = Workbench(workbench.artifacts, precision="bfloat16").checkpoint.embed_audio(mel[:1])[0]
     exactly = other.embed_audio(mel[:1])[0]
     head = torch.stack([exactly - rounded, rounded - exactly])  # two unit embeddings: each is on its own side

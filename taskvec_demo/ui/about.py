@@ -13,7 +13,7 @@ def about_markdown(workbench: Workbench) -> str:
         f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest.get("sources", [])
     )
     recordings = f" **Recordings used for training and measuring** (none is shipped):\n\n{sources}" if sources else ""
-    size = workbench.checkpoint.pretrained.layout.size / 1e6
+    size = workbench.edited_parameters / 1e6
     return f"""
 A **task vector** is a difference of weights: τ = θ_fine-tuned − θ_pre-trained. Here it covers the {size:.1f} million
 parameters of CLAP's audio tower and audio projection; the text tower stays frozen, so every label you type keeps its

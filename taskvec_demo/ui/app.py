@@ -160,8 +160,9 @@ def _connect(
         values = json.dumps(page.values(recipe).values)
         trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
     # The recipe in the address is the first state, and the page's own is none to come back to.
-    app.load(page.restore, None, controls.settable, **QUIET).then(**remember)
-    return classified
+    opened = app.load(page.restore, None, controls.settable, **QUIET)
+    opened.then(**remember)
+    return [*classified, opened.then(**classify)]
 
 
 def _connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab, classified: list[Any]) -> None:

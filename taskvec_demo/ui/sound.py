@@ -11,6 +11,9 @@ import gradio as gr
 from .page import Page
 
 FIRST_EXAMPLE = "dog_bark"  # classified when the page opens, so that the sound tab is never empty
+OPENING = (
+    "<div class='tv-difference tv-muted' role='status'>The models are being opened; their answers come here.</div>"
+)
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,10 @@ def build_sound_tab(page: Page) -> SoundTab:
                 + ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates),
             )
             button = gr.Button("Classify", variant="primary", elem_id="classify")
-    start = page.classify(first, everything, "", *page.values(page.start).values)
-    explanation = gr.HTML(start[2], elem_id="difference")
+    explanation = gr.HTML(OPENING, elem_id="difference")
     with gr.Row():
-        before = gr.Label(start[0], num_top_classes=5, label="Pre-trained", min_width=240, elem_id="pretrained")
-        after = gr.Label(start[1], num_top_classes=5, label="Edited", min_width=240, elem_id="edited")
+        before = gr.Label(num_top_classes=5, label="Pre-trained", min_width=240, elem_id="pretrained")
+        after = gr.Label(num_top_classes=5, label="Edited", min_width=240, elem_id="edited")
     label_set.input(lambda chosen: chosen, label_set, labels, show_progress="hidden", api_visibility="private")
     moved = next((name for name in page.vectors if page.start.coefficients.get(name)), next(iter(page.vectors), None))
     along = gr.Dropdown(list(page.vectors), value=moved, label="Follow along λ of", elem_id="along")
