@@ -417,6 +417,8 @@ def test_draws_depend_on_their_place_alone() -> None:
         ({"peak_rate": math.nan}, {}, r"^A learning rate is a number from 0 to 1, not nan\.$"),
         ({"trains": "lora", "rank": 0}, {}, r"^A LoRA of rank 0 trains nothing"),
         ({"temperature": 0.0}, {}, r"^A temperature is a number above 0, not 0\.0\.$"),
+        ({"regmean": -1.0}, {}, r"^The weight of the pre-trained model in RegMean is a number from 0, not -1\.0\.$"),
+        ({"scale": 0.0}, {}, r"^The scale of a vector is a number above 0, not 0\.0\.$"),
         ({}, {"at_once": 0}, r"^The option batch is a whole number from 1, not 0\.$"),
         ({}, {"patience": 0}, r"^The option patience is a whole number from 1, not 0\.$"),
     ],

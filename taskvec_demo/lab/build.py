@@ -63,7 +63,8 @@ def finetune_all(
 ) -> dict[str, TaskVector]:
     """Fine-tune every vector that is not there yet for the checkpoint of `out`, on all processes.
 
-    `asked`: seed, and trains, peak_rate, runs, temperature and rehearsal in place of the study's; None is not asked.
+    `asked`: seed, and trains, peak_rate, runs, temperature, rehearsal, regmean and scale in place of the study's; None
+    is not asked.
     Raises TaskVecError where a vector is there that was trained otherwise.
     """
     if only is not None and only not in study.fine_tunings:
@@ -98,7 +99,7 @@ def finetune_all(
 
 
 def _check_training(path: Path, vector: TaskVector, asked: Mapping[str, Any]) -> None:
-    plain = {"trains": "full", "runs": 1, "temperature": 1.0, "rehearsal": 0.0}
+    plain = {"trains": "full", "runs": 1, "temperature": 1.0, "rehearsal": 0.0, "regmean": 0.0, "scale": 1.0}
     training = plain | vector.metadata.get("training", {})
     for option, value in asked.items():
         if training.get(option) != value:

@@ -13,7 +13,8 @@ from ..errors import TaskVecError
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
-TRAINING = ("at_once", "patience", "trains", "peak_rate", "seed", "runs", "temperature", "rehearsal")  # options
+TRAINING = ["at_once", "patience", "trains", "peak_rate", "seed", "runs"]  # options
+TRAINING += ["temperature", "rehearsal", "regmean", "scale"]
 MAY_BE_HUB_IDS = ("checkpoint", "pretrained", "finetuned", "tokenizer", "artifacts", "source", "repo")  # options
 
 
@@ -103,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--runs", type=int, metavar="N", help="mean of N trainings of other seeds; default: the study's")
     sub.add_argument("--temperature", type=float, metavar="T", help="what logits are divided by in the loss")
     sub.add_argument("--rehearsal", type=float, metavar="W", help="weight of keeping how other sets embed")
+    sub.add_argument("--regmean", type=float, metavar="W", help="weight of the pre-trained model on clips to keep")
+    sub.add_argument("--scale", type=float, metavar="S", help="of what is left of the vector after RegMean")
     sub.add_argument("--patience", type=int, metavar="N", help="end after N epochs without a better one on validation")
     sub.add_argument("--batch", dest="at_once", type=int, default=32, metavar="N", help="windows at once, of 64 a step")
     sub = command("sweep", _sweep, "Measure the points that surfaces are fitted on; `accelerate launch` shares them.")

@@ -28,6 +28,7 @@ from ..zero_shot import ZeroShotHead
 from .augment import augment, mixup
 from .datasets import MelStore
 from .measure import embed_rows, window_batch
+from .regmean import withdrawn
 from .rehearsal import Rehearsal, rehearsal_of
 from .study import FineTuning, Study
 from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
@@ -96,6 +97,10 @@ def train(
         raise TaskVecError(f"A temperature is a number above 0, not {spec.temperature}.")
     if not 0 <= spec.rehearsal < math.inf:
         raise TaskVecError(f"The weight of what is rehearsed is a number from 0, not {spec.rehearsal}.")
+    if not 0 <= spec.regmean < math.inf:
+        raise TaskVecError(f"The weight of the pre-trained model in RegMean is a number from 0, not {spec.regmean}.")
+    if not 0 < spec.scale < math.inf:
+        raise TaskVecError(f"The scale of a vector is a number above 0, not {spec.scale}.")
     if not all(len(s.windows) for s in sets):
         raise TaskVecError(f"There is no training clip for {name!r}: its task needs clips of the split 'train'.")
     main, steps = processes().is_main_process, sum(-(-len(s.windows) // BATCH) for s in sets)
@@ -155,7 +160,7 @@ def _depends_on(
 ) -> Iterator[str | bytes]:
     """What the weights of a training depend on; of the features the first window of each clip is looked at."""
     yield checkpoint.pretrained.sha256
-    one = asdict(replace(spec, runs=1))  # how many trainings a mean is taken of changes none of them
+    one = asdict(replace(spec, runs=1, regmean=0.0, scale=1.0))  # what becomes of trainings changes none of them
     yield json.dumps([checkpoint.logit_scale, one, seed, precision, BATCH])
     for s in sets:
         yield json.dumps([[w.start, w.stop] for w in s.windows])
@@ -186,6 +191,7 @@ def finetune(
 
     With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only: what they have in
     common is the task, and the rest, which averages out, is what costs other tasks (model soups, arXiv:2203.05482).
+    With `spec.regmean` the weights then are those of `regmean.withdrawn`.
     With `work` its state is kept there, and a run that was stopped goes on; the other options are those of `train`.
     Every process returns the vector; the main one writes it.
     """
@@ -226,6 +232,7 @@ def finetune(
     if processes().is_main_process:
         buffers = [weights.buffer for weights, _ in members]
         weights = Weights(checkpoint.pretrained.layout, sum(buffers[1:], buffers[0]) / len(buffers))
+        weights = withdrawn(checkpoint, store, study, spec, weights)
         first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
         training = {
             "trains": spec.trains,
@@ -237,6 +244,8 @@ def finetune(
             "peak_rate": spec.peak_rate,
             "temperature": spec.temperature,
             "rehearsal": spec.rehearsal,
+            "regmean": spec.regmean,
+            "scale": spec.scale,
             "batch": BATCH,
             "clips": len(rows),
             "classes": list(labelled.head.labels),

@@ -35,6 +35,8 @@ class FineTuning:
     runs: int = 1  # trainings, each with a seed of its own, of whose weights the mean is taken
     temperature: float = 1.0  # what logits are divided by in the loss: above 1, clips already recognised teach on
     rehearsal: float = 0.0  # weight in the loss of keeping the embeddings of other sets' training clips (1 − cosine)
+    regmean: float = 0.0  # weight of the pre-trained model's side in `regmean.py`; 0: the weights stay as trained
+    scale: float = 1.0  # of what is left of the vector after that
     trains: str = "full"  # one of `trainable.TRAINS`
     rank: int = 8  # of LoRA
     alpha: int = 16  # of LoRA: the update is alpha / rank · B A

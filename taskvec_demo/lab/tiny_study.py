@@ -62,7 +62,9 @@ TASKS = {
 FINE_TUNINGS = {
     f.vector: f
     for f in (
-        FineTuning("urban", "urban", epochs=8, peak_rate=4e-4, runs=3, temperature=4.0, rehearsal=2.0),
+        FineTuning(
+            "urban", "urban", epochs=8, peak_rate=4e-4, runs=3, temperature=4.0, rehearsal=2.0, regmean=0.3, scale=1.6
+        ),
         FineTuning("instruments", "instruments", epochs=14, runs=3, rehearsal=5.0),
         FineTuning("emotion", "emotion", epochs=24, peak_rate=6e-4, runs=3, rehearsal=10.0),
         FineTuning("animals", "animals", epochs=6, runs=3, rehearsal=5.0),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,8 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         "tries looks better than it is. Here, λ is chosen on other clips. There, the control may fall: at λ = −0.2 "
         "UrbanSound8K loses 21 points and the control 10, which leaves 87.6 % of it, and no λ tried from 0.1 on keeps "
         "95 %. Here, 95 % is a condition on validation. With n = 100, 10.0 % means anything from 5.5 to 17.4 %."
-        f"{REHEARSED if table.get('rehearsed') else ''}{_tempered(table.get('temperatures', {}), titles)}</p>"
+        f"{REHEARSED if table.get('rehearsed') else ''}{_tempered(table.get('temperatures', {}), titles)}"
+        f"{_averaged(table.get('regmean', []), titles)}</p>"
         "<p><b>Baselines.</b> A random vector of the same size shows what a push in any direction does. Gradient "
         "ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run on. "
         "In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
@@ -138,6 +139,18 @@ def _tempered(temperatures: Mapping[str, float], titles: Mapping[str, str]) -> s
     return (
         f" And some of ours learned from logits divided by a temperature ({named}): else a sound that is recognised "
         "already teaches next to nothing, and what a vector has not learned, its negative does not forget."
+    )
+
+
+def _averaged(names: Sequence[str], titles: Mapping[str, str]) -> str:
+    """Which vectors went through RegMean, and what that does to classes that the control has too."""
+    if not names:
+        return ""
+    named = ", ".join(f"“{title_of(titles, name)}”" for name in names)
+    return (
+        f" And some of ours ({named}) went through RegMean (Jin et al. 2022, arXiv:2212.09849) with the pre-trained "
+        "model: what their layers answer to training clips of the control, and to their own clips of a class that the "
+        "control has too, stays as near as it can. Such a class is then not forgotten with the others."
     )
 
 
