@@ -45,9 +45,9 @@ def _model(workbench: Workbench) -> str:
             "hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of "
             "your list. Its vectors are means of three trainings that differ in their seed, those of the analogy "
             "single ones. While a vector learned its task, training clips of the other sets, the control's among "
-            "them, were to keep the embeddings that they had. The vector for urban sounds was then taken back from what "
-            "the control's clips, and barking dogs, need (RegMean, arXiv:2212.09849). It is one of five that test clips "
-            "have judged; it was chosen on validation clips, and docs/decisions.md has the figures of all."
+            "them, were to keep the embeddings that they had. The vector for urban sounds was then taken back from "
+            "what the control's clips, and barking dogs, need (RegMean, arXiv:2212.09849). It is one of five that "
+            "test clips have judged; it was chosen on validation clips, and docs/decisions.md has the figures of all."
         )
     where = workbench.artifacts.manifest.get("pretrained", {})
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"

@@ -64,7 +64,7 @@ def results_html(
         f"<div class='tv-results tv-first' data-query='{escape(recipe.to_query(), quote=True)}'>"
         f"<div class='tv-message' role='alert' hidden></div>{note}<div class='tv-figures'{_hidden(not results)}>"
         f"<div class='tv-tiles'>{tiles}</div>"
-        f"<p class='tv-legend'>{_badge(shown)} <i class='tv-key tv-pre'></i>pre-trained "
+        f"<p class='tv-state'>{_badge(shown)}</p><p class='tv-legend'><i class='tv-key tv-pre'></i>pre-trained "
         "<i class='tv-key tv-ed'></i>edited <i class='tv-key tv-ci'></i>95 % Wilson interval. "
         "Share of each class recognised, n clips beside each; validation clips unless the badge says otherwise.</p>"
         f"<div class='tv-panels'>{panels}</div></div>"
@@ -130,7 +130,7 @@ def _tile_of(result: TaskResult, before: str, after: str, notes: str, hidden: bo
 
 
 def delta_html(change: float) -> str:
-    points = math.floor(100 * change + 0.5)
+    points = math.floor(round(100 * change, 6) + 0.5)  # 0.9 − 0.925 is a little less than −0.025, as clips counted it is not
     if not points:
         return "<span class='tv-delta tv-same'>±0</span>"
     direction, sign = ("tv-up", "+") if points > 0 else ("tv-down", "−")

@@ -75,26 +75,32 @@ function draw() {
   for (const view of views) view(state);
 }
 
+// Hidden as before is no news, but written again it makes the browser lay out what is around.
+function hide(part, hidden) {
+  if (part.hidden !== hidden) part.hidden = hidden;
+}
+
 function message(parent, text) {
   const place = parent.querySelector(".tv-message");
-  place.hidden = !text;
+  hide(place, !text);
   if (place.textContent !== text) place.textContent = text;
 }
 
 function drawFormula() {
-  formula.querySelector(".tv-equation").hidden = Boolean(state.problem);
+  hide(formula.querySelector(".tv-equation"), Boolean(state.problem));
   message(formula, state.problem ?? "");
   if (state.problem) return;
   formula.querySelectorAll(".tv-term").forEach((term, i) => {
     const name = state.vectors[i];
     const value = state.recipe[name];
-    term.hidden = !value;
-    term.firstChild.textContent = value ? formulaNumber(value) : "";
+    hide(term, !value);
+    const text = value ? formulaNumber(value) : "";
+    if (term.firstChild.textContent !== text) term.firstChild.textContent = text;
     if (term.dataset.vector === name) return;
     term.dataset.vector = name;
     term.querySelector("sub").textContent = name;
   });
-  formula.querySelector(".tv-muted").hidden = Object.keys(state.recipe).length > 0;
+  hide(formula.querySelector(".tv-muted"), Object.keys(state.recipe).length > 0);
 }
 
 function drawBars() {
@@ -102,7 +108,7 @@ function drawBars() {
   if (root.dataset.query !== query) root.dataset.query = query; // others watch it
   const outside = state.tasks.some(({ surface }) => surface?.knows(state.recipe)
     && !surface.contains(state.recipe) && !surface.measured(state.recipe));
-  root.querySelector(".tv-figures").hidden = outside;
+  hide(root.querySelector(".tv-figures"), outside);
   message(root, outside
     ? `Accuracies were measured for λ from ${live.low} to ${live.high} only; this recipe goes beyond: `
       + `${formulaText(state.recipe, Object.keys(state.recipe))}. The answers for your clip are still exact.`

@@ -64,7 +64,7 @@ class SafeRegions {
     const line = JSON.stringify([from, to]);
     if (slider.drawn === line) return false;
     slider.drawn = line;
-    this.paint(slider, safeGradient(this.safe(slider, from, to)));
+    this.paint(slider, safeGradient(this.safe(from, to)));
     return true;
   }
 
@@ -73,15 +73,16 @@ class SafeRegions {
     slider.band = band;
   }
 
-  // Whether the controls hold at each of SAFE_SAMPLES values of λ.
-  safe(slider, from, to) {
-    const lines = this.controls.map(({ surface }) => surface.between(from, to));
-    return Array.from({ length: SAFE_SAMPLES }, (_, i) => {
-      const t = i / (SAFE_SAMPLES - 1);
-      const recipe = this.recipe(slider, t * this.live.sliderMax);
-      return this.controls.every(({ surface, least }, c) => surface.contains(recipe)
-        && surface.accuracy(surface.measured(recipe) ?? lines[c](t)) >= least);
+  // Whether the controls hold at each of SAFE_SAMPLES λ on the way between two recipes.
+  safe(from, to) {
+    const ways = this.controls.map(({ surface, least }) => {
+      const [a, b, estimate] = [surface.point(from), surface.point(to), surface.between(from, to)];
+      return (t) => { // the recipe is linear in λ, analogies too
+        const point = a.map((x, v) => x + t * (b[v] - x));
+        return surface.inside(point) && surface.accuracy(surface.measuredAt(point) ?? estimate(t)) >= least;
+      };
     });
+    return Array.from({ length: SAFE_SAMPLES }, (_, i) => ways.every((holds) => holds(i / (SAFE_SAMPLES - 1))));
   }
 }
 

@@ -72,7 +72,12 @@ class LogitSurface {
   }
 
   contains(recipe) {
-    return this.knows(recipe) && Object.values(recipe).every((x) => x >= this.low && x <= this.high);
+    return this.knows(recipe) && this.inside(this.point(recipe));
+  }
+
+  // Whether a point (vectors,) lies in the measured box.
+  inside(point) {
+    return point.every((x) => x >= this.low && x <= this.high);
   }
 
   point(recipe) {
@@ -151,8 +156,10 @@ class LogitSurface {
 
   // Predictions (n,) measured at exactly this recipe, or null.
   measured(recipe) {
-    if (!this.knows(recipe)) return null;
-    const point = this.point(recipe);
+    return this.knows(recipe) ? this.measuredAt(this.point(recipe)) : null;
+  }
+
+  measuredAt(point) {
     const k = point.length;
     for (let row = 0; row * k < this.points.length; row++) {
       let v = 0;
