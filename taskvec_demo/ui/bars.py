@@ -130,7 +130,7 @@ def _tile_of(result: TaskResult, before: str, after: str, notes: str, hidden: bo
 
 
 def delta_html(change: float) -> str:
-    points = math.floor(round(100 * change, 6) + 0.5)  # 0.9 − 0.925 is a little less than −0.025, as clips counted it is not
+    points = math.floor(round(100 * change, 6) + 0.5)  # 0.9 − 0.925 is less than −0.025, which counted clips give
     if not points:
         return "<span class='tv-delta tv-same'>±0</span>"
     direction, sign = ("tv-up", "+") if points > 0 else ("tv-down", "−")
