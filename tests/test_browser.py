@@ -434,8 +434,6 @@ def test_undo_takes_back_one_drag_not_its_steps(page):
     "recipe",
     [
         {"urban": 0.25, "emotion": -0.6},
-        {"instruments": -1.0},
-        {"female_sad": 0.3},
         {"urban": 0.5, "female_happy": -0.4, "male_sad": 0.4, "female_sad": 0.4},
         {},
     ],
