@@ -20,10 +20,25 @@ function gapText(estimating, unknown, now, strangers) {
   return gap + (now ? `; ${now} of ${unknown + now + estimating.length} tasks measured now` : "");
 }
 
+// What stays as it was is not written again, and a text keeps its node: a browser lays out anew around what is written.
+function hide(part, hidden) {
+  if (part.hidden !== hidden) part.hidden = hidden;
+}
+
+function write(element, text) {
+  const node = element.firstChild;
+  if (!node) element.textContent = text;
+  else if (node.data !== text) node.data = text;
+}
+
+function restyle(element, className) {
+  if (element.className !== className) element.className = className;
+}
+
 function showDelta(element, change) {
   const whole = percent(change);
-  element.textContent = whole ? `${whole > 0 ? "+" : MINUS}${Math.abs(whole)}` : "±0";
-  element.className = `tv-delta ${whole ? (whole > 0 ? "tv-up" : "tv-down") : "tv-same"}`;
+  write(element, whole ? `${whole > 0 ? "+" : MINUS}${Math.abs(whole)}` : "±0");
+  restyle(element, `tv-delta ${whole ? (whole > 0 ? "tv-up" : "tv-down") : "tv-same"}`);
 }
 
 const sum = (counts) => counts.reduce((total, k) => total + k, 0);
@@ -57,7 +72,8 @@ class TaskBars {
   get visible() { return !this.tile.hidden; }
 
   show(visible) {
-    this.tile.hidden = this.panel.hidden = !visible;
+    hide(this.tile, !visible);
+    hide(this.panel, !visible);
   }
 
   // The figures of predictions on the clips that the surface is about.
@@ -73,14 +89,14 @@ class TaskBars {
     this.shown = figures;
     this.drawTile(sum(n), sum(before), after && sum(after));
     this.panel.classList.toggle("tv-unknown", !after);
-    if (this.source.textContent !== source) this.source.textContent = source;
+    write(this.source, source);
   }
 
   drawRow(parts, n, before, after) {
     const [drawnN, drawnBefore, drawnAfter] = parts.drawn;
     if (drawnN === n && drawnBefore === before && drawnAfter === after) return;
     if (drawnN !== n || drawnBefore !== before) {
-      parts.clips.textContent = n || "";
+      write(parts.clips, n ? String(n) : "");
       parts.before.style.width = `${n ? (100 * before / n).toFixed(1) : 0}%`;
     }
     parts.drawn = [n, before, after];
@@ -89,35 +105,36 @@ class TaskBars {
     parts.bar.style.width = `${known ? (100 * after / n).toFixed(1) : 0}%`;
     parts.whisker.style.left = `${(100 * low).toFixed(1)}%`;
     parts.whisker.style.width = `${(100 * (high - low)).toFixed(1)}%`;
-    parts.number.textContent = known ? `${percent(after / n)}\u200a%` : "—";
+    write(parts.number, known ? `${percent(after / n)}\u200a%` : "—");
     if (known) showDelta(parts.delta, (after - before) / n);
-    else parts.delta.textContent = "";
+    else write(parts.delta, "");
   }
 
   drawTile(n, before, after) {
     if (this.n === n && this.correctBefore === before && this.correct === after) return;
     Object.assign(this, { n, correctBefore: before, correct: after });
-    this.from.textContent = n ? percent(before / n) : "—";
+    write(this.from, n ? String(percent(before / n)) : "—");
     if (after === null || !n) {
-      this.value.textContent = "—";
-      this.interval.textContent = "no estimate";
-      this.delta.textContent = this.note.textContent = "";
+      write(this.value, "—");
+      write(this.interval, "no estimate");
+      write(this.delta, "");
+      write(this.note, "");
       return;
     }
     const [low, high] = wilson(after, n);
-    this.value.textContent = `${percent(after / n)} %`;
+    write(this.value, `${percent(after / n)} %`);
     showDelta(this.delta, (after - before) / n);
-    this.interval.textContent = `${percent(low)}–${percent(high)} %, n = ${n}`;
+    write(this.interval, `${percent(low)}–${percent(high)} %, n = ${n}`);
     if (this.task.role === "control" && before) {
       const kept = after / before;
-      this.note.textContent = `control keeps ${percent(kept)}\u00a0%`;
-      this.note.className = kept >= this.task.controlKept ? "tv-ok" : "tv-bad";
+      write(this.note, `control keeps ${percent(kept)}\u00a0%`);
+      restyle(this.note, kept >= this.task.controlKept ? "tv-ok" : "tv-bad");
       return;
     }
     const measuredNow = this.shown.n !== this.unknown.n; // not on the clips that the fine-tuned model was measured on
-    this.note.className = "";
-    this.note.textContent = measuredNow ? "measured now"
-      : this.task.finetuned ? `normalized ${(after / n / this.task.finetuned).toFixed(2)}` : "";
+    restyle(this.note, "");
+    write(this.note, measuredNow ? "measured now"
+      : this.task.finetuned ? `normalized ${(after / n / this.task.finetuned).toFixed(2)}` : "");
   }
 
   // Texts for pointers at rest and for screen readers; nobody reads them while a slider moves.

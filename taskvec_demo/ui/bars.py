@@ -64,7 +64,7 @@ def results_html(
         f"<div class='tv-results tv-first' data-query='{escape(recipe.to_query(), quote=True)}'>"
         f"<div class='tv-message' role='alert' hidden></div>{note}<div class='tv-figures'{_hidden(not results)}>"
         f"<div class='tv-tiles'>{tiles}</div>"
-        f"<p class='tv-state'>{_badge(shown)}</p><p class='tv-legend'><i class='tv-key tv-pre'></i>pre-trained "
+        f"{_badge(shown)}<p class='tv-legend'><i class='tv-key tv-pre'></i>pre-trained "
         "<i class='tv-key tv-ed'></i>edited <i class='tv-key tv-ci'></i>95 % Wilson interval. "
         "Share of each class recognised, n clips beside each; validation clips unless the badge says otherwise.</p>"
         f"<div class='tv-panels'>{panels}</div></div>"
@@ -75,10 +75,10 @@ def results_html(
 def _badge(results: Sequence[TaskResult]) -> str:
     """What the figures are: measured, or estimated with the largest held-out error among the tasks shown."""
     if not all(len(r.labels) for r in results):
-        return "<span class='tv-badge tv-none'>not measured yet</span>"
+        return "<p class='tv-state tv-many-lines'><span class='tv-badge tv-none'>not measured yet</span></p>"
     estimates = [r for r in results if r.kind == "estimate"]
     state = "tv-estimate" if estimates else "tv-exact"
-    return f"<span class='tv-badge {state}'>{badge_text(estimates)}</span>"
+    return f"<p class='tv-state'><span class='tv-badge {state}'>{badge_text(estimates)}</span></p>"
 
 
 def badge_text(estimates: Sequence[TaskResult]) -> str:

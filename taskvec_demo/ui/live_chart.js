@@ -75,15 +75,10 @@ function draw() {
   for (const view of views) view(state);
 }
 
-// Hidden as before is no news, but written again it makes the browser lay out what is around.
-function hide(part, hidden) {
-  if (part.hidden !== hidden) part.hidden = hidden;
-}
-
 function message(parent, text) {
   const place = parent.querySelector(".tv-message");
   hide(place, !text);
-  if (place.textContent !== text) place.textContent = text;
+  write(place, text);
 }
 
 function drawFormula() {
@@ -94,8 +89,7 @@ function drawFormula() {
     const name = state.vectors[i];
     const value = state.recipe[name];
     hide(term, !value);
-    const text = value ? formulaNumber(value) : "";
-    if (term.firstChild.textContent !== text) term.firstChild.textContent = text;
+    write(term.firstChild, value ? formulaNumber(value) : "");
     if (term.dataset.vector === name) return;
     term.dataset.vector = name;
     term.querySelector("sub").textContent = name;
@@ -140,8 +134,9 @@ function showBadge(estimating, unknown, now) {
   const badge = root.querySelector(".tv-badge");
   const strangers = Object.keys(state.recipe).filter((vector) => !live.measured.includes(vector));
   const text = unknown || now ? gapText(estimating, unknown, now, strangers) : badgeText(estimating);
-  if (badge.textContent !== text) badge.textContent = text;
-  badge.className = `tv-badge ${unknown ? "tv-none" : estimating.length ? "tv-estimate" : "tv-exact"}`;
+  write(badge, text);
+  restyle(badge, `tv-badge ${unknown ? "tv-none" : estimating.length ? "tv-estimate" : "tv-exact"}`);
+  restyle(badge.parentElement, unknown ? "tv-state tv-many-lines" : "tv-state");
 }
 
 function settle() {
@@ -177,7 +172,7 @@ addEventListener("input", (event) => { // a slider under way: gradio would tell 
   state.values = [...state.values];
   state.values[at] = Number(slider.value);
   if (id !== "lambda-analogy") state.values[at - 2] = true; // moving a slider switches its vector on
-  changed(drawNow);
+  changed(event.isTrusted ? schedule : drawNow);
 }, true);
 
 // On this page we tell gradio later, and show in its stead what it would show.

@@ -7,6 +7,7 @@ class SafeRegions {
     this.live = live;
     this.controls = controls.map(({ surface }) => ({ surface, least: live.controlKept * surface.accuracy(surface.pretrained) }));
     this.dirty = [];
+    this.rested = 0; // ms, when the next band may be drawn
     // One style rule a slider: gradio makes its elements anew when a group opens, a rule stays.
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
@@ -26,12 +27,17 @@ class SafeRegions {
     this.next();
   }
 
-  next() { // one slider a frame, about half a millisecond: the bars come first
+  next() { // one slider a frame, and no more than a tenth of the time: the bars come first
     if (this.frame || !this.dirty.length) return;
-    this.frame = requestAnimationFrame(() => {
+    this.frame = requestAnimationFrame((now) => {
       this.frame = 0;
-      let drawn = false;
-      while (!drawn && this.dirty.length) drawn = this.draw(this.dirty.shift());
+      if (now >= this.rested) {
+        const begun = performance.now();
+        let drawn = false;
+        while (!drawn && this.dirty.length) drawn = this.draw(this.dirty.shift());
+        const ended = performance.now();
+        this.rested = ended + 9 * (ended - begun);
+      }
       this.next();
     });
   }
