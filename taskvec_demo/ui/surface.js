@@ -29,9 +29,9 @@ function wilson(k, n) {
   return [k === 0 ? 0 : (centre - half) / scale, k === n ? 1 : (centre + half) / scale];
 }
 
-// Rows (size,) times their weights.
-function weightedSum(rows, weights) {
-  const out = new Float64Array(rows[0].length);
+// Rows (size,) times their weights, in `out` (size,).
+function weightedSum(rows, weights, out) {
+  out.fill(0);
   rows.forEach((row, r) => {
     const weight = weights[r];
     for (let i = 0; i < out.length; i++) out[i] += weight * row[i];
@@ -61,6 +61,7 @@ class LogitSurface {
     for (let i = 0; i < terms * k; i += k) {
       this.degree = Math.max(this.degree, this.powers.subarray(i, i + k).reduce((sum, power) => sum + power, 0));
     }
+    this.scratch = new Float64Array(this.size); // a drag would else leave 50 MB a second for the browser to collect
     this.clipsPerClass = this.count(this.labels);
     this.pretrained = this.measured({});
     if (!this.pretrained) throw new Error(`${metadata.task} has no measurement of the pre-trained model`);
@@ -122,17 +123,17 @@ class LogitSurface {
     return out;
   }
 
-  // The line through a point on which coordinate v moves: {v, point, logits: λ -> (size,)}. Drawn up in one pass over
-  // all terms; every λ on it then costs next to nothing.
+  // The line through a point on which coordinate v moves: {v, point, logits: λ -> (size,)}, overwritten by the next λ.
+  // Drawn up in one pass over all terms; every λ on it then costs next to nothing.
   line(v, point) {
     const factors = this.factors(point, v);
     const terms = Array.from({ length: this.maxPower + 1 }, () => []); // by their power of the coordinate
     for (let t = 0; t < this.terms; t++) terms[this.powers[t * this.vectors.length + v]].push(t);
     const parts = terms.map((some) => this.sum(some, factors));
-    return { v, point, logits: (lambda) => weightedSum(parts, this.chebyshev(lambda)) };
+    return { v, point, logits: (lambda) => weightedSum(parts, this.chebyshev(lambda), this.scratch) };
   }
 
-  // Estimated logits (size,) at a point. As long as one λ alone moves, its line is kept: that is a drag.
+  // Estimated logits (size,) at a point, good until the next call. As long as one λ alone moves, its line is kept: that is a drag.
   logits(point) {
     const moved = (from) => [...point.keys()].filter((v) => point[v] !== from[v]);
     if (!this.drag || moved(this.drag.point).some((v) => v !== this.drag.v)) {
@@ -201,6 +202,6 @@ class LogitSurface {
     const nodes = Array.from({ length: count }, (_, j) => (1 - Math.cos(Math.PI * (j + 0.5) / count)) / 2); // Chebyshev's
     const known = nodes.map((t) => this.sum(this.all, this.factors(a.map((x, i) => x + t * (b[i] - x)))));
     const weights = (t) => nodes.map((own, j) => nodes.reduce((w, node, m) => (m === j ? w : w * (t - node) / (own - node)), 1));
-    return (t) => this.argmax(weightedSum(known, weights(t)));
+    return (t) => this.argmax(weightedSum(known, weights(t), this.scratch));
   }
 }
