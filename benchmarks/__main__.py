@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print a table, keep the figures as JSON, render docs/performance.md."""
+"""`python -m benchmarks`: measure, print a table, keep the figures as JSON, render them as a document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .machine import conditions, describe
 from .report import Section, as_markdown, as_text, load, save, summary
 
 NAMES = ("rebuild", "clip", "exact", "trace", "drag", "startup", "memory", "visitors")
-JSON, MARKDOWN = ROOT / "docs" / "performance.json", ROOT / "docs" / "performance.md"
+JSON = ROOT / "docs" / "performance.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,10 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="few repeats, to see that all runs; written only to --json"
     )
-    parser.add_argument("--write-docs", action="store_true", help="measure nothing: docs/performance.md from the JSON")
+    parser.add_argument("--write-docs", action="store_true", help="measure nothing: the JSON as .md beside it")
     options = parser.parse_args(arguments)
     if options.write_docs:
-        MARKDOWN.write_text(as_markdown(load(options.json or JSON)), encoding="utf-8")
+        path = options.json or JSON
+        path.with_suffix(".md").write_text(as_markdown(load(path), path.name), encoding="utf-8")
         return 0
     path = options.json or (None if options.quick else JSON)
     sections = {}

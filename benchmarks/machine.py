@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from .measurement import in_turn, median
 
@@ -35,6 +37,21 @@ def cpu_features() -> list[str]:
     info = Path("/proc/cpuinfo")
     words = set(re.findall(r"\w+", info.read_text())) if info.is_file() else set()
     return [name for name in FEATURES if name in words]
+
+
+def product_seconds(products: float) -> float:
+    """In how many seconds all cores do so many float32 multiply-adds, at the speed of a large matrix product."""
+    side = 1024
+    matrix = torch.rand(side, side)
+    taken = in_turn({"product": lambda: matrix @ matrix}, repeats=20)["product"]
+    return products * median(taken) / 1e3 / side**3
+
+
+def multiply_adds(forward: Callable[[], object]) -> float:
+    """Those of the matrix products in a forward pass."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        forward()
+    return counter.get_total_flops() / 2
 
 
 def conditions() -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Results as JSON, as a table for the terminal and as docs/performance.md."""
+"""Results as JSON, as a table for the terminal and as a document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMAT = 2
 HEADINGS = ("figure", "median (min – p95)", "n", "held against", "ratio", "target", "verdict")
 INTRODUCTION = """# Performance
 
-Written by `python -m benchmarks --write-docs` from [performance.json](performance.json); run `python -m benchmarks` to
+Written by `python -m benchmarks --write-docs` from [{name}]({name}); run `python -m benchmarks` to
 measure again. Every figure is a median over repeats, held against a limit of the machine or another way to do the same
 job, measured in turn with it in the same run. Where a machine is noisy, the ratio says more than the figure.
 """
@@ -101,13 +101,13 @@ def named(machine: Mapping[str, Any]) -> str:
     )
 
 
-def as_markdown(sections: Mapping[str, Section]) -> str:
-    """The whole of docs/performance.md. A machine is described where it is first met."""
+def as_markdown(sections: Mapping[str, Section], name: str) -> str:
+    """The document of a JSON file of this name. A machine is described where it is first met."""
     letters: dict[str, str] = {}
     for section in sections.values():
         letters.setdefault(named(section.machine), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[len(letters)])
     parts = [
-        INTRODUCTION,
+        INTRODUCTION.format(name=name),
         "\n".join(f"- Machine {letter}: {words}. No GPU is used." for words, letter in letters.items()) + "\n",
         summary(sections) + "\n",
     ]

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from benchmarks import crowd, machine, rebuild, report
-from benchmarks.__main__ import MARKDOWN, NAMES, main
+from benchmarks.__main__ import JSON, NAMES, main
 from benchmarks.context import Context, full_layout, new_recipe, random_edits, whole_checkpoint
-from benchmarks.drag import _judge
+from benchmarks.drag import LAST_STAGE, _judge, _on_screen
 from benchmarks.measurement import Peer, Target, in_turn, measured
 from benchmarks.peers import Shell, difference, edit, edit_from_checkpoints, edit_from_disk
 from taskvec_demo.edit import apply_recipe
@@ -83,17 +83,17 @@ def test_results_come_back_from_json_and_other_benchmarks_are_kept(tmp_path):
 def test_the_document_names_every_figure_and_each_miss():
     good = measured("quick thing", "ms", [1.0, 2.0], peer=Peer("p", 3.0), target=Target("at most", 5))
     bad = measured("slow thing", "ms", [9.0], target=Target("at most", 6))
-    text = report.as_markdown({"b": section(good, bad, quick=True)})
+    text = report.as_markdown({"b": section(good, bad, quick=True)}, "figures.json")
     assert "| quick thing | 1.5 ms (1 – 1.95) | 2 | p: 3 ms | 2 times faster | at most 5 ms | met |" in text
     assert "1 of 2 targets met." in text
     assert "- T, slow thing: at most 6 ms was missed by 50 %." in text
     assert "quick run" in text
-    assert "quick run" not in report.as_markdown({"b": section(good)})
+    assert "quick run" not in report.as_markdown({"b": section(good)}, "figures.json")
 
 
 def test_each_benchmark_names_its_machine():
     other = {**machine.describe(), "cores": 64}
-    text = report.as_markdown({"a": section(), "b": section(machine=other), "c": section()})
+    text = report.as_markdown({"a": section(), "b": section(machine=other), "c": section()}, "figures.json")
     assert text.count("- Machine ") == 2
     assert "- Machine B: 64 CPU cores" in text
     assert [text.count(f"on machine {letter} in") for letter in "AB"] == [2, 1]
@@ -144,9 +144,32 @@ def test_the_full_size_layout_is_that_of_the_published_checkpoints():
 def test_a_drag_is_judged_by_the_newest_input_of_each_value_shown():
     inputs = [[0, 0.1], [100, 0.2], [200, 0.1], [1000, 0.3]]
     updates = [[10, 0.1, 20], [120, 0.2, 140], [210, 0.1, 230], [1010, 0.3, 1025], [1020, 0.9, 1030]]
-    drag = _judge(inputs, updates, True)
-    assert drag.delays == [20, 40, 30, 25]  # 0.9 was never asked for
-    assert (drag.rate, drag.asked) == (3, 4)
+    drag = _judge(inputs, updates, None, True)
+    assert drag.page.delays == [20, 40, 30, 25]  # 0.9 was never asked for
+    assert drag.drawing == [10, 20, 10, 10]
+    assert (drag.page.rate, drag.asked) == (3, 4)
+    assert drag.pace == drag.page
+
+
+def test_a_pointers_steps_are_followed_to_the_screen():
+    def step(number, begun, shown, kind="MOUSE_DRAGGED"):
+        place = {"id": str(number), "pid": 7}
+        yield {**place, "name": "EventLatency", "ph": "b", "ts": begun, "args": {"event_latency": {"event_type": kind}}}
+        if shown:
+            yield {**place, "name": LAST_STAGE, "ph": "e", "ts": shown}
+
+    events = [
+        *step(1, 1_000_000, 1_030_000),
+        *step(2, 1_010_000, None),  # merged into the next
+        *step(3, 1_012_000, 1_040_000),
+        *step(1, 1_500_000, 1_540_000),  # an id comes again
+        *step(4, 1_501_000, 1_540_000),  # the same frame
+        *step(5, 2_000_000, None),
+        *step(6, 2_100_000, 2_200_000, "MOUSE_MOVED_EVENT"),
+    ]
+    pace = _on_screen(events[::-1])
+    assert sorted(pace.delays) == pytest.approx([28, 30, 39, 40])
+    assert pace.rate == pytest.approx(3)  # frames in the second between the first step and the last
 
 
 def test_a_visitors_controls_mean_the_recipe(workbench):
@@ -186,12 +209,26 @@ def test_a_quick_run_writes_its_figures(tmp_path, capsys, monkeypatch, workbench
     assert "targets met" in capsys.readouterr().out
 
 
-def test_names_are_checked_and_the_shipped_document_is_that_of_its_json(capsys):
+def test_names_are_checked(capsys):
     with pytest.raises(SystemExit):
         main(["--only", "nothing"])
     assert "rebuild" in capsys.readouterr().err
-    results = MARKDOWN.with_suffix(".json")
-    if results.is_file():
-        loaded = report.load(results)
-        assert set(loaded) <= set(NAMES)
-        assert MARKDOWN.read_text(encoding="utf-8") == report.as_markdown(loaded)
+
+
+@pytest.mark.parametrize("results", sorted(JSON.parent.glob("performance*.json")), ids=lambda path: path.stem)
+def test_a_shipped_document_is_that_of_its_json(results):
+    loaded = report.load(results)
+    assert set(loaded) <= set(NAMES)
+    assert results.with_suffix(".md").read_text(encoding="utf-8") == report.as_markdown(loaded, results.name)
+
+
+def test_a_document_is_written_beside_its_json(tmp_path):
+    report.save({"rebuild": section()}, tmp_path / "mine.json")
+    assert main(["--write-docs", "--json", str(tmp_path / "mine.json")]) == 0
+    assert "[mine.json](mine.json)" in (tmp_path / "mine.md").read_text(encoding="utf-8")
+
+
+def test_the_work_of_a_pass_is_its_matrix_products():
+    layer = torch.nn.Linear(8, 16, bias=False)
+    assert machine.multiply_adds(lambda: layer(torch.zeros(5, 8))) == 5 * 8 * 16
+    assert machine.product_seconds(2e9) > machine.product_seconds(1e6)

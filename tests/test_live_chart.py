@@ -566,6 +566,26 @@ def test_a_phone_has_bands_and_totals_in_its_width(new_visitor):
     assert len(tops) == 1, "the totals are one row"
 
 
+OUTGROWN = """() => {
+  const boxes = document.querySelectorAll("#chart :is(.tv-tile-value, .tv-tile-note, .tv-state, .tv-num, .tv-delta)");
+  return [...boxes].filter((box) => {
+    const [own, text] = [box.getBoundingClientRect(), document.createRange()];
+    text.selectNodeContents(box);
+    return [...text.getClientRects()].some((part) => part.width && own.width && (part.left < own.left - 1.5
+      || part.right > own.right + 1.5 || part.top < own.top - 3 || part.bottom > own.bottom + 3));
+  }).map((box) => box.innerText);
+}"""
+
+
+@pytest.mark.parametrize("recipe", [{"urban": 0.5}, {"urban": -0.9, "instruments": -0.9, "emotion": 1.0}])
+def test_no_text_outgrows_the_box_that_is_fixed_for_it(new_visitor, recipe):
+    visitor = new_visitor(viewport={"width": 1280, "height": 900})
+    visitor.open(recipe)
+    for width in (1280, 1000, 390, 360):
+        visitor.page.set_viewport_size({"width": width, "height": 844})
+        assert visitor.page.evaluate(OUTGROWN) == [], width
+
+
 def test_the_pages_json_is_small_and_names_files_that_are_there(workbench):
     """No coefficient of a surface is part of a page load."""
     page_ = Page(workbench)
