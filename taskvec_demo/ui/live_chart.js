@@ -1,7 +1,8 @@
-// The chart's gr.HTML runs this after the files that ui/live.py puts before it. Controls -> recipe -> bars; the first step
-// of a slider in a frame is drawn at once, so that this very frame shows it, whatever else comes waits for the next one.
-// When nothing has changed for 250 ms and no pointer holds a slider, the server is asked for the exact answers (event
-// "settled") and the recipe goes into the address bar, so that it can be shared.
+// The chart's gr.HTML runs this after the files that ui/live.py puts before it. Controls -> recipe -> bars, once a
+// frame: a browser hands a pointer's steps over right before a frame's callbacks, where they are drawn; a script's first
+// step in a frame is drawn at once, as it may come inside such a callback. When nothing has changed for 250 ms and no
+// pointer holds a slider, the server is asked for the exact answers (event "settled") and the recipe goes into the
+// address bar, so that it can be shared.
 
 const SETTLE_MS = 250;
 const NATIVE_MS = 100; // gradio hands values over later than the slider's own event: so long the slider itself is right
