@@ -21,7 +21,6 @@ from tests.app_server import (
     CHART,
     FORMULA,
     PATIENCE,
-    SCREENSHOTS,
     SITECUSTOMIZE,
     Visitor,
     starting_app,
@@ -807,28 +806,6 @@ def test_names_and_focus(page):
     focused = page.page.evaluate(f"({style})(document.activeElement)")
     page.page.evaluate("document.activeElement.blur()")
     assert focused != slider(page, "urban").evaluate(style), "nothing shows which slider has the focus"
-
-
-def test_screenshots(new_visitor):
-    """For people to look at; the folder is not in git."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    for name, options in {
-        "light": {},
-        "dark": {"color_scheme": "dark"},
-        "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
-    }.items():
-        visitor = new_visitor(**options)
-        visitor.open({"urban": 0.8, "instruments": -0.45}, __theme="dark" if name == "dark" else "light")
-        visitor.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-        if name == "phone":
-            continue
-        for number_, title in enumerate(tabs(visitor)[1:], 1):
-            tab(visitor, title)
-            visitor.at_rest()
-            if visitor.page.locator("#curve").is_visible():
-                visitor.page.wait_for_selector("#curve path[d]")
-            visitor.page.screenshot(path=SCREENSHOTS / f"{name}-{number_}.png", full_page=True)
-    assert (SCREENSHOTS / "light-1.png").stat().st_size > 10_000
 
 
 # ---- the network ----------------------------------------------------------------------------------------------------
