@@ -60,8 +60,8 @@ INTRO = (
     "and n, the number of test clips. <em>p</em> is McNemar's exact test: how surprising the change were if the edit "
     "did nothing.</p>"
     "<p>Our λ is chosen on validation clips; to forget, among those at which everyday sounds (the control) keep 95 % "
-    "of their accuracy. Test clips are of other recording sources, and are looked at for a vector's chosen λ only; where a "
-    "vector was learned anew after such a look, the tab About says so.</p>"
+    "of their accuracy. Test clips are of other recording sources, and are looked at for a vector's chosen λ only; "
+    "where a vector was learned anew after such a look, the tab About says so.</p>"
 )
 REHEARSED = (
     " There, a vector learned its task and nothing else. Here, training clips of the other sets, the control's among "
