@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 import torch
 
-from .task_vector import TaskVector
 from .weights import Layout, Weights
 
 _tracing = threading.Lock()  # torch records one graph at a time
@@ -42,13 +41,13 @@ class TracedTower:
             self.buffer.copy_(weights.buffer)
             self._loaded = weakref.ref(weights)
 
-    def load_sum(self, weights: Weights, vector: TaskVector, scaling_coef: float) -> None:
-        """Take over `weights` + λ `vector`."""
+    def load_sum(self, weights: Weights, delta: torch.Tensor, scaling_coef: float) -> None:
+        """Take over `weights` + λ `delta`, the float32 values of a vector, (layout.size,)."""
         self._loaded = None
         if self.buffer.is_cpu:
-            torch.add(weights.buffer, vector.buffer, alpha=scaling_coef, out=self.buffer)
+            torch.add(weights.buffer, delta, alpha=scaling_coef, out=self.buffer)
         else:
-            self.buffer.copy_(weights.buffer).add_(vector.buffer.to(self.buffer.device), alpha=scaling_coef)
+            self.buffer.copy_(weights.buffer).add_(delta.to(self.buffer.device), alpha=scaling_coef)
 
     def embed(self, mel: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Windows (n, 1, frames, mels) -> unit embeddings (n, dim) float32 on the CPU; `dtype` of the arithmetic."""

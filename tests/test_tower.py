@@ -11,7 +11,6 @@ import torch
 from torch.func import functional_call
 
 from taskvec_demo.clap import Checkpoint
-from taskvec_demo.task_vector import TaskVector
 from taskvec_demo.tower import TowerPool, TracedTower
 from taskvec_demo.weights import Weights
 
@@ -68,16 +67,14 @@ def test_the_real_tower_is_traced_to_the_bit(artifacts_folder) -> None:
     assert not torch.equal(rounded, plainly)
 
 
-def test_a_sum_is_the_weights_plus_the_vector_and_later_weights_are_loaded_again(toy: Toy) -> None:
+def test_a_sum_is_the_weights_plus_the_difference_and_later_weights_are_loaded_again(toy: Toy) -> None:
     tower, weights, x = next(pool(toy).all()), weights_of(toy), torch.randn(2, 1, 2, 3)
-    vector = TaskVector.between(weights, weights_of(toy, 0.5), "v")
-    half = TaskVector("v", vector.layout, vector.buffer.half(), weights.sha256)
-    for kind in (vector, half):
-        tower.load(weights)
-        tower.load_sum(weights, kind, -2.0)
-        assert torch.allclose(tower.embed(x), functional_call(toy, weights_of(toy, -1.0).tensors(), (x,)), atol=1e-5)
-        tower.load(weights)  # the same as before the sum, but the buffer holds something else
-        assert torch.equal(tower.embed(x), functional_call(toy, weights.tensors(), (x,)))
+    delta = weights_of(toy, 0.5).buffer - weights.buffer
+    tower.load(weights)
+    tower.load_sum(weights, delta, -2.0)
+    assert torch.allclose(tower.embed(x), functional_call(toy, weights_of(toy, -1.0).tensors(), (x,)), atol=1e-5)
+    tower.load(weights)  # the same as before the sum, but the buffer holds something else
+    assert torch.equal(tower.embed(x), functional_call(toy, weights.tensors(), (x,)))
 
 
 def test_threads_do_not_mix(toy: Toy) -> None:
