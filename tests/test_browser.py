@@ -277,13 +277,14 @@ def test_number_box_and_reset_button(page):
     page.shows({**first, "urban": at_start})
 
 
-@pytest.mark.parametrize("typed", ["7", "-3", ""])
-def test_a_number_outside_the_slider_is_cut_to_it(page, typed):
+@pytest.mark.parametrize(("typed", "key"), [("7", "Tab"), ("-3", "Enter"), ("", "Enter")])
+def test_a_number_outside_the_slider_is_cut_to_it(page, typed, key):
     page.open({"urban": 0.5})
     number(page, "urban").fill(typed)
-    number(page, "urban").press("Tab")
+    number(page, "urban").press(key)
     page.at_rest()
     assert 0 <= value(page, "urban") <= 1
+    assert float(number(page, "urban").input_value()) == value(page, "urban")
     page.shows({"urban": value(page, "urban")})
     drag(page, "urban", 0.4, 0.7, 8)  # it still works
     page.at_rest()
@@ -643,6 +644,36 @@ def test_exact_figures_end_on_the_last_of_quick_changes(page):
     assert order == sorted(order, key=lambda r: -1 if r.endswith("0.5") else float(r[-4:])), "an older run came back"
     assert page.page.evaluate(EXACT)["text"] != before["text"]
     assert page.errors == []
+
+
+def test_figures_turn_stale_once_a_drag_and_a_step_is_drawn_by_its_frame(page):
+    page.page.add_init_script(  # before the page's own listeners
+        "addEventListener('input', (event) => { window.inStep = event.isTrusted; }, true)"
+    )
+    page.open({"urban": 0.5})
+    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.5")
+    page.page.evaluate(
+        """() => {
+        window.counted = { turned: [], drawn: 0, inStep: 0 };
+        const figures = document.querySelector("#exact .tv-measured");
+        new MutationObserver(() => counted.turned.push(figures.classList.contains("tv-stale"))).observe(
+          figures, { attributeFilter: ["class"] });
+        addEventListener("input", () => { window.inStep = false; }, true);
+        taskvec.follow(() => { counted.drawn++; counted.inStep += Number(window.inStep ?? false); }); }"""
+    )
+    area = slider(page, "urban").bounding_box()
+    for _ in steps(page, "urban", 0.5, 0.7, 8):
+        page.page.wait_for_timeout(16)
+    for share in [0.6, 0.5, 0.4, 0.5, 0.6] * 2:  # through the measured λ and out again, in one drag
+        page.page.mouse.move(area["x"] + area["width"] * share, area["y"] + area["height"] / 2)
+        page.page.wait_for_timeout(50)
+    counted = page.page.evaluate("counted")
+    page.page.mouse.up()
+    assert counted["turned"] == [True]
+    assert counted["drawn"] > 6
+    assert counted["inStep"] == 0
+    page.at_rest()
+    page.page.wait_for_function(MEASURED, arg=f"ckpt=tiny-clap&urban={value(page, 'urban'):g}")
 
 
 def test_what_a_visitor_opened_stays_open(page):

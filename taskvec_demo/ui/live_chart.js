@@ -197,6 +197,9 @@ function passOn() {
   passing = false;
 }
 addEventListener("change", passOn, true);
+addEventListener("keydown", ({ key, target }) => { // gradio cuts a number to the slider's range when its box is left
+  if (key === "Enter" && target.matches("[id^=lambda-] input[type=number]")) target.dispatchEvent(new Event("blur"));
+}, true);
 
 function handedOver() { // presets, undo, number boxes, boxes to tick, the address
   const [axis, added, ...values] = window.taskvecValues;
