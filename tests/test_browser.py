@@ -402,7 +402,7 @@ def test_presets_undo_and_reset(page):
     for recipe in reversed(past):
         page.page.locator("#undo").click()
         page.shows(recipe)
-        page.at_rest()
+    page.at_rest()
     assert page.toasts() == []
     page.page.locator("#undo").click()
     assert "Nothing to undo" in page.toast()
@@ -715,8 +715,7 @@ def test_two_visitors_at_once(new_visitor):
     for visitor in (one, two):
         tab(visitor, SOUND)
     alone = labels_of(two)
-    for i in range(3):
-        ends = 0.6 + 0.1 * i, 0.4 - 0.1 * i
+    for ends in ((0.6, 0.4), (0.8, 0.2)):
         moves = [steps(one, "urban", 0.5, ends[0], 12), steps(two, "instruments", 0.5, ends[1], 12)]
         for _ in zip(*moves, strict=True):
             one.page.wait_for_timeout(8)
