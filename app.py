@@ -61,7 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
         workbench = _workbench(options)
         app = build_app(workbench)
         # What was measured is on the screen while the model is still being opened: a question for it waits
-        app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
+        try:
+            app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
+        except OSError as error:  # gradio's sentence names none of our options
+            where = f"{options.host or 'this machine'}, port {options.port or '7860 or one of the next hundred'}"
+            raise TaskVecError(
+                f"No server can listen on {where}: it is taken or not allowed; choose another with --port or --host."
+            ) from error
         workbench.warm_up()
         print(READY, file=sys.stderr, flush=True)
     except TaskVecError as error:

@@ -19,7 +19,8 @@ from .artifacts import Artifacts, read_json, save_head, write_manifest
 from .clap import Checkpoint
 from .errors import BadArtifactError
 from .layouts import detect, read_set
-from .own_vectors import RESERVED_NAMES, check_header, recipe_name
+from .own_vectors import check_header, recipe_name
+from .recipe import QUERY_KEYS
 from .tasks import Task
 from .zero_shot import MAX_LABELS, ZeroShotHead
 
@@ -61,7 +62,7 @@ def bare_artifacts(
     named: dict[str, Path] = {}
     for path in vectors:
         own = check_header(path, checkpoint.pretrained, name)
-        named[recipe_name(own, (*RESERVED_NAMES, *named))] = path
+        named[recipe_name(own, (*QUERY_KEYS, *named))] = path
     tasks, templates, labels = _texts(checkpoint, data)
     if tasks:
         say(f"reading the labels of {', '.join(t.title for t in tasks)}")

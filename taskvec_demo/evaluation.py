@@ -12,6 +12,7 @@ import numpy as np
 from .statistics import mcnemar, wilson
 from .tasks import Task
 
+CONTROL_KEPT = 0.95  # an edit holds the control where it keeps this share of its pre-trained accuracy
 Kind = Literal["exact", "grid", "estimate"]
 """exact: measured now on labelled clips; grid: measured beforehand at this very recipe; estimate: logit surface."""
 

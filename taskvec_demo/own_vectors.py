@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from .cache import BoundedCache
 from .errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
+from .recipe import QUERY_KEYS
 from .task_vector import TaskVector
 from .weights import Layout, Weights
 
@@ -22,8 +23,8 @@ MAX_BYTES = 200 * 10**6  # of a file: float32 of HTSAT-tiny has 113 MB, float16 
 KEPT_BYTES = 240 * 2**20  # of all visitors' vectors: four of HTSAT-tiny in float16
 NAME_LENGTH = 40  # characters taken from a file's own name: recipes accept 64
 HASH_LENGTH = 8  # hex digits behind the name of an uploaded vector
+UPLOADED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{{{HASH_LENGTH}}}")  # what `hashed_name` gives
 ACCEPTED = "a task vector written by `python -m taskvec_demo vector` for this checkpoint is accepted"
-RESERVED_NAMES = ("ckpt", "rule", "pt")  # other keys of a recipe's address
 DTYPES = ("F16", "BF16", "F32")
 
 
@@ -73,7 +74,7 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
     return header.get("name", "")
 
 
-def recipe_name(name: str, taken: Collection[str] = RESERVED_NAMES) -> str:
+def recipe_name(name: str, taken: Collection[str] = QUERY_KEYS) -> str:
     """What recipes may call a vector: its own name, other characters replaced by "_", numbered where it is taken."""
     kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")[:NAME_LENGTH] or "own"
     kept = f"v{kept}" if kept.isdigit() else kept  # browsers sort keys that are whole numbers first
@@ -93,7 +94,7 @@ def read_all(
     found: dict[str, TaskVector] = {}
     for path in paths:
         vector = read_own(path, pretrained, checkpoint)
-        found[recipe_name(vector.name, (*RESERVED_NAMES, *taken, *found))] = vector
+        found[recipe_name(vector.name, (*QUERY_KEYS, *taken, *found))] = vector
     return found
 
 

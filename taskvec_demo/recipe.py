@@ -26,6 +26,7 @@ SLIDER_MAX = 1.0  # the UI's sliders run from 0 to this; the sign comes from the
 SLIDER_STEP = 0.01
 MEASURED_LOW = -1.0  # accuracy was measured for MEASURED_LOW <= λ <= MEASURED_HIGH; outside it is extrapolated
 MEASURED_HIGH = 1.0
+QUERY_KEYS = ("ckpt", "rule", "pt")  # the URL form's other keys are vector names, so no vector may be called these
 
 _DECIMALS = 4  # of a stored λ: far finer than SLIDER_STEP, coarse enough that 0.1 + 0.2 equals 0.3
 _MAX_QUERY_FIELDS = 64
@@ -36,7 +37,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() alone also takes "nan" and "1_0"
 _REQUIRED_KEYS = ("format", "checkpoint", "coefficients")
 _KEYS = (*_REQUIRED_KEYS, "rule", "pretrained_sha256")
-_QUERY_KEYS = ("ckpt", "rule", "pt")  # the URL form's other keys are vector names, so no vector may be called these
 _repr = Repr()
 _repr.maxstring = _repr.maxother = 80  # a hostile recipe must not fill the screen
 
@@ -73,10 +73,10 @@ class Recipe:
             )
         checked = {}
         for name, value in self.coefficients.items():
-            if not (isinstance(name, str) and _NAME.fullmatch(name)) or name in _QUERY_KEYS:
+            if not (isinstance(name, str) and _NAME.fullmatch(name)) or name in QUERY_KEYS:
                 raise BadRecipeError(
                     f"A vector name is up to 64 letters, digits, '_', '-' or '.', begins with a letter or digit and is "
-                    f"none of {', '.join(_QUERY_KEYS)}, not {_repr.repr(name)}."
+                    f"none of {', '.join(QUERY_KEYS)}, not {_repr.repr(name)}."
                 )
             what = f"The scaling coefficient of {name!r}"
             checked[name] = round(_number(value, what, -MAX_SCALING_COEF, MAX_SCALING_COEF), _DECIMALS)

@@ -21,7 +21,7 @@ from .evaluation import TaskResult
 from .exact import BATCH, ExactEvaluation, ExactFigures
 from .features import log_mel
 from .labelled import SYNTHESIZED, VALIDATION, LabelledSet, read_folder, read_synthesized
-from .own_vectors import UploadedVectors, read_all
+from .own_vectors import UPLOADED, UploadedVectors, read_all
 from .recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
 from .task_vector import TaskVector
 from .trace import Trace
@@ -158,7 +158,10 @@ class Workbench:
             raise BadRecipeError(
                 f"The recipe is for pre-trained weights {str(pinned)[:12]}; those of {self.name!r} are {ours[:12]}."
             )
-        recipe.check_vectors([*self.vectors, *(name for name in recipe.coefficients if name in self.uploads)])
+        uploaded = [n for n in recipe.coefficients if n not in self.vectors and UPLOADED.fullmatch(n)]
+        for name in uploaded:
+            self.uploads.get(name)  # raises where it is no longer kept
+        recipe.check_vectors([*self.vectors, *uploaded])
         return recipe
 
     def vector(self, name: str) -> TaskVector:

@@ -36,7 +36,7 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     Both are boolean (n_clips,), clip by clip. Only clips that one model gets right and the other wrong count; without
     any, p = 1. Raises ValueError on different shapes.
     """
-    from scipy.stats import binomtest  # scipy.stats takes most of a second to import, and the app does not need it
+    from scipy.stats import binomtest  # takes a second to import, and the first paint does not need it
 
     a, b = _paired(correct_a, correct_b)
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))

@@ -194,8 +194,8 @@ class TaskVector:
             metadata = json.loads(header["metadata"])
             layout, buffer = flatten(tensors, torch.float16)
             return cls(header["name"], layout, buffer, header["pretrained_sha256"], header["task"], metadata)
-        except (IncompatibleWeightsError, ValueError, TypeError) as error:
-            raise BadArtifactError(f"{path} does not hold a task vector: {error}") from error
+        except (IncompatibleWeightsError, ValueError, TypeError, RecursionError) as error:  # JSON may nest too deep
+            raise BadArtifactError(f"{path} does not hold a task vector ({str(error).rstrip('.')}).") from error
 
     def _derived(self, name: str, buffer: Tensor) -> TaskVector:
         return TaskVector(name, self.layout, buffer, self.pretrained_sha256)

@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "taskvec_demo"
-LAYERS = (  # of docs/DESIGN section 4: a module imports only modules before it
-    "errors", "tasks", "recipe", "weights", "task_vector", "merging", "edit", "audio", "features", "recordings",
+LAYERS = (  # a module imports only modules before it
+    "errors", "tasks", "recipe", "weights", "task_vector", "edit", "audio", "features", "recordings",
     "corpora", "layouts", "labelled", "laion", "tower", "clap", "checkpoints", "zero_shot", "statistics",
-    "evaluation", "surface", "artifacts", "export", "cache", "own_vectors", "bare", "exact", "trace", "session",
+    "evaluation", "surface", "artifacts", "cache", "own_vectors", "bare", "exact", "trace", "session",
     "figures", "ui", "lab",
 )  # fmt: skip
 ENTRY = ("__init__", "__main__")  # the package's own name, and the command line, which starts lab or the app

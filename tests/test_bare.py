@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import gradio as gr
@@ -278,9 +279,15 @@ def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "allow_hub", lambda *specs: None)  # it sets a variable of the process
     assert app.main(["--checkpoint", str(tmp_path / "nothing.pt")]) == 2
     assert app.main(["--artifacts", str(tmp_path)]) == 2
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert app.main(["--port", port]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("taskvec_demo: ")]
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert "nothing.pt" in lines[0]
+    assert f"port {port}: it is taken" in lines[2]
     assert all(line.endswith(".") for line in lines)
 
 

@@ -25,7 +25,7 @@ from taskvec_demo.ui.controls import ControlValues
 from taskvec_demo.ui.live import properties, script
 from taskvec_demo.ui.page import Page
 from tests.app_server import ARTIFACTS, FORMULA
-from tests.test_browser import box, drag, number, slider, steps, tab, tabs, value
+from tests.test_browser import box, choose, drag, number, slider, steps, tab, tabs, value
 
 pytestmark = pytest.mark.browser
 
@@ -439,7 +439,15 @@ def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):
     assert text.endswith("The answers for your clip are still exact.")
     assert not page.page.locator("#chart .tv-panels").is_visible()
     page.at_rest()
-    assert page.address["urban"] == pytest.approx(0.9 + value(page, "analogy"))
+    assert page.address["urban"] == pytest.approx(0.9 + value(page, "_analogy"))
+    tab(page, "Along λ")
+    choose(page, "axis", "instruments")
+    page.page.wait_for_function("() => /no curve while τ_urban goes/.test(document.querySelector('#curve').innerText)")
+    choose(page, "axis", "urban")
+    page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
+    shown = page.page.locator("#curve .tv-curve-entry b").all_inner_texts()
+    assert set(shown) == {"–"}, "beyond the curve's end there is nothing to read"
+    tab(page, "Accuracy")
     box(page, "op-analogy").uncheck()
     page.page.wait_for_selector("#chart .tv-panels", state="visible")
     assert not page.page.locator("#chart .tv-message").is_visible()

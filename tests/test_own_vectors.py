@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,9 @@ from taskvec_demo.own_vectors import UploadedVectors, read_all, read_own, recipe
 from taskvec_demo.recipe import Recipe
 from taskvec_demo.session import Workbench
 from taskvec_demo.task_vector import TaskVector
+from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.controls import SLOTS, ControlValues
+from taskvec_demo.ui.live import surface_path
 from taskvec_demo.ui.page import Page, names_of
 from tests.app_server import ARTIFACTS
 from tests.test_browser import number, slider, tab
@@ -93,8 +96,9 @@ def test_a_vector_of_the_checkpoint_is_read(workbench, vector, file):
             r"is I8; accepted are F16, BF16, F32",
         ),
         (lambda v: altered(v, lambda t: t[first(t)].fill_(float("nan"))), TaskVecError, "NaN or infinite"),
+        (lambda v: altered(v, lambda t: None, metadata="[" * 100_000), BadArtifactError, "does not hold a task vector"),
     ],
-    ids=["text", "folder", "tensors", "empty", "format", "base", "shape", "missing", "dtype", "nan"],
+    ids=["text", "folder", "tensors", "empty", "format", "base", "shape", "missing", "dtype", "nan", "deep"],
 )
 def test_a_file_of_another_kind_is_refused_by_name(workbench, vector, tmp_path, write, kind, sentence):
     path = tmp_path / "v.safetensors"
@@ -228,6 +232,50 @@ def test_controls_of_added_vectors_mean_a_recipe(visited):
     )
 
 
+def test_controls_hold_every_recipe_that_they_can_mean():
+    """Rows and the analogy together go up to λ = 2, and a link of that comes back."""
+    rng, names, abc = np.random.default_rng(0), ("a", "b", "c", "d"), ("a", "b", "c")
+    beyond = 0
+    for _ in range(300):
+        rows = [x for _ in names for x in (rng.random() < 0.7, rng.random() < 0.5, round(rng.uniform(0, 1), 2))]
+        operations = (True, True, rng.random() < 0.7)
+        meant = ControlValues(names, (*operations, *rows, *abc, round(rng.uniform(0, 1), 2))).recipe("tiny-clap")
+        assert ControlValues.of(meant, names, abc).recipe("tiny-clap") == meant
+        beyond += any(abs(v) > 1 for v in meant.coefficients.values())
+    assert beyond > 50
+    for analogy in (0.5, 1.0):  # nothing but an analogy is shown as one
+        meant = recipe(a=-analogy, b=analogy, c=analogy)
+        assert ControlValues.of(meant, names, abc).values[:3] == (False, False, True)
+    beyond = recipe(a=2.0, b=2.0, d=-2.0)
+    assert ControlValues.of(beyond, names, abc).recipe("tiny-clap") == recipe(b=2.0, d=-1.0)
+
+
+def test_a_file_that_is_no_upload_is_refused_and_stays(workbench):
+    """Gradio lets the browser name any file of its static paths, where the surfaces are."""
+    app = build_app(workbench)
+    add = next(f.fn for f in app.fns.values() if f.fn and f.fn.__qualname__ == "connect_own.<locals>.add")
+    surface = surface_path(Page(workbench), "urban")
+    before = surface.read_bytes()
+    with pytest.raises(gr.Error, match="without a task vector's header"):
+        add(str(surface), "", None)
+    assert surface.read_bytes() == before
+
+
+def test_a_vector_that_is_no_longer_kept_is_asked_for_again(workbench):
+    with pytest.raises(BadRecipeError, match=r"no task vector 'birds-0123abcd'; .*: add its file again\.$"):
+        workbench.check(recipe(**{"birds-0123abcd": 0.5}))
+
+
+def test_no_vector_has_the_id_of_another_control(workbench, vector, tmp_path):
+    names = ("analogy", "slot-1", "rows")
+    for name in names:
+        dataclasses.replace(vector, name=name).save(tmp_path / f"{name}.safetensors")
+    app = build_app(Workbench(workbench.artifacts, own=[tmp_path / f"{name}.safetensors" for name in names]))
+    ids = [block.elem_id for block in app.blocks.values() if block.elem_id]
+    assert {f"lambda-{name}" for name in names} < set(ids)
+    assert len(ids) == len(set(ids))
+
+
 def test_own_vectors_of_the_start_are_rows_of_their_own(workbench, file):
     page = Page(Workbench(workbench.artifacts, own=[file]))
     assert page.own == ("my_birds",)
@@ -267,12 +315,12 @@ def test_a_visitor_adds_a_vector_and_takes_it_away(new_visitor, mine):
     assert not page.page.locator("#own-heading").is_visible()
     upload(page, mine)
     assert "Added τ mine-" in page.toast()
-    name = page.page.locator("#row-slot-1").inner_text().split()[1]
+    name = page.page.locator("#row-_slot-1").inner_text().split()[1]
     page.at_rest()
     assert page.chart == {"urban": 0.4}  # it is there, and off
     # a slider moved in the browser: the formula follows, the bars say that they do not know
-    number(page, "slot-1").fill("0.6")
-    number(page, "slot-1").press("Enter")
+    number(page, "_slot-1").fill("0.6")
+    number(page, "_slot-1").press("Enter")
     page.page.wait_for_function("() => document.querySelector('#formula').textContent.includes('mine-')")
     badge_says(page, f"no estimate for τ_{name}")
     assert "—" in page.page.locator("#chart .tv-tile[data-task=emotion]").inner_text()
@@ -282,15 +330,15 @@ def test_a_visitor_adds_a_vector_and_takes_it_away(new_visitor, mine):
     assert "%" in page.page.locator("#chart .tv-tile[data-task=urban] b").inner_text()
     assert "synthesized" in page.page.locator("#chart .tv-panel[data-task=urban] .tv-source").inner_text()
     # nobody else sees it
-    assert other.page.locator("#row-slot-1").count() == 0
+    assert other.page.locator("#row-_slot-1").count() == 0
     # a preset switches it off and leaves the row where it is; figures come back
     page.page.locator("#reset").click()
     page.shows({})
     page.at_rest()
     assert page.page.locator(BADGE).inner_text() == "measured at exactly this λ"
-    assert page.page.locator("#row-slot-1").is_visible()
-    page.page.locator("#remove-slot-1").click()
-    page.page.wait_for_selector("#row-slot-1", state="detached")
+    assert page.page.locator("#row-_slot-1").is_visible()
+    page.page.locator("#remove-_slot-1").click()
+    page.page.wait_for_selector("#row-_slot-1", state="detached")
     page.at_rest()
     assert page.errors == other.errors == []
 
@@ -306,7 +354,7 @@ def test_a_wrong_file_changes_nothing(new_visitor, mine, tmp_path):
     assert "wrong.safetensors is not a safetensors file" in text
     assert str(tmp_path) not in text
     page.at_rest()
-    assert page.page.locator("#row-slot-1").count() == 0
+    assert page.page.locator("#row-_slot-1").count() == 0
     assert page.chart == {"urban": 0.4}
 
 
@@ -318,12 +366,12 @@ def test_a_clip_is_heard_with_an_added_vector(new_visitor, mine):
     page.toast()
     tab(page, "Your sound")
     page.at_rest()
-    slider(page, "slot-1").evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    slider(page, "_slot-1").evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
     page.page.wait_for_function(
         "() => !document.querySelector('#difference').textContent.includes('both models are the same')"
     )
     page.at_rest()
-    name = page.page.locator("#row-slot-1").inner_text().split()[1]
+    name = page.page.locator("#row-_slot-1").inner_text().split()[1]
     page.page.locator("#along input").click()
     page.page.get_by_role("option", name=name).click()
     page.page.wait_for_function(

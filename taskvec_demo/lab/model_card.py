@@ -30,13 +30,13 @@ def write_model_card(experiment: Experiment, out: Path) -> None:
         "    python app.py --artifacts USER/REPO",
         f"SHA-256 of the pre-trained weights: `{experiment.checkpoint.pretrained.sha256}`. The vectors fit no others.",
         "## Figures",
-        "On test clips of recording sources that neither training nor the choice of λ has seen; accuracy in percent, "
-        "95 % Wilson interval in brackets. λ was chosen on validation.",
+        "On test clips that neither training nor the choice of λ has seen; accuracy in percent, 95 % Wilson interval "
+        "in brackets. Splits are the sets' own: `python -m taskvec_demo data check` tells where they share sources.",
         _vectors(tables["vectors"]),
         _negation(tables["negation"]),
         _addition(tables["addition"]),
         _analogy(tables["analogy"]),
-        "## Recordings",
+        "## Sources: recordings and texts",
         "\n".join(f"- {source}, {author}: {licence}" for source, author, licence in study.sources),
         "None of them is in this repository. The weights were trained on them, so the strictest of these licences "
         "applies to their use.",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..evaluation import percent
+from ..evaluation import CONTROL_KEPT, percent
 from ..recipe import Recipe
-from .protocol import CONTROL_KEPT
 from .report import AnswerBook
 from .study import Study
 

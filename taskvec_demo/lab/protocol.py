@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import normalized_accuracy
+from ..evaluation import CONTROL_KEPT, normalized_accuracy
 from .bench import Coefficients, Predictions, Predictor, measure
 from .study import ANALOGY, Sum
 
-CONTROL_KEPT = 0.95  # an edit holds the control where it keeps this share of pre-trained accuracy
 STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # of |λ|; λ = 0 is no edit
 OWN_STEPS = (0.4, 0.6, 0.8, 1.0)  # of each λ where several are chosen at once: 16 pairs, 64 triples
 RULE = (

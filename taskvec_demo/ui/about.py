@@ -12,7 +12,7 @@ def about_markdown(workbench: Workbench) -> str:
     sources = "\n".join(
         f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest.get("sources", [])
     )
-    recordings = f" **Recordings used for training and measuring** (none is shipped):\n\n{sources}" if sources else ""
+    recordings = f"\n\n**Sources: recordings and texts** (none is shipped):\n\n{sources}" if sources else ""
     size = workbench.edited_parameters / 1e6
     return f"""
 A **task vector** is a difference of weights: τ = θ_fine-tuned − θ_pre-trained. Here it covers the {size:.1f} million
@@ -47,7 +47,9 @@ def _model(workbench: Workbench) -> str:
             "single ones. While a vector learned its task, training clips of the other sets, the control's among "
             "them, were to keep the embeddings that they had. The vector for urban sounds was then taken back from "
             "what the control's clips, and barking dogs, need (RegMean, arXiv:2212.09849). It is one of five that "
-            "test clips have judged; it was chosen on validation clips, and docs/decisions.md has the figures of all."
+            "test clips have judged; it was chosen on validation clips, and docs/decisions.md has the figures of all. "
+            "The rule by which sums are chosen was changed once after a first look at test; both figures are there "
+            "too. Test clips are of other recording sources than the clips for training and validation."
         )
     where = workbench.artifacts.manifest.get("pretrained", {})
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"

@@ -21,6 +21,8 @@ from .sound import SoundTab, build_sound_tab
 
 SOUND_TAB = "Your sound"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# One after the other, as they come: two would read the same history and the later would forget the earlier.
+HISTORY_CONCURRENCY: dict[str, Any] = {"concurrency_id": "history", "concurrency_limit": 1}
 # Passed to `launch`: theme and styles belong there in Gradio 6. No font, script or figure comes from another host.
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=["system-ui", "sans-serif"]).set(
@@ -77,8 +79,10 @@ def build_app(workbench: Workbench) -> gr.Blocks:
 
 def _subtitle(page: Page) -> str:
     what = "Add or subtract what a model has learned, as numbers: drag λ and"
-    if page.presets:
+    if {"instruments", "urban"} <= set(page.vectors):
         return f"{what} watch an audio-text model learn instruments, forget street noise, or try an analogy."
+    if page.presets:
+        return f"{what} watch an audio-text model learn and forget."
     return f"{what} compare what *{page.workbench.name}* answers before and after."
 
 
@@ -143,18 +147,19 @@ def _connect(
         **MODEL_CONCURRENCY,
         **QUIET,
     }
-    history = gr.State([])
+    past = [gr.State([]), gr.State(None)]  # the history, and what was undone last
     remember: dict[str, Any] = {
         "fn": page.remember,
-        "inputs": [history, *controls.inputs],
-        "outputs": history,
+        "inputs": [*past, *controls.inputs],
+        "outputs": past,
+        **HISTORY_CONCURRENCY,
         **QUIET,
     }
     asked = [sound.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
     classified = [gr.on(asked, **classify), chart.settled(**classify)]
     chart.settled(**remember)
     undo, reset = actions
-    undo.click(page.undo, history, [history, *controls.settable], **QUIET)
+    undo.click(page.undo, past[0], [*past, *controls.settable], **HISTORY_CONCURRENCY, **QUIET)
     recipes = [p.recipe for p in page.presets] + [Recipe(page.workbench.name)]
     for trigger, recipe in zip([*presets, reset], recipes, strict=True):
         values = json.dumps(page.values(recipe).values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from ..recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
 
 ROW_FIELDS = 3  # on, negate, scaling coefficient
 DEFAULT_COEF = 0.5
-SLOTS = tuple(f"slot-{i}" for i in range(1, 5))  # rows that wait for vectors that the visitor adds
+ANALOGY_SIGNS = (-1, 1, 1)  # of A, B and C in τ_B + τ_C − τ_A
+# Rows that wait for vectors that the visitor adds. No vector's name begins with "_", so no row has the id of another.
+SLOTS = tuple(f"_slot-{i}" for i in range(1, 5))
 
 
 @dataclass(frozen=True)
@@ -90,26 +92,33 @@ class ControlValues:
 
     @classmethod
     def of(cls, recipe: Recipe, vectors: Sequence[str], abc: Sequence[str | None]) -> ControlValues:
-        """Controls that mean this recipe. Coefficients beyond a slider's range are cut to it.
+        """Controls that mean this recipe, in rows and in the analogy `abc`, if a checkpoint has vectors enough for one.
 
-        `abc`: the analogy to suggest, none of a checkpoint with too few vectors.
+        Coefficients that neither can hold are cut to a slider's range.
         """
-        coefficients = dict(recipe.coefficients)
-        size = {abs(v) for v in coefficients.values()}
-        as_analogy = (
-            set(coefficients) == set(abc)
-            and len(size) == 1
-            and coefficients[str(abc[0])] < 0 < min(coefficients[str(abc[1])], coefficients[str(abc[2])])
-        )
-        own = {} if as_analogy else coefficients
+        coef = _analogy_coef(recipe.coefficients, abc)
+        in_analogy = {name: sign * coef for name, sign in zip(abc, ANALOGY_SIGNS, strict=True) if name and coef}
+        names = (*recipe.coefficients, *in_analogy)
+        left = {n: round(recipe.coefficients.get(n, 0.0) - in_analogy.get(n, 0.0), 4) for n in names}
+        own = {name: value for name, value in left.items() if value}
         rows: list[Any] = []
         for name in vectors:
             value = own.get(name, 0.0)
             rows += [name in own, value < 0, min(abs(value), SLIDER_MAX) if name in own else DEFAULT_COEF]
         negative = any(v < 0 for v in own.values())
         positive = any(v > 0 for v in own.values())
-        coef = min(size.pop(), SLIDER_MAX) if as_analogy else DEFAULT_COEF
-        return cls(tuple(vectors), (positive or not (negative or as_analogy), negative, as_analogy, *rows, *abc, coef))
+        operations = (positive or not (negative or coef), negative, bool(coef))
+        return cls(tuple(vectors), (*operations, *rows, *abc, coef or DEFAULT_COEF))
+
+
+def _analogy_coef(coefficients: Mapping[str, float], abc: Sequence[str | None]) -> float:
+    """λ of the analogy in a recipe that is nothing else, or that goes beyond what rows can hold; else 0."""
+    signed = {name: sign * coefficients.get(name, 0.0) for name, sign in zip(abc, ANALOGY_SIGNS, strict=True) if name}
+    if not signed:
+        return 0.0
+    alone = coefficients.keys() == signed.keys() and len(set(signed.values())) == 1
+    wanted = max(signed.values()) - (0.0 if alone else SLIDER_MAX)
+    return round(min(max(wanted, 0.0), SLIDER_MAX), 4)
 
 
 def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:
@@ -142,7 +151,7 @@ def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str]
             with gr.Accordion("More task vectors", open=False, elem_id="more-vectors"):
                 rows |= {name: row(name) for name in extra}
         with gr.Group(elem_id="own-vectors"):
-            gr.HTML("Your vectors <small>not measured with this page</small>", elem_id="own-heading")
+            gr.HTML("Your vectors <small>no accuracy is known for them in advance</small>", elem_id="own-heading")
             rows |= {name: row(name) for name in own}
             slots = tuple(_slot(name, row) for name in SLOTS)
             upload = gr.UploadButton(
@@ -163,7 +172,13 @@ def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str]
         pick_b = gr.Dropdown(names, value=b, label="is to B", elem_id="analogy-b")
         pick_c = gr.Dropdown(names, value=c, label="as C is to D", elem_id="analogy-c")
         slider = gr.Slider(
-            0, SLIDER_MAX, coef, step=SLIDER_STEP, label="λ of the analogy", buttons=["reset"], elem_id="lambda-analogy"
+            0,
+            SLIDER_MAX,
+            coef,
+            step=SLIDER_STEP,
+            label="λ of the analogy",
+            buttons=["reset"],
+            elem_id="lambda-_analogy",
         )
     controls = Controls(
         add, neg, ana, rows, pick_a, pick_b, pick_c, slider, rows_group, analogy_group, added, slots, upload

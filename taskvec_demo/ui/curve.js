@@ -73,8 +73,7 @@ function build(tasks, width) {
 
 function drawLine(line) {
   const { axis, recipe } = state;
-  const clipped = Object.entries(recipe).map(([v, value]) => [v, Math.min(Math.max(value, live.low), live.high)]);
-  const others = Object.fromEntries(clipped.filter(([vector]) => vector !== axis));
+  const others = Object.fromEntries(Object.entries(recipe).filter(([vector]) => vector !== axis));
   const key = JSON.stringify([axis, others]);
   if (line.drawn === key) return false;
   line.drawn = key;
@@ -115,13 +114,14 @@ function mark() {
   const nearest = Math.round((lambda - live.low) / (live.high - live.low) * (SAMPLES - 1));
   for (const { surface, bars, dot, value, accuracies } of chart.lines) {
     if (!accuracies) continue;
-    const here = bars.visible ? bars.correct / surface.n : accuracies[nearest] ?? NaN;
+    const here = bars.visible && inside ? bars.correct / surface.n : accuracies[nearest] ?? NaN;
     dot.setAttribute("visibility", inside ? "visible" : "hidden");
     if (inside) {
       dot.setAttribute("cx", chart.x(lambda));
       dot.setAttribute("cy", chart.y(here));
     }
-    value.textContent = `${(100 * (hovered === null ? here : accuracies[hovered])).toFixed(0)} %`;
+    const share = hovered === null ? here : accuracies[hovered];
+    value.textContent = Number.isNaN(share) ? "–" : `${(100 * share).toFixed(0)} %`;
   }
 }
 
@@ -134,6 +134,13 @@ function work() {
   if (dirty.length) frame = requestAnimationFrame(work);
 }
 
+function say(sentence) {
+  chart = null;
+  dirty = [];
+  place.replaceChildren();
+  html("p", "tv-muted", place, sentence);
+}
+
 function update() {
   const width = Math.floor(place.clientWidth);
   if (!state.tasks || !width) return; // not there yet, or another tab is open
@@ -142,11 +149,13 @@ function update() {
   const tasks = known.filter(({ task, bars }) => bars.visible || (extra && task.aside));
   if (!tasks.length) {
     const strangers = Object.keys(state.recipe).filter((vector) => !live.measured.includes(vector)).map((v) => `τ_${v}`);
-    chart = null;
-    dirty = [];
-    place.replaceChildren();
-    html("p", "tv-muted", place, `No accuracy was ever measured for ${strangers.join(", ")}: there is no curve while it is on.`);
-    return;
+    return say(`No accuracy was ever measured for ${strangers.join(", ")}: there is no curve while it is on.`);
+  }
+  const beyond = Object.entries(state.recipe).filter(([vector, value]) => vector !== state.axis
+    && (value < live.low || value > live.high));
+  if (beyond.length) {
+    const named = beyond.map(([vector]) => `τ_${vector}`).join(", ");
+    return say(`Accuracies were measured for λ from ${live.low} to ${live.high} only: there is no curve while ${named} goes beyond.`);
   }
   if (chart?.width !== width || chart.tasks.length !== tasks.length) {
     chart = build(tasks, width);

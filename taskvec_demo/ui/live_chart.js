@@ -11,13 +11,12 @@ const PASS_MS = 120; // gradio learns of a slider's first step at once, of the o
 const live = JSON.parse(JSON.stringify(props.live)); // a plain copy: props is a proxy
 const sliderPositions = new Map([
   ...live.rows.map((name, i) => [`lambda-${name}`, rowPosition(i)]),
-  ["lambda-analogy", analogyPosition(live.rows)],
+  ["lambda-_analogy", analogyPosition(live.rows)],
 ]);
 // vectors: what each row is called in a recipe, "" for a row that waits for a vector of the visitor's
 const state = { live, values: live.values, vectors: namesOfRows(""), axis: live.axis, recipe: {}, tasks: null };
 const views = []; // other charts of the page: called with the state after every redraw
 const root = element.querySelector(".tv-results");
-const formula = document.querySelector("#formula .tv-formula");
 let regions = null;
 let pending = false; // something waits for the next frame
 let frame = 0; // that frame
@@ -83,6 +82,8 @@ function message(parent, text) {
 }
 
 function drawFormula() {
+  const formula = document.querySelector("#formula .tv-formula");
+  if (!formula) return schedule(); // gradio may put it on the page after the chart
   hide(formula.querySelector(".tv-equation"), Boolean(state.problem));
   message(formula, state.problem ?? "");
   if (state.problem) return;
@@ -172,7 +173,7 @@ addEventListener("input", (event) => { // a slider under way: gradio would tell 
   lastNative = { slider, at: now };
   state.values = [...state.values];
   state.values[at] = Number(slider.value);
-  if (id !== "lambda-analogy") state.values[at - 2] = true; // moving a slider switches its vector on
+  if (id !== "lambda-_analogy") state.values[at - 2] = true; // moving a slider switches its vector on
   changed(event.isTrusted ? schedule : drawNow);
 }, true);
 

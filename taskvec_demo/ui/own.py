@@ -19,20 +19,21 @@ UPLOAD_CONCURRENCY: dict[str, Any] = {
 
 
 def connect_own(page: Page, controls: Controls, along: gr.Dropdown, **options: Any) -> None:
-    """Adding and removing. What is shown follows the names in `controls.added`; nothing is kept here."""
+    """Adding and removing. What is shown follows the names in `controls.added`; nothing is kept here.
+
+    Files are gradio's to delete, after an hour: the path comes from the browser, and gradio lets it name any static
+    file of ours.
+    """
     outputs: list[Any] = [controls.added, along, *(c for slot in controls.slots for c in _parts(slot))]
 
     def add(file: str, added: str, followed: str | None) -> list[Any]:
         names = names_of(added)
-        path = Path(file)
         try:
             if "" not in names:
                 raise gr.Error(f"{len(SLOTS)} added vectors are the most; remove one first.", print_exception=False)
-            name = page.workbench.uploads.add(path)
+            name = page.workbench.uploads.add(Path(file))
         except TaskVecError as error:
             raise user_error(error) from error
-        finally:
-            path.unlink(missing_ok=True)  # what was read is kept in memory
         if name in names:
             gr.Info(f"τ {name} is already there.", duration=6)
             return [gr.skip()] * len(outputs)

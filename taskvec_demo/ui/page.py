@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from html import escape
@@ -16,8 +15,8 @@ from ..evaluation import TaskResult
 from ..exact import ExactFigures
 from ..figures import trace_figure
 from ..labelled import SYNTHESIZED, VALIDATION
-from ..own_vectors import HASH_LENGTH
-from ..recipe import Recipe
+from ..own_vectors import UPLOADED
+from ..recipe import QUERY_KEYS, SLIDER_MAX, Recipe
 from ..session import Workbench
 from . import bars, clip_text
 from .api import user_error
@@ -26,7 +25,6 @@ from .exact_panel import exact_html
 from .paper import load_tables
 
 HISTORY = 50  # states that undo can go back
-UPLOADED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{{{HASH_LENGTH}}}")  # what an added vector is called
 FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see
 
 
@@ -150,26 +148,31 @@ class Page:
         current = recipe.coefficients.get(vector, 0.0)
         return clip_text.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
 
-    def remember(self, history: list, added: str, *values: Any) -> list:
-        """The history with the settled state at its end; states that mean the same recipe are one step of undo."""
+    def remember(self, history: list, undone: list | None, added: str, *values: Any) -> tuple[list, list | None]:
+        """The history with the settled state at its end; states that mean the same recipe are one step of undo.
+
+        `undone` is the state that undo has just left. To hear of it again before any other has settled is late news.
+        """
         state = list(values)
         try:
-            if history and self.recipe(added, tuple(history[-1])) == self.recipe(added, values):
-                return [*history[:-1], state]
+            recipe = self.recipe(added, values)
+            if undone and self.recipe(added, tuple(undone)) == recipe:
+                return history, undone
+            same = history and self.recipe(added, tuple(history[-1])) == recipe
         except TaskVecError:
-            return history  # an analogy that is not complete yet is no state to come back to
-        return [*history, state][-HISTORY:]
+            return history, undone  # an analogy that is not complete yet is no state to come back to
+        return [*(history[:-1] if same else history), state][-HISTORY:], None
 
     def undo(self, history: list) -> list:
-        """The state before the last settled one, and the shortened history."""
+        """The shortened history, the state that is left, and the values of the one before it."""
         if len(history) < 2:
             gr.Info("Nothing to undo.", duration=3)
-            return [gr.skip()] * (1 + len(self.values(self.start).values))
-        return [history[:-1], *history[-2]]
+            return [gr.skip()] * (2 + len(self.values(self.start).values))
+        return [history[:-1], history[-1], *history[-2]]
 
     def restore(self, request: gr.Request) -> list:
         """Controls from the recipe in the address, if there is one."""
-        keys = {"ckpt", "rule", "pt", *self.vectors}
+        keys = {*QUERY_KEYS, *self.vectors}
         asked = dict(request.query_params)
         found = {k: v for k, v in asked.items() if k in keys}
         if "ckpt" not in found:
@@ -181,10 +184,14 @@ class Page:
                 )
         try:
             query = "&".join(f"{k}={v}" for k, v in found.items())
-            return list(self.values(self.workbench.check(Recipe.from_query(query))).values)
+            recipe = self.workbench.check(Recipe.from_query(query))
         except TaskVecError as error:
             gr.Warning(f"The link's recipe was not used: {error}", duration=10)
             return [gr.skip()] * len(self.values(self.start).values)
+        values = self.values(recipe)
+        if values.recipe(recipe.checkpoint).coefficients != recipe.coefficients:
+            gr.Warning(f"The link goes beyond the sliders, which end at {SLIDER_MAX:g}: its λ were cut.", duration=10)
+        return list(values.values)
 
 
 def names_of(added: str) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ INTRO = (
     "and n, the number of test clips. <em>p</em> is McNemar's exact test: how surprising the change were if the edit "
     "did nothing.</p>"
     "<p>Our λ is chosen on validation clips; to forget, among those at which everyday sounds (the control) keep 95 % "
-    "of their accuracy. Test clips are of other recording sources, and are looked at for a vector's chosen λ only; "
-    "where a vector was learned anew after such a look, the tab About says so.</p>"
+    "of their accuracy. Test clips are other clips, looked at for a vector's chosen λ only; where a vector was learned "
+    "anew after such a look, the tab About says so.</p>"
 )
 REHEARSED = (
     " There, a vector learned its task and nothing else. Here, training clips of the other sets, the control's among "
@@ -205,7 +205,7 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
             [NONE, change(first["four_classes"], with_p=True), controls("four_classes")],
         ),
         (
-            "As the seed measured it<br><small>control clips, and D as “something”</small>",
+            "As the code of that paper measured it<br><small>control clips, and D as “something”</small>",
             [
                 REPORTED["analogy"]["seed"],
                 f"all clips {change(first['as_the_seed'])}<br>D alone {change(first['as_the_seed_d'])}",
@@ -226,7 +226,7 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         f"τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub> has seen no recording of D.</p>"
         + html_table(["", "Reported", "Ours, test", "Controls, test"], rows)
         + f"<p>{verdict} To call every clip D would give a recall of 100 %: read it with the accuracy of the four.</p>"
-        "<p><b>What is wrong with the seed's measure.</b> Its “D” is ESC-50, the control, plus about four clips of "
+        "<p><b>What is wrong with that measure.</b> Its “D” is ESC-50, the control, plus about four clips of "
         "the true D, labelled “something”. So nearly all of its clips are everyday sounds, on which its A, B and C "
         "were trained too. 95.1 % says that everyday sounds are named right: all of D could be wrong, and it would "
         "hardly show. The low start, 35.3 %, is no ignorance of D either; “something” fits any sound, and may draw "

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+SCROLL_BOX = "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
+
 
 def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}"
@@ -79,8 +81,7 @@ def html_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -
         for name, cells in rows
     )
     return (
-        "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
-        f"<table class='tv-table{' tv-stacks' if few else ''}'><thead><tr>{top}</tr></thead>"
+        f"{SCROLL_BOX}<table class='tv-table{' tv-stacks' if few else ''}'><thead><tr>{top}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

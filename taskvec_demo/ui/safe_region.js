@@ -11,7 +11,7 @@ class SafeRegions {
     // One style rule a slider: gradio makes its elements anew when a group opens, a rule stays.
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-    const names = [...live.rows, "analogy"];
+    const names = [...live.rows, "_analogy"];
     this.sliders = names.map((name, i) => {
       const analogy = i === live.rows.length;
       const selector = `#lambda-${CSS.escape(name)} input[type=range]`;
