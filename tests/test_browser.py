@@ -778,7 +778,7 @@ def test_phone(new_visitor):
     box(visitor, "op-negation").check()
     box(visitor, "op-analogy").check()
     visitor.page.wait_for_selector("#analogy-panel", state="visible")
-    for name in (*MAIN, "analogy"):
+    for name in (*MAIN, "_analogy"):
         assert slider(visitor, name).bounding_box()["height"] >= 24
     for name in ("Your sound", "Along λ", "Test", "The paper, replayed", "About", "Accuracy"):
         visitor.page.locator("button", has_text=name).last.dispatch_event("click")  # most are in gradio's menu
