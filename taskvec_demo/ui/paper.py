@@ -205,7 +205,7 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
             [NONE, change(first["four_classes"], with_p=True), controls("four_classes")],
         ),
         (
-            "As the code of that paper measured it<br><small>control clips, and D as “something”</small>",
+            "As it was measured there<br><small>control clips, and D as “something”</small>",
             [
                 REPORTED["analogy"]["seed"],
                 f"all clips {change(first['as_the_seed'])}<br>D alone {change(first['as_the_seed_d'])}",
