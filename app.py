@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taskvec_demo.embedded import EMBEDDED
+
 if TYPE_CHECKING:  # imported only after the options are known
     from taskvec_demo.clap import Checkpoint
     from taskvec_demo.session import Workbench
@@ -21,8 +23,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for huge pages: a new buffer of 113 MB in half the time
 # What torch, pandas and transformers import where it is installed, and this app never uses: 80 MB and half a second
 UNUSED = ("triton", "pyarrow", "torchvision", "sklearn")
-ROOT = Path(__file__).parent
-EMBEDDED = ROOT / "precomputed" / "tiny-clap"
 READY = "The model is open: clips are answered at once from now on."
 
 

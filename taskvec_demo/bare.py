@@ -17,6 +17,7 @@ from typing import Any
 from . import checkpoints
 from .artifacts import Artifacts, read_json, save_head, write_manifest
 from .clap import Checkpoint
+from .embedded import EMBEDDED
 from .errors import BadArtifactError
 from .layouts import detect, read_set
 from .own_vectors import check_header, recipe_name
@@ -24,7 +25,6 @@ from .recipe import QUERY_KEYS
 from .tasks import Task
 from .zero_shot import MAX_LABELS, ZeroShotHead
 
-EMBEDDED = Path(__file__).parent.parent / "precomputed" / "tiny-clap"
 TEMPLATE = "This is a sound of {}."
 TITLES = {"esc50": "ESC-50", "urbansound8k": "UrbanSound8K", "gtzan": "GTZAN", "ravdess": "RAVDESS", "emodb": "EmoDB"}
 PARTS = ("vectors", "heads", "examples")  # what is written besides the manifest

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from .embedded import EMBEDDED
 from .errors import BadArtifactError, IncompatibleWeightsError
 from .laion import PREPROCESSOR, architecture, convert, folder_config, is_laion, read_torch
 from .weights import Weights, content_sha256, flatten, read_safetensors
@@ -25,7 +26,6 @@ from .weights import Weights, content_sha256, flatten, read_safetensors
 if TYPE_CHECKING:
     from .clap import Checkpoint, Precision
 
-EMBEDDED = Path(__file__).resolve().parents[1] / "precomputed" / "tiny-clap" / "model"
 ROBERTA = "roberta-base"  # the tokenizer of every LAION .pt, which holds none
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 ACCEPTED = "tiny-clap, a folder, a hub id such as laion/clap-htsat-unfused, a .pt or a .safetensors file"
@@ -137,7 +137,7 @@ def resolve(spec: str, revision: str | None = None) -> Source:
     """
     path = Path(spec).expanduser()
     if spec == "tiny-clap":
-        return Source(spec, "embedded", EMBEDDED, spec)
+        return Source(spec, "embedded", EMBEDDED / "model", spec)
     if spec and path.is_dir():
         folder_config(path)
         if not weight_files(path):

@@ -21,10 +21,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from app import READY
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
-ARTIFACTS = ROOT / "precomputed" / "tiny-clap"
 START_SECONDS = 300
 PATIENCE = 30_000  # ms that one condition may take in the browser: the machine may be busy with something else
 QUIET_MS = 700  # without a question: longer than the 250 ms after which a page at rest asks for exact answers

@@ -18,7 +18,7 @@ import soundfile
 
 from taskvec_demo.lab.synth import synthesize
 from taskvec_demo.recipe import Recipe
-from tests.app_server import ARTIFACTS
+from tests.paths import ARTIFACTS
 
 pytestmark = pytest.mark.browser  # as slow as the browser: it needs the running app
 

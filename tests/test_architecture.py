@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "taskvec_demo"
 LAYERS = (  # a module imports only modules before it
-    "errors", "tasks", "recipe", "weights", "task_vector", "edit", "audio", "features", "recordings",
+    "errors", "embedded", "tasks", "recipe", "weights", "task_vector", "edit", "audio", "features", "recordings",
     "corpora", "layouts", "labelled", "laion", "tower", "clap", "checkpoints", "zero_shot", "statistics",
     "evaluation", "surface", "artifacts", "cache", "own_vectors", "bare", "exact", "trace", "session",
     "figures", "ui", "lab",

@@ -15,8 +15,8 @@ from taskvec_demo.clap import Checkpoint
 from taskvec_demo.errors import BadArtifactError
 from taskvec_demo.lab.tiny_study import FINE_TUNINGS, TASKS
 from taskvec_demo.task_vector import TaskVector
+from tests.paths import ARTIFACTS as SHIPPED
 
-SHIPPED = Path(__file__).parent.parent / "precomputed" / "tiny-clap"
 MAX_FILE = 10 * 10**6  # bytes
 # What a loader of each can do at worst is fail: no format here carries code.
 EXTENSIONS = {

@@ -17,7 +17,6 @@ import soundfile
 
 from taskvec_demo.lab.synth import synthesize
 from tests.app_server import (
-    ARTIFACTS,
     CHART,
     FORMULA,
     PATIENCE,
@@ -25,6 +24,7 @@ from tests.app_server import (
     Visitor,
     starting_app,
 )
+from tests.paths import ARTIFACTS
 
 pytestmark = pytest.mark.browser
 

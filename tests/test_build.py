@@ -33,9 +33,9 @@ from tests.layout_copies import (
     write_gtzan,
     write_urbansound8k,
 )
+from tests.paths import ROOT
 from tests.random_artifacts import AUDIO, DIM, MEL_MEAN, MEL_VARIANCE, SMALL_TEXT, VOCABULARY
 
-ROOT = Path(__file__).parent.parent
 TABLES = ("negation", "addition", "analogy", "vectors")
 # The command line with short grids and trainings: what a terminal or the launcher starts.
 SHORT = """

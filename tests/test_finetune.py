@@ -28,8 +28,7 @@ from taskvec_demo.lab.trainable import TRAINS
 from taskvec_demo.task_vector import TaskVector
 from taskvec_demo.weights import Weights
 from tests.finetuning import CLASSES, N_TRAIN, N_VALIDATION, SPECS, STUDY, clips, open_checkpoint, trained
-
-ROOT = Path(__file__).parent.parent
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -24,7 +24,8 @@ from taskvec_demo.ui.bars import badge_text
 from taskvec_demo.ui.controls import ControlValues
 from taskvec_demo.ui.live import properties, script
 from taskvec_demo.ui.page import Page
-from tests.app_server import ARTIFACTS, FORMULA
+from tests.app_server import FORMULA
+from tests.paths import ARTIFACTS
 from tests.test_browser import box, choose, drag, number, slider, steps, tab, tabs, value
 
 pytestmark = pytest.mark.browser

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from taskvec_demo.checkpoints import EMBEDDED, CheckpointState, read_state
+from taskvec_demo.checkpoints import CheckpointState, read_state
 from taskvec_demo.clap import AudioTower, new_model
 from taskvec_demo.edit import apply_recipe
+from taskvec_demo.embedded import EMBEDDED
 from taskvec_demo.errors import IncompatibleWeightsError
 from taskvec_demo.lab.cli import main
 from taskvec_demo.lab.make_vector import from_checkpoint, from_deltas, report
@@ -156,7 +157,7 @@ def test_cosines_to_other_vectors_of_the_same_base(pretrained, model, tau, state
 
 
 def test_the_shipped_checkpoint_and_its_vectors(tmp_path, capsys):
-    folder = EMBEDDED.parent
+    folder = EMBEDDED
     out = tmp_path / "again.safetensors"
     command = ["vector", "--pretrained", "tiny-clap", "--delta", str(folder / "vectors" / "urban.safetensors")]
     assert main([*command, "--name", "again", "--out", str(out), "--artifacts", str(folder)]) == 0

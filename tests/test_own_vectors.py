@@ -22,7 +22,7 @@ from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.controls import SLOTS, ControlValues
 from taskvec_demo.ui.live import surface_path
 from taskvec_demo.ui.page import Page, names_of
-from tests.app_server import ARTIFACTS
+from tests.paths import ARTIFACTS
 from tests.test_browser import number, slider, tab
 
 

@@ -24,9 +24,9 @@ from taskvec_demo.lab.report import TABLES, AnswerBook
 from taskvec_demo.lab.study import SOMETHING, FineTuning, Sum
 from taskvec_demo.lab.tiny_study import ANALOGY_CLASSES, FINE_TUNINGS, PAIR, TASKS, TINY
 from taskvec_demo.statistics import mcnemar, wilson
+from tests.paths import ARTIFACTS as SHIPPED
+from tests.paths import DATA
 
-ROOT = Path(__file__).parents[1]
-DATA, SHIPPED = ROOT.parent / "shared" / "data", ROOT / "precomputed" / "tiny-clap"
 A, B, C, D = ANALOGY_CLASSES
 ALL_TASKS = TINY.all_tasks
 N = 40  # clips a task of the made-up model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,7 @@ from taskvec_demo.evaluation import percent
 from taskvec_demo.session import Workbench
 from taskvec_demo.statistics import wilson
 from taskvec_demo.zero_shot import ZeroShotHead
-
-FOLDER = Path(__file__).parents[1] / "precomputed" / "tiny-clap"
+from tests.paths import ARTIFACTS as FOLDER
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,11 @@ from taskvec_demo.lab.experiment import Experiment, task_heads
 from taskvec_demo.lab.tiny_study import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, TINY
 from taskvec_demo.task_vector import TaskVector
 from tests.made_up_recordings import write_recordings
+from tests.paths import ROOT
 
 NAMES = list(FINE_TUNINGS)
 MAIN, EXTRA = NAMES[:5], NAMES[5:]
-ROOT = Path(__file__).parent.parent
+
 # The command line on few points: what the launcher starts in every process.
 FEW_POINTS = """
 import sys

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..embedded import EMBEDDED, REPOSITORY
 from ..errors import TaskVecError
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
 TRAINING = ["at_once", "patience", "trains", "peak_rate", "seed", "runs"]  # options
 TRAINING += ["temperature", "rehearsal", "regmean", "scale"]
@@ -49,13 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     def artifacts(sub: argparse.ArgumentParser, help: str = "folder of one checkpoint") -> None:
-        sub.add_argument("--artifacts", type=Path, default=ROOT / "precomputed" / "tiny-clap", help=help)
+        sub.add_argument("--artifacts", type=Path, default=EMBEDDED, help=help)
 
     def training(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
             "--data", type=Path, required=True, help="folder of sets, each with clips.csv or as it was published"
         )
-        sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for caches and training states")
+        sub.add_argument("--work", type=Path, default=REPOSITORY / ".lab", help="folder for caches and training states")
 
     def study(sub: argparse.ArgumentParser, checkpoint: bool = True) -> None:
         training(sub)
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--recipe", default="", help=f"JSON, or a file that holds it, such as {EXAMPLE}")
     sub.add_argument("--split", default="validation", choices=("validation", "test"))
     sub.add_argument("--data", type=Path, help="labelled recordings: figures are then measured now, on any recipe")
-    sub.add_argument("--work", type=Path, default=ROOT / ".lab", help="folder for the cache of features")
+    sub.add_argument("--work", type=Path, default=REPOSITORY / ".lab", help="folder for the cache of features")
     sub.add_argument("--preset", default="tiny", choices=("tiny", "ballanti"), help="the study (default: tiny)")
     sub.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
     artifacts(sub)

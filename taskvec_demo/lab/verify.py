@@ -24,6 +24,7 @@ from ..artifacts import write_json
 from ..audio import clip_from_array, windows
 from ..checkpoints import ROBERTA, Source, describe, open_checkpoint, resolve
 from ..clap import Checkpoint, load_tokenizer, save_checkpoint
+from ..embedded import REPOSITORY
 from ..errors import BadArtifactError
 from ..features import log_mel
 from ..laion import PREPROCESSOR, architecture, read_torch
@@ -178,7 +179,7 @@ def _reference(path: Path, probes: dict[str, torch.Tensor]) -> dict[str, torch.T
         write_safetensors(given, probes, {})
         files = str(path.resolve()), str(given), str(answers)
         command = [sys.executable, "-W", "ignore", "-c", REFERENCE, amodel, text, *files]
-        root = str(Path(__file__).resolve().parents[2])
+        root = str(REPOSITORY)
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": root}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:

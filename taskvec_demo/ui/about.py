@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from ..embedded import EMBEDDED
 from ..session import Workbench
-
-EMBEDDED = "tiny-clap"
 
 
 def about_markdown(workbench: Workbench) -> str:
@@ -39,7 +38,7 @@ Audio Classification* (2024).{recordings}
 
 def _model(workbench: Workbench) -> str:
     name = workbench.name
-    if name == EMBEDDED:
+    if name == EMBEDDED.name:
         return (
             f"*{name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project on 7 "
             "hours of sound. It knows few sounds: of a clip of something else, the top label is only the nearest of "
