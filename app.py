@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskvec_demo.embedded import EMBEDDED
+from taskvec_demo.clap.embedded import EMBEDDED
 
 if TYPE_CHECKING:  # imported only after the options are known
-    from taskvec_demo.clap import Checkpoint
-    from taskvec_demo.session import Workbench
+    from taskvec_demo.clap.model import Checkpoint
+    from taskvec_demo.serve.workbench import Workbench
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for huge pages: a new buffer of 113 MB in half the time
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.checkpoint == "tiny-clap":  # embedded with all that was measured of it
         options.checkpoint = None
     # Before anything imports huggingface_hub, which reads the variable once. What needs no hub asks nothing of one.
-    from taskvec_demo.checkpoints import allow_hub
+    from taskvec_demo.clap.sources import allow_hub
 
     allow_hub(options.checkpoint or options.artifacts, options.tokenizer, *_named_in(Path(options.artifacts)))
 
@@ -106,9 +106,9 @@ def _named_in(artifacts: Path) -> list[str]:
 
 
 def _workbench(options: argparse.Namespace) -> Workbench:
-    from taskvec_demo.artifacts import Artifacts, fetch_artifacts
-    from taskvec_demo.checkpoints import is_hub_id
-    from taskvec_demo.session import Workbench
+    from taskvec_demo.clap.sources import is_hub_id
+    from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts
+    from taskvec_demo.serve.workbench import Workbench
 
     began = time.monotonic()
 
@@ -118,7 +118,7 @@ def _workbench(options: argparse.Namespace) -> Workbench:
 
     checkpoint: Checkpoint | None = None
     if options.checkpoint:
-        from taskvec_demo.bare import bare_artifacts
+        from taskvec_demo.serve.unmeasured import bare_artifacts
 
         artifacts, checkpoint = bare_artifacts(
             options.checkpoint, options.vector, options.data, tokenizer=options.tokenizer, say=say

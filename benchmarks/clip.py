@@ -10,8 +10,8 @@ import soundfile
 import torch
 from transformers import ClapModel, ClapProcessor, pipeline
 
-from taskvec_demo.edit import apply_recipe
-from taskvec_demo.session import Workbench
+from taskvec_demo.core.edit import apply_recipe
+from taskvec_demo.serve.workbench import Workbench
 
 from .context import Context, new_recipe
 from .measurement import Measurement, Peer, Target, in_turn, measured, median

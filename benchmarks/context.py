@@ -12,13 +12,13 @@ import numpy as np
 import soundfile
 import torch
 
-from taskvec_demo.artifacts import Artifacts, write_manifest
-from taskvec_demo.clap import AudioTower, new_model, save_checkpoint
-from taskvec_demo.lab.synth import write_examples
-from taskvec_demo.recipe import Recipe
-from taskvec_demo.session import Workbench
-from taskvec_demo.task_vector import TaskVector
-from taskvec_demo.weights import Layout, Weights
+from taskvec_demo.clap.model import AudioTower, new_model, save_checkpoint
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.core.task_vector import TaskVector
+from taskvec_demo.core.weights import Layout, Weights
+from taskvec_demo.lab.data.synth import write_examples
+from taskvec_demo.serve.artifacts import Artifacts, write_manifest
+from taskvec_demo.serve.workbench import Workbench
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "precomputed" / "tiny-clap"

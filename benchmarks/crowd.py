@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from taskvec_demo.recipe import Recipe
+from taskvec_demo.core.recipe import Recipe
 
 API = "gradio_api/"
 PATIENCE_S = 180

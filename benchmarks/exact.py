@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from transformers import ClapModel
 
-from taskvec_demo.artifacts import Artifacts
-from taskvec_demo.recipe import Recipe
-from taskvec_demo.session import Workbench
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.serve.artifacts import Artifacts
+from taskvec_demo.serve.workbench import Workbench
 
 from .context import TINY, Context, new_recipe
 from .machine import multiply_adds, product_seconds

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from taskvec_demo.edit import apply_recipe
-from taskvec_demo.task_vector import TaskVector
-from taskvec_demo.weights import Weights
+from taskvec_demo.core.edit import apply_recipe
+from taskvec_demo.core.task_vector import TaskVector
+from taskvec_demo.core.weights import Weights
 
 from .context import Context, full_layout, new_recipe, random_edits, whole_checkpoint
 from .measurement import Measurement, Peer, Target, in_turn, measured, median

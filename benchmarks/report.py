@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from taskvec_demo.artifacts import read_json, write_json
+from taskvec_demo.serve.artifacts import read_json, write_json
 
 from .measurement import Measurement
 

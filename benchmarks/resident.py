@@ -20,8 +20,8 @@ STEPS = 5
 
 
 def main(folder: str, n_vectors: str, *clips: str) -> None:
-    from taskvec_demo.artifacts import Artifacts
-    from taskvec_demo.session import Workbench
+    from taskvec_demo.serve.artifacts import Artifacts
+    from taskvec_demo.serve.workbench import Workbench
 
     artifacts = Artifacts(Path(folder), verify=False)
     artifacts.vector_names = artifacts.vector_names[: int(n_vectors)]

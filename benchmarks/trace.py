@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from transformers import ClapModel
 
-from taskvec_demo.audio import load_clip, windows
-from taskvec_demo.features import log_mel
-from taskvec_demo.recipe import MEASURED_HIGH, MEASURED_LOW
-from taskvec_demo.session import TRACE_POINTS
+from taskvec_demo.clap.features import log_mel
+from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW
+from taskvec_demo.recordings.audio import load_clip, windows
+from taskvec_demo.serve.workbench import TRACE_POINTS
 
 from .context import Context, new_recipe
 from .machine import multiply_adds, product_seconds

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from taskvec_demo.artifacts import Artifacts
-from taskvec_demo.session import Workbench
+from taskvec_demo.serve.artifacts import Artifacts
+from taskvec_demo.serve.workbench import Workbench
 
 from .context import TINY, Context, new_recipe
 from .crowd import Answer, Visitor, client

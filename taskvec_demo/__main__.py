@@ -1,7 +1,7 @@
-"""`python -m taskvec_demo`: see `lab/cli.py`."""
+"""`python -m taskvec_demo`: see `cli.py`."""
 
 import sys
 
-from .lab.cli import main
+from .cli import main
 
 sys.exit(main())

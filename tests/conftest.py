@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from tests.app_server import browser, new_visitor, page, server
+from tests.support.app_server import browser, new_visitor, page, server
 
 __all__ = ["browser", "new_visitor", "page", "server"]  # fixtures; here, so that all modules share one browser and app
 
@@ -25,7 +25,7 @@ RATE = 16_000  # Hz
 @pytest.fixture(scope="session")
 def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `precomputed/tiny-clap` of random numbers. Shared: a test that alters a file copies the folder first."""
-    from tests.random_artifacts import write_random_artifacts
+    from tests.support.random_artifacts import write_random_artifacts
 
     folder = tmp_path_factory.mktemp("precomputed") / "tiny-clap"
     write_random_artifacts(folder)
@@ -35,7 +35,7 @@ def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a random tiny-CLAP, always the same numbers."""
-    from tests.random_artifacts import write_random_model
+    from tests.support.random_artifacts import write_random_model
 
     folder = tmp_path_factory.mktemp("checkpoint") / "model"
     with torch.random.fork_rng():
@@ -47,8 +47,8 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def workbench(artifacts_folder: Path):
     """A `Workbench` on `artifacts_folder`; its caches are filled by whoever came first, its answers may not show it."""
-    from taskvec_demo.artifacts import Artifacts
-    from taskvec_demo.session import Workbench
+    from taskvec_demo.serve.artifacts import Artifacts
+    from taskvec_demo.serve.workbench import Workbench
 
     return Workbench(Artifacts(artifacts_folder))
 

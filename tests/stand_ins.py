@@ -16,12 +16,18 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 
-from taskvec_demo.clap import new_model, save_checkpoint, save_tokenizer
-from taskvec_demo.lab.captions import all_captions
-from taskvec_demo.lab.tokenizer import MAX_TOKENS, train_tokenizer
-from taskvec_demo.laion import PREPROCESSOR
-from tests.layout_copies import GENDER_EMOTION, write_esc50, write_gender_emotion, write_gtzan, write_urbansound8k
-from tests.random_artifacts import AUDIO, DIM, MEL_MEAN, MEL_VARIANCE, SMALL_TEXT, VOCABULARY
+from taskvec_demo.clap.laion import PREPROCESSOR
+from taskvec_demo.clap.model import new_model, save_checkpoint, save_tokenizer
+from taskvec_demo.lab.tiny_clap.captions import all_captions
+from taskvec_demo.lab.tiny_clap.tokenizer import MAX_TOKENS, train_tokenizer
+from tests.support.layout_copies import (
+    GENDER_EMOTION,
+    write_esc50,
+    write_gender_emotion,
+    write_gtzan,
+    write_urbansound8k,
+)
+from tests.support.random_artifacts import AUDIO, DIM, MEL_MEAN, MEL_VARIANCE, SMALL_TEXT, VOCABULARY
 
 LAION_FORM = AUDIO | {"spec_size": 256, "window_size": 8}  # 1001 frames of 64 mels
 VOICES = [name for name in GENDER_EMOTION if name.endswith(("happy", "sad"))]

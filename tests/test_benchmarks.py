@@ -14,10 +14,10 @@ from benchmarks.context import Context, full_layout, new_recipe, random_edits, w
 from benchmarks.drag import LAST_STAGE, _judge, _on_screen
 from benchmarks.measurement import Peer, Target, in_turn, measured
 from benchmarks.peers import Shell, difference, edit, edit_from_checkpoints, edit_from_disk
-from taskvec_demo.edit import apply_recipe
+from taskvec_demo.core.edit import apply_recipe
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.core.weights import Layout
 from taskvec_demo.errors import BadArtifactError
-from taskvec_demo.recipe import Recipe
-from taskvec_demo.weights import Layout
 
 LAYOUT = Layout(("a.bias", "a.weight"), ((3,), (3, 5)))
 

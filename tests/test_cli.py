@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taskvec_demo.lab.cli import main
+from taskvec_demo.cli import main
 
 RECIPE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
 COMMANDS = (

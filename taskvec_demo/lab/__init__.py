@@ -1,0 +1,1 @@
+"""The offline side, never imported by the app: training, measuring, building artifacts."""

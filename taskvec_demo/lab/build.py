@@ -13,22 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import Artifacts, read_json, save_head, write_manifest
+from ..core.task_vector import TaskVector
 from ..errors import TaskVecError
-from ..task_vector import TaskVector
-from .ballanti import BALLANTI
-from .baselines import trained_baselines
-from .bench import Bench
-from .datasets import MelStore
-from .experiment import PRETRAINED, Experiment, open_experiment, open_pretrained, place_pretrained
-from .finetune import finetune
-from .model_card import write_model_card
-from .study import Study
-from .sweep import Sweep
-from .synth import write_examples
-from .tables import write_tables
-from .tiny_study import TINY
-from .training_run import AT_ONCE, processes
+from ..serve.artifacts import Artifacts, read_json, save_head, write_manifest
+from .data.datasets import MelStore
+from .data.experiment import PRETRAINED, Experiment, open_experiment, open_pretrained, place_pretrained
+from .data.study import Study
+from .data.synth import write_examples
+from .exchange.model_card import write_model_card
+from .finetuning.finetune import finetune
+from .finetuning.training_run import AT_ONCE, processes
+from .measuring.baselines import trained_baselines
+from .measuring.predictions import Bench
+from .measuring.shipped_tables import write_tables
+from .measuring.sweep import Sweep
+from .studies.ballanti import BALLANTI
+from .tiny_clap.study import TINY
 
 STUDIES = {study.name: study for study in (TINY, BALLANTI)}
 COMMANDS = {

@@ -1,1 +1,1 @@
-"""The page: the only importer of gradio."""
+"""The page. The only room that imports gradio."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..embedded import EMBEDDED
-from ..session import Workbench
+from ..clap.embedded import EMBEDDED
+from ..serve.workbench import Workbench
 
 
 def about_markdown(workbench: Workbench) -> str:

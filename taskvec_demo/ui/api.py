@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import BadAudioError, TaskVecError
-from ..session import Workbench
+from ..serve.workbench import Workbench
 
 MODEL_CONCURRENCY: dict[str, Any] = {
     "concurrency_id": "model",

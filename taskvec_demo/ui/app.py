@@ -7,16 +7,17 @@ from typing import Any
 
 import gradio as gr
 
-from ..own_vectors import MAX_BYTES
-from ..recipe import Recipe
-from ..session import Workbench
-from . import bars, live
+from ..core.recipe import Recipe
+from ..serve.own_vectors import MAX_BYTES
+from ..serve.workbench import Workbench
+from . import live
 from .about import about_markdown
 from .api import EXACT_CONCURRENCY, MODEL_CONCURRENCY, TRACE_CONCURRENCY, add_endpoints
 from .controls import SLOTS, Controls, build_controls
+from .html import bars
+from .html.paper import paper_html
 from .own import connect_own
 from .page import Page, unmeasured_html
-from .paper import paper_html
 from .sound import SoundTab, build_sound_tab
 
 SOUND_TAB = "Your sound"

@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from ..own_vectors import MAX_BYTES
-from ..recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
+from ..core.recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
+from ..serve.own_vectors import MAX_BYTES
 
 ROW_FIELDS = 3  # on, negate, scaling coefficient
 DEFAULT_COEF = 0.5

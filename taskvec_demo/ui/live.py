@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from ..evaluation import CONTROL_KEPT
-from ..recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
+from ..core.evaluation import CONTROL_KEPT
+from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
 from .controls import SLOTS
 from .page import Page
 

@@ -10,19 +10,19 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from ..core.evaluation import TaskResult
+from ..core.recipe import QUERY_KEYS, SLIDER_MAX, Recipe
 from ..errors import TaskVecError
-from ..evaluation import TaskResult
-from ..exact import ExactFigures
-from ..figures import trace_figure
-from ..labelled import SYNTHESIZED, VALIDATION
-from ..own_vectors import UPLOADED
-from ..recipe import QUERY_KEYS, SLIDER_MAX, Recipe
-from ..session import Workbench
-from . import bars, clip_text
+from ..serve.exact_figures import ExactFigures
+from ..serve.labelled_clips import SYNTHESIZED, VALIDATION
+from ..serve.own_vectors import UPLOADED
+from ..serve.workbench import Workbench
 from .api import user_error
 from .controls import SLOTS, ControlValues
-from .exact_panel import exact_html
-from .paper import load_tables
+from .html import bars, clip_text
+from .html.exact_panel import exact_html
+from .html.paper import load_tables
+from .html.trace_figure import trace_figure
 
 HISTORY = 50  # states that undo can go back
 FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see

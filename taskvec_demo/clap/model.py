@@ -1,0 +1,328 @@
+"""CLAP checkpoints through transformers: the only importer of transformers.
+
+A checkpoint is loaded once and never changed. Edited weights travel beside it; a forward pass takes them over into a
+tower of its own (`tower.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from transformers import (
+    AutoTokenizer,
+    ClapConfig,
+    ClapFeatureExtractor,
+    ClapModel,
+    ClapProcessor,
+    ClapTextConfig,
+    ClapTextModel,
+)
+from transformers.models.clap.modeling_clap import ClapProjectionLayer
+from transformers.utils import logging
+
+from ..core.task_vector import TaskVector
+from ..core.weights import Weights
+from ..errors import BadArtifactError, IncompatibleWeightsError
+from .features import FeatureConfig
+from .laion import folder_config
+from .tower import TowerPool
+
+BATCH = 16  # windows a forward pass: 64 are no faster on 2 cores and take 200 MB more
+SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # RoBERTa's order: ids 0 to 4
+PAD = SPECIAL_TOKENS.index("<pad>")
+
+Precision = Literal["float32", "bfloat16"]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+BFLOAT16_COSINE = 0.999  # least cosine of an embedding to its float32 one that is accepted
+MAX_TOWERS = 4  # forward passes at once; each keeps a copy of the edited parameters
+LARGE_PARAMETERS = 10_000_000  # one pass of such a tower keeps all cores busy, and its copy is 40 MB or more
+
+# Tracing looks at every property of a module, its loss among them, and CLAP's towers have none.
+_no_loss: Any = lambda record: "loss_type" not in record.getMessage()  # noqa: E731
+logging.get_logger("transformers.modeling_utils").addFilter(_no_loss)
+
+
+class AudioTower(torch.nn.Module):
+    """Audio tower and audio projection under the parameter names they have in `ClapModel`."""
+
+    def __init__(self, model: ClapModel) -> None:
+        super().__init__()
+        self.audio_model = model.audio_model
+        self.audio_projection = model.audio_projection
+
+    def forward(self, input_features: torch.Tensor) -> torch.Tensor:
+        """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim)."""
+        pooled = self.audio_model(input_features=input_features).pooler_output
+        return F.normalize(self.audio_projection(pooled).float(), dim=-1)
+
+    def weights(self) -> Weights:
+        """A copy of what task arithmetic edits: parameters only; BatchNorm statistics are not weights."""
+        return Weights.from_tensors({name: p.detach().float() for name, p in self.named_parameters()})
+
+
+class TextTower(torch.nn.Module):
+    """Text tower and text projection under the names they have in `ClapModel`: text_model.*, text_projection.*.
+
+    Randomly initialised from the keyword arguments of `ClapTextConfig`.
+    """
+
+    def __init__(self, text: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.config = ClapTextConfig(**text)
+        self.text_model = ClapTextModel(self.config)
+        self.text_projection = ClapProjectionLayer(self.config)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Padded token ids (n, length) -> unit embeddings (n, dim) float32."""
+        pooled = self.text_model(input_ids=ids, attention_mask=(ids != PAD).long()).pooler_output
+        return F.normalize(self.text_projection(pooled).float(), dim=-1)
+
+
+class Checkpoint:
+    """One pre-trained CLAP, read-only, shared by all visitors.
+
+    `pretrained` holds the edited parameters as they came from the file; `embed_audio(mel, weights)` uses others in
+    their place for one call and changes nothing. `precision` is what the audio tower computes in; embeddings, weights
+    and edits are float32 always.
+    """
+
+    def __init__(self, name: str, model: ClapModel, processor: ClapProcessor, precision: Precision = "float32") -> None:
+        self.name, self.precision = name, precision
+        self.model = model.float().eval().requires_grad_(False)
+        self.features = FeatureConfig.from_preprocessor(processor.feature_extractor.to_dict())
+        self.dim = int(model.config.projection_dim)
+        self.logit_scale = float(model.logit_scale_a.exp())
+        self._tower = AudioTower(self.model)
+        self._tokenizer = processor.tokenizer
+        self.pretrained = self._tower.weights()
+        for name, view in self.pretrained.tensors().items():  # one copy of the weights is enough
+            self._tower.get_parameter(name).data = view
+        self._cores = torch.get_num_threads()
+        n = 1 if self.pretrained.layout.size >= LARGE_PARAMETERS else min(MAX_TOWERS, self._cores)
+        window = torch.zeros(2, 1, self.features.n_frames, self.features.n_mels)
+        self._towers = TowerPool(self._tower, self.pretrained.layout, window, n, default_device())
+
+    @classmethod
+    def from_folder(cls, folder: Path, name: str | None = None, precision: Precision = "float32") -> Checkpoint:
+        """Load a folder as `ClapModel.save_pretrained` and `ClapProcessor.save_pretrained` write it.
+
+        Raises `BadArtifactError` for a folder that is missing, not an unfused CLAP checkpoint, or lacks a tensor.
+        """
+        folder_config(folder)
+        model = _pretrained(str(folder), folder, local_files_only=True)
+        try:
+            processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise BadArtifactError(f"{folder} lacks the files of a tokenizer or of a feature extractor.") from error
+        _check_tokenizer(processor.tokenizer, model, folder)
+        return cls(name or folder.name, model, processor, precision)
+
+    @classmethod
+    def from_state(
+        cls,
+        name: str,
+        config: Mapping[str, Any],
+        state: Mapping[str, torch.Tensor],
+        preprocessor: Mapping[str, Any],
+        tokenizer: str,
+        precision: Precision = "float32",
+    ) -> Checkpoint:
+        """From tensors under `ClapModel`'s names, which are copied, and the dictionary of `ClapConfig`.
+
+        `preprocessor` holds the arguments of `ClapFeatureExtractor`; `tokenizer` is a folder or a hub id. Raises
+        `BadArtifactError` for a missing tensor and for a tokenizer that is not there or has more tokens than the model.
+        """
+        copies = {key: tensor.clone() for key, tensor in state.items()}
+        model = _pretrained(name, None, config=ClapConfig.from_dict(dict(config)), state_dict=copies)
+        processor = ClapProcessor(ClapFeatureExtractor(**preprocessor), load_tokenizer(tokenizer))
+        _check_tokenizer(processor.tokenizer, model, tokenizer)
+        return cls(name, model, processor, precision)
+
+    def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None, patient: bool = False) -> torch.Tensor:
+        """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained).
+
+        `patient`: let every call that is not go first, batch by batch.
+        """
+        weights = weights or self.pretrained
+        self._check(weights)
+        embedded = []
+        for batch in mel.split(BATCH):  # a tower is free again after each: a visitor's clip need not wait for hundreds
+            with self._towers.borrow(patient) as tower:
+                tower.load(weights)
+                embedded.append(tower.embed(batch, DTYPES[self.precision]))
+        return torch.cat(embedded)
+
+    def embed_along(
+        self, mel: torch.Tensor, weights: Weights, vector: TaskVector, scaling_coefs: Sequence[float]
+    ) -> torch.Tensor:
+        """Windows (n, 1, frames, mels) -> unit embeddings (p, n, dim) under `weights` + λ `vector` for each of p λ.
+
+        The λ are shared out over the towers. Faster on CPU than `torch.func.vmap` over stacked weights, which takes the
+        fused bias and affine steps of each layer apart.
+        """
+        self._check(weights)
+        weights.layout.check_same(vector.layout, f"The weights and the task vector {vector.name!r}")
+        out = torch.empty(len(scaling_coefs), len(mel), self.dim)
+        n = self._towers.size
+        delta = vector.buffer.float()  # once: widening float16 anew at every λ takes longer than the addition
+
+        def share(first: int) -> None:
+            torch.set_num_threads(max(1, self._cores // n))  # of this thread: there is one for each tower
+            try:
+                with self._towers.borrow() as tower:
+                    for i in range(first, len(scaling_coefs), n):
+                        tower.load_sum(weights, delta, scaling_coefs[i])
+                        out[i] = tower.embed(mel, DTYPES[self.precision])
+            finally:
+                torch.set_num_threads(self._cores)  # MKL's count, and that of threads to come, are everybody's
+
+        with ThreadPoolExecutor(n) as threads:
+            list(threads.map(share, range(n)))
+        return out
+
+    def warm_up(self, mel: torch.Tensor) -> None:
+        """One pass over these windows (n, 1, frames, mels) in every tower: later ones record and allocate nothing."""
+        for tower in self._towers.all():
+            tower.load(self.pretrained)
+            tower.embed(mel, DTYPES[self.precision])
+
+    def try_bfloat16(self, mel: torch.Tensor, head: torch.Tensor) -> bool:
+        """Compute in bfloat16 from now on if that changes no answer on these windows.
+
+        `mel` (n, 1, frames, mels) and unit rows of `head` (n_classes, dim): every window's most similar class must
+        stay, and its embedding within `BFLOAT16_COSINE`. Returns whether it was switched on.
+        """
+        exact = self.embed_audio(mel)
+        self.precision = "bfloat16"
+        rounded = self.embed_audio(mel)
+        same = torch.equal((exact @ head.T).argmax(-1), (rounded @ head.T).argmax(-1))
+        if not same or float((exact * rounded).sum(-1).min()) < BFLOAT16_COSINE:
+            self.precision = "float32"
+        return self.precision == "bfloat16"
+
+    def _check(self, weights: Weights) -> None:
+        if weights.layout != self.pretrained.layout:
+            raise IncompatibleWeightsError(f"These weights do not have the layout of checkpoint {self.name!r}.")
+
+    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
+        """Texts -> unit embeddings (n, dim). The text tower is frozen: one answer a checkpoint."""
+        limit = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa positions start after padding
+        with torch.inference_mode():
+            batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
+            pooled = self.model.get_text_features(
+                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+            ).pooler_output
+        return F.normalize(pooled.float(), dim=-1)
+
+    def trainable_tower(self) -> AudioTower:
+        """A separate copy of the audio tower to train; the checkpoint itself stays as it is."""
+        copy = ClapModel(self.model.config)
+        copy.load_state_dict(self.model.state_dict())
+        return AudioTower(copy)
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is emulated and slower than float32."""
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) is not None
+
+
+def _pretrained(origin: str, *source: Any, **options: Any) -> ClapModel:
+    """`ClapModel.from_pretrained` in silence, but refusing parameters that it would make up or leave out."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # of a missing buffer, which the architecture fixes
+    logging.disable_progress_bar()  # loading takes a tenth of a second
+    try:
+        loaded: Any = ClapModel.from_pretrained(
+            *source, dtype=torch.float32, output_loading_info=True, weights_only=True, **options
+        )
+    except Exception as error:  # a damaged file, or a configuration that makes no sense, raises nearly anything
+        raise BadArtifactError(
+            f"The weights of {origin} are missing, damaged or do not fit its config.json."
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    model, report = loaded
+    trained = {*dict(model.named_parameters()), *(n for n, _ in model.named_buffers() if ".running_" in n)}
+    if missing := sorted(trained & set(report["missing_keys"])):
+        raise BadArtifactError(f"The weights of {origin} lack the tensor {missing[0]!r} ({len(missing)} in all).")
+    return model
+
+
+def load_tokenizer(tokenizer: str) -> Any:
+    """A folder or, unless offline, a hub id. Raises `BadArtifactError`."""
+    try:
+        return AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError) as error:
+        raise BadArtifactError(
+            f"There is no tokenizer {tokenizer!r}: a folder here or a model of the hub is expected."
+        ) from error
+
+
+def _check_tokenizer(tokenizer: Any, model: ClapModel, origin: Path | str) -> None:
+    """Transformers makes an empty tokenizer where files are missing, and lets ids through that no row stands for."""
+    n_tokens, n_rows = len(tokenizer), model.text_model.config.vocab_size
+    if not len(SPECIAL_TOKENS) < n_tokens <= n_rows:
+        raise BadArtifactError(
+            f"The tokenizer of {origin} has {n_tokens} tokens; {len(SPECIAL_TOKENS) + 1} to {n_rows} fit the model."
+        )
+
+
+def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Parameters of the whole model and of its edited part, from the dictionary of `ClapConfig`, without memory."""
+    try:
+        with torch.device("meta"):
+            model = ClapModel(ClapConfig.from_dict(dict(config)))
+    except Exception as error:  # transformers checks a configuration by using it
+        raise BadArtifactError(f"The configuration is not that of a CLAP model ({type(error).__name__}).") from error
+    edited = sum(parameter.numel() for parameter in AudioTower(model).parameters())
+    return sum(parameter.numel() for parameter in model.parameters()), edited
+
+
+def new_model(audio: Mapping, text: Mapping, projection_dim: int) -> ClapModel:
+    """A randomly initialised `ClapModel` from the keyword arguments of `ClapAudioConfig` and `ClapTextConfig`."""
+    return ClapModel(ClapConfig(audio_config=dict(audio), text_config=dict(text), projection_dim=projection_dim))
+
+
+def save_checkpoint(
+    folder: Path,
+    model: ClapModel,
+    feature_config: Mapping,
+    tokenizer: Path | str,
+    max_shard_size: str = "9MB",
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write model (turned into `dtype`, in shards) and processor so that plain `transformers` loads the folder."""
+    model.to(dtype=dtype).save_pretrained(folder, max_shard_size=max_shard_size)  # type: ignore[call-arg]
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors makes them readable by their owner only
+    ClapProcessor(ClapFeatureExtractor(**feature_config), load_tokenizer(str(tokenizer))).save_pretrained(folder)
+
+
+def save_tokenizer(folder: Path, tokenizer: Tokenizer, max_tokens: int) -> None:
+    """A folder that `AutoTokenizer` and `ClapProcessor` load as it is, lower-casing included.
+
+    The class is the plain `PreTrainedTokenizerFast`: transformers 5's RobertaTokenizer rebuilds itself from vocabulary
+    and merges alone and would lose the normalizer.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    roles = dict(zip(("bos", "pad", "eos", "unk", "mask"), SPECIAL_TOKENS, strict=True)) | {"cls": "<s>", "sep": "</s>"}
+    config = {f"{role}_token": token for role, token in roles.items()} | {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": max_tokens,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2))

@@ -1,0 +1,1 @@
+"""The arithmetic: weights, task vectors, recipes, accuracies. Knows neither audio files nor models."""

@@ -1,0 +1,54 @@
+"""Tasks: a label set with its prompts, and whether it is to be changed (target) or must hold (control)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..errors import BadArtifactError
+
+Role = Literal["control", "target"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification task. `prompts[i]` is what the text tower is told for `class_names[i]`, inside each template.
+
+    `clips_folder` is the set that labelled clips come from, where such a folder is on the machine; their class name is
+    the values of the table's columns `clip_label`, joined by "_".
+    """
+
+    name: str
+    title: str
+    role: Role
+    class_names: tuple[str, ...]
+    prompts: tuple[str, ...]
+    templates: tuple[str, ...]
+    source: str
+    licence: str
+    clips_folder: str = ""
+    clip_label: tuple[str, ...] = ("label",)
+
+    def __post_init__(self) -> None:
+        if len(self.prompts) != len(self.class_names) or not self.class_names:
+            raise BadArtifactError(
+                f"Task {self.name!r} has {len(self.class_names)} classes and {len(self.prompts)} prompts; "
+                "every class needs one prompt."
+            )
+        if any("{}" not in t for t in self.templates) or not self.templates:
+            raise BadArtifactError(
+                f"Task {self.name!r}: every prompt template must contain {{}}, got {self.templates}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Task:
+        """Raises `BadArtifactError` for unknown or missing fields."""
+        try:
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+            return cls(**values)
+        except TypeError as error:
+            raise BadArtifactError(f"A task entry does not have the fields of this version: {error}.") from error

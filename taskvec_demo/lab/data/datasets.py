@@ -1,0 +1,161 @@
+"""The recordings: rows of every set and their log-mel windows, cached on disk for training and measuring.
+
+The cache stays in the work folder. Neither recordings nor features of them belong in the repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from filelock import FileLock
+from tqdm import tqdm
+
+from ...clap.features import FeatureConfig, log_mel
+from ...errors import BadAudioError, TaskVecError
+from ...recordings.audio import load_clip, windows
+from ...recordings.layouts import TABLE, read_set
+from ...serve.artifacts import write_json
+
+SETS = ("esc10", "urban", "ravdess", "animals", "philharmonia", "fsdd", "drums")
+FREESOUND_SETS = ("esc10", "esc50", "urban", "urbansound8k")  # names and layouts: their groups are Freesound's numbers
+MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5.1 s
+NAMED = 5  # unreadable clips that a warning names
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """One recording: where it lies, what it is, which split its source belongs to, and its windows in the cache."""
+
+    dataset: str
+    file: str
+    label: str
+    split: str
+    group: str
+    gender: str
+    first_window: int = 0
+    n_windows: int = 1
+
+
+def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
+    """Rows of the sets `data`/<name>, each in any of the known `layouts`; what a set's user must know is printed.
+
+    Freesound sources that occur in several sets are kept only where they are not training material of one set and held
+    out in another, so that no measured clip's source was ever trained on. Raises TaskVecError.
+    """
+    rows, freesound = [], []
+    for name in sets:
+        if not (data / name).is_dir():
+            raise TaskVecError(
+                f"{data / name / TABLE} is missing: --data takes a folder that holds {', '.join(sets)}, each with "
+                f"{TABLE} or as it was published."
+            )
+        found = read_set(data / name)
+        for note in found.notes:
+            print(f"{name}: {note}", file=sys.stderr)
+        rows += [ClipRow(name, r.file, r.label, r.split, r.group, r.gender) for r in found.recordings]
+        if {name.lower().replace("-", ""), found.layout} & set(FREESOUND_SETS):
+            freesound.append(name)
+    held_out = {r.group for r in rows if r.dataset in freesound and r.split != "train"} - {""}
+    return [r for r in rows if not (r.dataset in freesound and r.split == "train" and r.group in held_out)]
+
+
+def read_clip(file: Path, sample_rate: int) -> np.ndarray:
+    """Mono (n,) at `sample_rate` Hz. Raises BadAudioError.
+
+    What is mono and has the rate is taken as it is, beyond full scale and under 0.1 s too, as the shipped figures were
+    measured; `load_clip` makes everything else so, and says what is wrong with it.
+    """
+    try:
+        info = soundfile.info(file)
+        if (info.samplerate, info.channels) == (sample_rate, 1):
+            samples = soundfile.read(file, dtype="float32")[0]
+            if samples.size and np.isfinite(samples).all():
+                return samples
+    except (soundfile.SoundFileError, OSError):
+        pass
+    return load_clip(file, sample_rate).samples
+
+
+class MelStore:
+    """Log-mel windows of all rows: float16 (n_windows, frames, mels), memory-mapped, with the rows beside them."""
+
+    def __init__(self, rows: list[ClipRow], mel: np.ndarray) -> None:
+        self.rows, self.mel = rows, mel
+
+    @classmethod
+    def open(cls, work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow] | None = None) -> MelStore:
+        """Open the cache under `work`, building it first (about two minutes for 9,000 clips), of all rows or some.
+
+        Clips that cannot be read are left out, and named on stderr at every opening.
+        """
+        rows = read_rows(data) if rows is None else rows
+        mel_file, row_file = cls.files(work, data, config, rows)
+        work.mkdir(parents=True, exist_ok=True)
+        with FileLock(row_file.with_suffix(".lock")):  # of several processes one builds, the others wait
+            if not row_file.is_file() or any(_can_be_read(data, r, config) for r in _lost(rows, row_file)):
+                _build(rows, data, config, mel_file, row_file)
+        if lost := _lost(rows, row_file):
+            named = ", ".join(f"{r.dataset}/{r.file}" for r in lost[:NAMED])
+            more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+            print(
+                f"{len(lost)} of {len(rows)} clips in {data} cannot be read and are left out: {named}{more}; "
+                "`data check` says why.",
+                file=sys.stderr,
+            )
+        placed = [ClipRow(**r) for r in json.loads(row_file.read_text())]
+        return cls(placed, np.load(mel_file, mmap_mode="r"))
+
+    @staticmethod
+    def files(work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow]) -> tuple[Path, Path]:
+        """Where windows and rows are cached: named by all that decides what is in them."""
+        key = [str(data.resolve()), asdict(config), MAX_WINDOWS, [asdict(r) for r in rows]]
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+        return work / f"mel-{digest}.npy", work / f"rows-{digest}.json"
+
+    def select(self, **equal: str) -> list[ClipRow]:
+        """Rows whose fields equal the given values."""
+        return [r for r in self.rows if all(getattr(r, key) == value for key, value in equal.items())]
+
+
+def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Path, row_file: Path) -> None:
+    partial = mel_file.with_suffix(".partial.npy")
+    # Room for two windows a clip; the part that stays unwritten takes no space on disk.
+    shape = (MAX_WINDOWS * len(rows), config.n_frames, config.n_mels)
+    mel = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
+    done, placed = 0, []
+    for row in tqdm(rows, desc="log-mel windows", unit="clip"):
+        try:
+            samples = read_clip(data / row.dataset / row.file, config.sample_rate)
+        except BadAudioError:
+            continue
+        cut = log_mel(windows(samples, config.n_samples)[:MAX_WINDOWS], config).numpy()[:, 0]
+        mel[done : done + len(cut)] = cut
+        placed.append(replace(row, first_window=done, n_windows=len(cut)))
+        done += len(cut)
+    if not placed:
+        partial.unlink()
+        raise TaskVecError(f"None of the {len(rows)} clips in {data} can be read; `data check` says why.")
+    mel.flush()
+    os.replace(partial, mel_file)
+    write_json(row_file, [asdict(r) for r in placed])
+
+
+def _lost(rows: list[ClipRow], row_file: Path) -> list[ClipRow]:
+    """Rows that have no windows in the cache, since they could not be read when it was built."""
+    there = {(r["dataset"], r["file"]) for r in json.loads(row_file.read_text())}
+    return [r for r in rows if (r.dataset, r.file) not in there]
+
+
+def _can_be_read(data: Path, row: ClipRow, config: FeatureConfig) -> bool:
+    try:
+        read_clip(data / row.dataset / row.file, config.sample_rate)
+    except BadAudioError:
+        return False
+    return True

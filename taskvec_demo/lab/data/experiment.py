@@ -1,0 +1,110 @@
+"""What every measurement is about: a checkpoint, its study, its vectors and heads, and the recordings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...clap.model import Checkpoint, Precision
+from ...clap.sources import Source, open_checkpoint, resolve
+from ...core.task_vector import TaskVector
+from ...core.zero_shot import ZeroShotHead
+from ...errors import TaskVecError
+from ...serve.artifacts import read_json, write_json
+from .datasets import ClipRow, MelStore
+from .embedding import fast_precision
+from .study import Study
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`heads` has one for each task of `study`; `vectors` may be fewer than the study fine-tunes, or more."""
+
+    study: Study
+    checkpoint: Checkpoint
+    vectors: Mapping[str, TaskVector]
+    heads: Mapping[str, ZeroShotHead]
+    store: MelStore
+
+
+def task_heads(checkpoint: Checkpoint, study: Study) -> dict[str, ZeroShotHead]:
+    """Task -> its head, from the checkpoint's text tower."""
+    return {
+        t.name: ZeroShotHead.from_prompts(checkpoint.embed_text, t.class_names, t.prompts, t.templates)
+        for t in study.tasks.values()
+    }
+
+
+def stored_vectors(folder: Path, study: Study) -> dict[str, TaskVector]:
+    """The vectors of a study in `folder`/vectors. Raises TaskVecError for those that are not there."""
+    absent = [v for v in study.fine_tunings if not (folder / "vectors" / f"{v}.safetensors").is_file()]
+    if absent:
+        raise TaskVecError(f"{folder} lacks the vectors {', '.join(absent)}: run `python -m taskvec_demo finetune`.")
+    return {v: TaskVector.load(folder / "vectors" / f"{v}.safetensors") for v in study.fine_tunings}
+
+
+def open_experiment(
+    study: Study,
+    folder: Path,
+    data: Path,
+    work: Path,
+    *,
+    precision: Precision | None = None,
+    rows: list[ClipRow] | None = None,
+) -> Experiment:
+    """What lies in `folder` so far, with the recordings in `data`, all of the study's or only `rows`.
+
+    Measured in the fast precision of this machine unless another is given.
+    """
+    vectors = stored_vectors(folder, study)
+    checkpoint = open_pretrained(study, folder, precision or fast_precision())
+    store = MelStore.open(work, data, checkpoint.features, study.read_rows(data) if rows is None else rows)
+    return Experiment(study, checkpoint, vectors, task_heads(checkpoint, study), store)
+
+
+PRETRAINED = "pretrained.json"  # which checkpoint a folder of artifacts is about
+
+
+def place_pretrained(folder: Path, spec: str) -> None:
+    """Say in `folder` which checkpoint it is about. One of the hub stays there; any other is copied, in float32.
+
+    Raises TaskVecError where the folder is about another one already.
+    """
+    record = folder / PRETRAINED
+    if record.is_file():
+        known = read_json(record)["spec"]
+    else:
+        known = folder.name if (folder / "model").exists() or (folder / "manifest.json").exists() else spec
+    if known != spec:
+        raise TaskVecError(f"{folder} is about the checkpoint {known!r}, not {spec!r}; give another --artifacts.")
+    source = resolve(spec)
+    if not record.is_file():
+        fields = {"spec": spec, "name": source.name, "repo": source.repo, "revision": source.revision}
+        write_json(record, fields | {"sha256": source.sha256})
+    if source.repo is None and not (folder / "model").is_dir():
+        _copy(source, folder / "model")
+
+
+def _copy(source: Source, out: Path) -> None:
+    """The files of a checkpoint folder, under a temporary name until all are there."""
+    if not source.path.is_dir():
+        raise TaskVecError(
+            f"{source.path} is no folder of a checkpoint: run `python -m taskvec_demo convert {source.path} --out "
+            "FOLDER` first, then give that folder."
+        )
+    temporary = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source.path, temporary)
+    shutil.rmtree(out, ignore_errors=True)
+    temporary.rename(out)
+
+
+def open_pretrained(study: Study, folder: Path, precision: Precision = "float32") -> Checkpoint:
+    """The checkpoint that `folder` is about: its own `model/`, or the one of the hub that it names."""
+    record = read_json(folder / PRETRAINED) if (folder / PRETRAINED).is_file() else {}
+    name = record.get("name") or study.checkpoint or folder.name
+    if record.get("repo"):
+        return open_checkpoint(record["repo"], revision=record["revision"], precision=precision)
+    return Checkpoint.from_folder(folder / "model", name, precision)

@@ -1,0 +1,274 @@
+"""`data import`: a Hugging Face `datasets` repository, from the hub or a folder, as a folder of FLAC with `clips.csv`.
+
+Everything else then reads it as any other set. The package `datasets` is imported here only, and only when needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from ...clap.sources import allow_hub, is_hub_id
+from ...errors import BadArtifactError, TaskVecError
+from ...recordings.layouts import COLUMN_NAMES, TABLE, gender_of, speaker_of, splits_by_fold, with_genders
+from ...recordings.splits import SPLIT_NAMES, SPLITS, Recording, counted, with_all_splits
+from ...serve.artifacts import write_json
+
+COLUMNS = ("file", "label", "split", "group", "gender")
+DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # subtypes that 16 bits would cut off
+NAMED = 5  # unreadable clips that a note names
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was written to `folder`; `notes` are whole sentences. `source.json` in the folder holds the same."""
+
+    folder: Path
+    recordings: tuple[Recording, ...]
+    notes: tuple[str, ...]
+    revision: str | None  # commit of the hub's repository
+
+
+def import_set(
+    source: str,
+    to: Path,
+    audio: str | None = None,
+    label: str | None = None,
+    config: str | None = None,
+    revision: str | None = None,
+) -> Imported:
+    """Write `to`/audio/*.flac at the clips' own rates and `to`/clips.csv, under a temporary name until all is there.
+
+    `audio` and `label` are columns, by default the one that holds sound and the first that is named as labels are.
+    Splits of the repository are kept; where it has one only, official folds are used if it names them, and what is
+    missing is dealt from train by a hash, by source where sources are known. Raises TaskVecError.
+    """
+    to = to.resolve()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise TaskVecError(f"{to} is there already: --to takes a new or an empty folder.")
+    folder, commit = _local(source, revision)
+    repository = _opened(folder, source, config)
+    partial = to.parent / f".{to.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left
+    try:
+        (partial / "audio").mkdir(parents=True)
+        recordings, notes = _written(repository, partial / "audio", audio, label)
+        with (partial / TABLE).open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(COLUMNS)
+            table.writerows([r.file, r.label, r.split, r.group, r.gender] for r in recordings)
+        origin = {"source": source, "revision": commit, "config": config, "clips": len(recordings), "notes": notes}
+        write_json(partial / "source.json", origin)
+        if to.exists():
+            to.rmdir()
+        os.replace(partial, to)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Imported(to, tuple(recordings), tuple(notes), commit)
+
+
+def _local(source: str, revision: str | None) -> tuple[Path, str | None]:
+    """The folder of a repository, fetched from the hub (and kept in its cache) if it is not on this machine."""
+    if Path(source).is_dir():
+        return Path(source), None
+    if not is_hub_id(source):
+        raise BadArtifactError(f"{source} is neither a folder nor the id of a repository such as ashraq/esc50.")
+    allow_hub(source)
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        folder = Path(snapshot_download(source, repo_type="dataset", revision=revision))
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        raise BadArtifactError(f"The hub has no public data set {source!r} at revision {revision!r}.") from error
+    except Exception as error:  # of the network, or of whichever client the hub's library uses
+        raise BadArtifactError(
+            f"The data set {source!r} is not in the hub's cache and cannot be fetched ({type(error).__name__}); check "
+            "the network and HF_HUB_OFFLINE, or give a local folder."
+        ) from error
+    return folder, folder.name
+
+
+def _opened(folder: Path, source: str, config: str | None) -> Mapping[str, Any]:
+    """Split -> iterable data set."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise TaskVecError("`data import` needs the package datasets: pip install -r requirements-dev.txt.") from error
+    datasets.disable_progress_bars()
+    try:
+        return datasets.load_dataset(str(folder), config, streaming=True)
+    except Exception as error:  # of whichever reader the files ask for
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadArtifactError(
+            f"{source} cannot be read as a repository of `datasets` ({reason}); accepted are folders of parquet, "
+            "webdataset or audio files, and `--revision refs/convert/parquet` where the hub converted a script's data."
+        ) from error
+
+
+def _written(
+    repository: Mapping[str, Any], out: Path, audio: str | None, label: str | None
+) -> tuple[list[Recording], list[str]]:
+    """Write the clips of all splits; their recordings, in order, and notes."""
+    recordings: list[Recording] = []
+    folds: list[str] = []
+    unreadable: list[str] = []
+    taken: set[str] = set()
+    single = len(repository) == 1
+    for name, rows in repository.items():
+        columns = _Columns.of(rows.features, audio, label)
+        split = "" if single else _split_of(name, repository)
+        for i, row in enumerate(tqdm(_plain(rows, columns), desc=f"{name} clips", unit="clip")):
+            sound = row[columns.audio]
+            content, path = (None, sound) if isinstance(sound, str) else (sound.get("bytes"), sound.get("path"))
+            stem = _stem(path, f"{name}-{i:06}", taken)
+            try:
+                _write_flac(out / f"{stem}.flac", io.BytesIO(content) if content else path)
+            except (soundfile.SoundFileError, OSError, TypeError, ValueError):
+                unreadable.append(f"{name} {i} ({path})")
+                continue
+            recordings.append(replace(columns.recording(row, path), file=f"audio/{stem}.flac", split=split))
+            folds.append(str(row[columns.fold]) if columns.fold else "")
+    if not recordings:
+        raise BadArtifactError(f"None of the {len(unreadable)} clips can be decoded.")
+    notes = []
+    if unreadable:
+        named = f"{', '.join(unreadable[:NAMED])}{' and others' if len(unreadable) > NAMED else ''}"
+        of = len(recordings) + len(unreadable)
+        notes.append(f"{len(unreadable)} of {of} clips cannot be decoded and are left out: {named}.")
+    if single:
+        by_fold, note = splits_by_fold(folds)
+        recordings = [replace(r, split=by_fold.get(fold, "")) for r, fold in zip(recordings, folds, strict=True)]
+        notes += note
+    completed, dealt = with_all_splits(with_genders(recordings))
+    return completed, notes + dealt
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of a repository: their names, "" for what it does not have."""
+
+    audio: str
+    label: str
+    group: str
+    gender: str
+    fold: str
+    class_names: tuple[str, ...]  # of the label, if it is stored as a number
+
+    @classmethod
+    def of(cls, features: Mapping[str, Any] | None, audio: str | None, label: str | None) -> _Columns:
+        """Raises `BadArtifactError` naming the columns that there are."""
+        features = features or {}
+        kinds = {name: type(feature).__name__ for name, feature in features.items()}
+        there = f"its columns are {', '.join(features) or 'unknown'}."
+        sounds = [n for n, kind in kinds.items() if kind == "Audio"] or [
+            n for n in ("audio", "wav", "flac") if n in kinds
+        ]
+        spelled = {name.lower(): name for name in features}
+
+        def named(what: str) -> str:
+            return next((spelled[n] for n in COLUMN_NAMES[what] if n in spelled and spelled[n] not in sounds), "")
+
+        for option, given in (("--audio", audio), ("--label", label)):
+            if given is not None and given not in features:
+                raise BadArtifactError(f"{option} {given!r} is no column of the repository; {there}")
+        audio = audio or (sounds[0] if len(sounds) == 1 else "")
+        label = label or named("label") or next((n for n, kind in kinds.items() if kind == "ClassLabel"), "")
+        if not audio or not label:
+            what, option = ("sound", "--audio") if not audio else ("labels", "--label")
+            raise BadArtifactError(f"Say with {option} which column of the repository holds the {what}; {there}")
+        return cls(
+            audio,
+            label,
+            named("group"),
+            named("gender"),
+            named("fold"),
+            tuple(getattr(features[label], "names", ()) or ()),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.audio, self.label, self.group, self.gender, self.fold
+
+    def recording(self, row: Mapping[str, Any], path: str | None) -> Recording:
+        """The clip of a row, not yet with a file and a split; the name that it had may tell the speaker."""
+        value = row[self.label]
+        if isinstance(value, (list, dict, float)) or value is None:
+            raise BadArtifactError(
+                f"The column {self.label!r} holds {value!r}; it must hold one name or number a clip."
+            )
+        label = self.class_names[value] if self.class_names and isinstance(value, int) else str(value)
+        gender = gender_of(str(row[self.gender] or "")) if self.gender else ""
+        group = str(row[self.group]) if self.group else speaker_of(path or "")
+        return Recording("", label, "", group, gender)
+
+
+def _split_of(name: str, repository: Iterable[str]) -> str:
+    if name not in SPLIT_NAMES:
+        raise BadArtifactError(
+            f"The repository has the splits {', '.join(repository)}, of which {name!r} is none of {', '.join(SPLITS)}."
+        )
+    return SPLIT_NAMES[name]
+
+
+def _plain(rows: Any, columns: _Columns) -> Iterator[Mapping[str, Any]]:
+    """Rows, of the columns that are used, whose sound is not decoded: a dictionary of bytes and path, or a path.
+
+    `datasets` asks for torchcodec, and that for FFmpeg, even to hand out the bytes of its type Audio. Read as the
+    struct or the string that it is stored as, the column needs neither.
+    """
+    from datasets import Value
+
+    used = rows.select_columns([c for c in columns.names if c])
+    for feature in ({"bytes": Value("binary"), "path": Value("string")}, Value("string")):
+        plain = used.cast_column(columns.audio, feature)
+        try:
+            next(iter(plain), None)
+        except (AttributeError, TypeError, ValueError):
+            continue
+        return iter(plain)
+    raise BadArtifactError(f"The column {columns.audio!r} holds neither sound files nor paths of them.")
+
+
+def _stem(path: str | None, otherwise: str, taken: set[str]) -> str:
+    """The file's own name where it has one, safe and not taken yet: speakers and sources can be told from it."""
+    wanted = re.sub(r"[^\w.-]+", "_", Path(path).stem).strip("._") if path else ""
+    stem, n = wanted or otherwise, 1
+    while stem.lower() in taken:
+        n += 1
+        stem = f"{wanted or otherwise}-{n}"
+    taken.add(stem.lower())
+    return stem
+
+
+def _write_flac(file: Path, source: io.BytesIO | str | None) -> None:
+    """The same samples at the same rate; what goes beyond full scale, as decoded mp3 may, is scaled and not clipped."""
+    with soundfile.SoundFile(source) as decoded:
+        samples, rate, subtype = decoded.read(dtype="float64", always_2d=True), decoded.samplerate, decoded.subtype
+    if not len(samples) or not np.isfinite(samples).all():
+        raise ValueError("no samples, or samples that are no numbers")
+    samples /= max(1.0, float(np.abs(samples).max()))
+    soundfile.write(file, samples, rate, subtype="PCM_24" if subtype in DEEP else "PCM_16")
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+def run(options: argparse.Namespace) -> int:
+    """`data import`: write the set and say what is in it. Exit code 0."""
+    done = import_set(options.source, options.to, options.audio, options.label, options.config, options.revision)
+    for note in done.notes:
+        print(note, file=sys.stderr)
+    classes = len({(r.gender, r.label) for r in done.recordings})
+    print(f"{done.folder}: {len(done.recordings)} clips, {classes} classes: {counted(done.recordings)}.")
+    return 0

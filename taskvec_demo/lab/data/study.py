@@ -1,0 +1,144 @@
+"""A study: the tasks that a checkpoint is measured on and the task vectors that are fine-tuned for it, as data.
+
+`tiny_study.TINY` is that of the embedded checkpoint, `ballanti.BALLANTI` the seed's. Everything else in `lab` is handed
+one and knows no task by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.tasks import Task
+from .datasets import ClipRow, MelStore
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+
+ANALOGY = "analogy"  # name of the task whose four classes are A, B, C and D
+SOMETHING = "something"  # name of the task, and of the label, under which the seed measures D
+OWN_REPEATS = 6  # how often a clip of the one class is shown for each of other speech: an even share
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How one task vector is trained."""
+
+    vector: str
+    task: str
+    epochs: int
+    only_class: str | None = None  # a vector of the analogy learns this one class
+    peak_rate: float = 3e-4
+    runs: int = 1  # trainings, each with a seed of its own, of whose weights the mean is taken
+    temperature: float = 1.0  # what logits are divided by in the loss: above 1, clips already recognised teach on
+    rehearsal: float = 0.0  # weight in the loss of keeping the embeddings of other sets' training clips (1 − cosine)
+    regmean: float = 0.0  # weight of the pre-trained model's side in `regmean.py`; 0: the weights stay as trained
+    scale: float = 1.0  # of what is left of the vector after that
+    trains: str = "full"  # one of `trainable.TRAINS`
+    rank: int = 8  # of LoRA
+    alpha: int = 16  # of LoRA: the update is alpha / rank · B A
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Vectors, each named as its task, that are added: with a λ each, or one for all of them."""
+
+    vectors: tuple[str, ...]
+    one_lambda: bool = False
+
+
+@dataclass(frozen=True)
+class Study:
+    """Tasks (one of them the control) and fine-tunings by name.
+
+    `analogy`: A, B, C and D, classes of the task "analogy" and, but for D, vectors; `pair`: vectors named as their
+    tasks, each negated and both added; `sums`: what is added, by name. `speakers`: the
+    prompt of speech by gender, which a vector of the analogy learns to tell its class from. `read_rows` reads a data
+    folder.
+    """
+
+    name: str
+    tasks: Mapping[str, Task]
+    fine_tunings: Mapping[str, FineTuning]
+    analogy: tuple[str, str, str, str]
+    speakers: Mapping[str, str]
+    pair: tuple[str, str]
+    sums: Mapping[str, Sum]
+    default_labels: tuple[str, ...]
+    templates: tuple[str, ...]
+    sources: tuple[tuple[str, str, str], ...]  # name, author, licence
+    read_rows: Callable[[Path], list[ClipRow]] = field(repr=False)
+    checkpoint: str = ""  # the name that its checkpoint goes by; empty: the checkpoint's own
+    assemble: Callable[[Path, Path], None] | None = None  # (work, model folder): writes a checkpoint trained by `lab`
+    extras: Callable[[Experiment, Path, Path], None] | None = None  # (…, work, artifacts): writes what only it has
+
+    @cached_property
+    def control(self) -> str:
+        return next(t.name for t in self.tasks.values() if t.role == "control")
+
+    @cached_property
+    def main(self) -> tuple[str, ...]:
+        """Vectors that learn a whole task, in order; each is named as its task."""
+        return tuple(f.vector for f in self.fine_tunings.values() if f.only_class is None)
+
+    @cached_property
+    def all_tasks(self) -> dict[str, Task]:
+        """The tasks, and the set on which the seed measures "D": the control's clips, and D's under one more label."""
+        control, speech = self.tasks[self.control], self.tasks[ANALOGY]
+        something = Task(
+            SOMETHING,
+            f"{control.title} and D as “{SOMETHING}”",
+            "target",
+            (*control.class_names, SOMETHING),
+            (*control.prompts, SOMETHING),
+            control.templates,
+            f"{control.source}, {speech.source}",
+            speech.licence,
+        )
+        return {**self.tasks, SOMETHING: something}
+
+    def class_of(self, task: str, row: ClipRow) -> str:
+        """The class name of a clip in a task."""
+        return "_".join(getattr(row, column) for column in self.tasks[task].clip_label)
+
+    def labelled(self, store: MelStore, task: str, split: str) -> tuple[list[ClipRow], list[int]]:
+        """Clips of one of `all_tasks` in a split and their class indices.
+
+        Clips of classes that the task does not have are left out.
+        """
+        if task == SOMETHING:
+            return self._something(store, split)
+        names = self.tasks[task].class_names
+        found = store.select(dataset=self.tasks[task].clips_folder, split=split)
+        rows = [r for r in found if self.class_of(task, r) in names]
+        return rows, [names.index(self.class_of(task, r)) for r in rows]
+
+    def _something(self, store: MelStore, split: str) -> tuple[list[ClipRow], list[int]]:
+        rows, labels = self.labelled(store, self.control, split)
+        speech, classes = self.labelled(store, ANALOGY, split)
+        names = self.tasks[ANALOGY].class_names
+        d = [r for r, c in zip(speech, classes, strict=True) if names[c] == self.analogy[3]]
+        return rows + d, labels + [len(self.tasks[self.control].class_names)] * len(d)
+
+    def training_set(self, store: MelStore, spec: FineTuning, split: str) -> tuple[list[ClipRow], list[int], list[str]]:
+        """Clips, class indices and prompts of a fine-tuning.
+
+        A vector of the analogy learns to tell its one class by name among other speech, which stays "a man speaking" or
+        "a woman speaking". No clip of the analogy's D, nor its label, is ever seen.
+        """
+        if spec.only_class is None:
+            return *self.labelled(store, spec.task, split), list(self.tasks[spec.task].prompts)
+        task = self.tasks[spec.task]
+        prompts = [task.prompts[task.class_names.index(spec.only_class)], *self.speakers.values()]
+        speech = store.select(dataset=task.clips_folder, split=split)
+        rows = [r for r in speech if self.class_of(spec.task, r) != self.analogy[3]]
+        own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
+        repeats = OWN_REPEATS if split == "train" else 1
+        rows = [r for r, is_own in zip(rows, own, strict=True) for _ in range(repeats if is_own else 1)]
+        genders = list(self.speakers)
+        is_own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
+        labels = [0 if mine else 1 + genders.index(r.gender) for r, mine in zip(rows, is_own, strict=True)]
+        return rows, labels, prompts

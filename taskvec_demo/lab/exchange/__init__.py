@@ -1,0 +1,1 @@
+"""Checkpoints and vectors to and from other people: convert, make a vector, read an adapter, push to the hub."""

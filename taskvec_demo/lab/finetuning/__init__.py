@@ -1,0 +1,1 @@
+"""From a checkpoint and a task to a task vector."""

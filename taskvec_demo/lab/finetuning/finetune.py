@@ -1,0 +1,262 @@
+"""Fine-tuning the audio tower on one task against its frozen zero-shot head; the difference is the task vector.
+
+As Ballanti and Ilharco et al. (arXiv:2212.04089) do: the text side stays frozen, so that the fine-tuned model is still
+a zero-shot classifier. Cross-entropy on logits, and where the study asks for it, rehearsal of other sets; BatchNorm in
+eval mode (its statistics are not weights); mixup; early stopping on validation of an exponential average of the
+weights. Started by `accelerate launch`, processes share each
+batch and give the weights of one process; a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ...clap.model import Checkpoint, Precision
+from ...core.evaluation import Accuracy
+from ...core.task_vector import TaskVector
+from ...core.weights import Weights
+from ...core.zero_shot import ZeroShotHead
+from ...errors import TaskVecError
+from ..data.augment import augment, mixup
+from ..data.datasets import MelStore
+from ..data.embedding import embed_rows, window_batch
+from ..data.study import FineTuning, Study
+from .regmean import withdrawn
+from .rehearsal import Rehearsal, rehearsal_of
+from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
+from .training_state import drawing, fingerprint, read_state, write_state
+
+SAVE_SECONDS = 120  # at most so much work is lost by a kill, or an epoch where that is shorter
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Training windows of one task: where each clip's lie in the cache, its class, and the head that scores it."""
+
+    windows: list[range]
+    target: torch.Tensor
+    head: ZeroShotHead
+
+    def batch(self, chosen: torch.Tensor, store: MelStore) -> tuple[torch.Tensor, torch.Tensor]:
+        """A random augmented window of each chosen clip (batch, frames, mels), targets (batch, n_classes)."""
+        windows = [self.windows[i][int(torch.randint(len(self.windows[i]), ()))] for i in chosen.tolist()]
+        x = augment(window_batch(store, windows).squeeze(1))
+        target = torch.nn.functional.one_hot(self.target[chosen], len(self.head.labels)).float()
+        return mixup(x, target) if torch.rand(()) < 0.5 else (x, target)
+
+
+def labelled_set(
+    checkpoint: Checkpoint, store: MelStore, study: Study, spec: FineTuning, split: str
+) -> tuple[list, Labelled]:
+    """Rows of a fine-tuning in a split, and the same as training windows with their head."""
+    rows, labels, prompts = study.training_set(store, spec, split)
+    head = ZeroShotHead.from_prompts(checkpoint.embed_text, prompts, prompts, study.templates)
+    windows = [range(r.first_window, r.first_window + r.n_windows) for r in rows]
+    return rows, Labelled(windows, torch.tensor(labels), head)
+
+
+def train(
+    checkpoint: Checkpoint,
+    store: MelStore,
+    sets: Sequence[Labelled],
+    spec: FineTuning,
+    *,
+    name: str,
+    score: Callable[[Weights], float],
+    rehearsal: Rehearsal | None = None,
+    seed: int = 0,
+    state: Path | None = None,
+    at_once: int = AT_ONCE,
+    patience: int | None = None,
+    precision: Precision | None = None,
+) -> tuple[Weights, int]:
+    """Train a copy of the audio tower on the given sets in turn; returns the weights that score best and their epoch.
+
+    The weights are an exponential average over the steps. `score` is asked once an epoch, on the main process; of
+    equals the latest is kept; training ends early after `patience` epochs without a new best. A process computes
+    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` is what keeps its
+    embeddings meanwhile, with the weight of the spec.
+
+    With `state` the run is saved there and resumes from there: on one process to the very same weights as without a
+    stop. The caller deletes the file once it has kept the weights. Raises TaskVecError for options out of range.
+    """
+    for option, value in (("batch", at_once), ("patience", patience)):
+        if value is not None and value < 1:
+            raise TaskVecError(f"The option {option} is a whole number from 1, not {value}.")
+    if not 0 <= spec.peak_rate <= 1:
+        raise TaskVecError(f"A learning rate is a number from 0 to 1, not {spec.peak_rate}.")
+    if not 0 < spec.temperature < math.inf:
+        raise TaskVecError(f"A temperature is a number above 0, not {spec.temperature}.")
+    if not 0 <= spec.rehearsal < math.inf:
+        raise TaskVecError(f"The weight of what is rehearsed is a number from 0, not {spec.rehearsal}.")
+    if not 0 <= spec.regmean < math.inf:
+        raise TaskVecError(f"The weight of the pre-trained model in RegMean is a number from 0, not {spec.regmean}.")
+    if not 0 < spec.scale < math.inf:
+        raise TaskVecError(f"The scale of a vector is a number above 0, not {spec.scale}.")
+    if not all(len(s.windows) for s in sets):
+        raise TaskVecError(f"There is no training clip for {name!r}: its task needs clips of the split 'train'.")
+    main, steps = processes().is_main_process, sum(-(-len(s.windows) // BATCH) for s in sets)
+    precision = precision or training_precision()
+    run = Run(checkpoint, spec, spec.epochs * steps, seed, precision, at_once)
+    key = "" if state is None else fingerprint(_depends_on(checkpoint, store, sets, rehearsal, spec, seed, precision))
+    if state is not None and (saved := read_state(state, key)):
+        run.restore(saved)
+        if main:
+            tqdm.write(f"{name}: resumed after epoch {run.epoch}, step {run.step}")
+    last_saved = time.monotonic()
+
+    def save() -> None:
+        nonlocal last_saved
+        if state is not None and main:
+            write_state(state, key, run.state())
+        last_saved = time.monotonic()
+
+    begun = run.epoch * steps + run.step
+    with tqdm(
+        total=spec.epochs * steps, initial=begun, desc=f"fine-tuning {name}", unit="step", disable=not main
+    ) as bar:
+        while run.epoch < spec.epochs and (patience is None or run.epoch - run.best.epoch < patience):
+            batches = epoch_batches(sets, seed, run.epoch)
+            for labelled, chosen in batches[run.step :]:
+                with drawing(seed, "batch", run.epoch, run.step):
+                    x, target = labelled.batch(chosen, store)
+                with drawing(seed, "rehearsal", run.epoch, run.step):
+                    kept = rehearsal.batch(len(x), store) if rehearsal else None
+                loss = run.update(x, target, labelled.head, kept)
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+                if time.monotonic() - last_saved > SAVE_SECONDS:
+                    save()
+            now = run.end_epoch(score)
+            save()
+            if main:
+                bar.write(f"{name}: epoch {run.epoch}, validation {now:.3f}")
+    return run.best.weights, run.best.epoch
+
+
+def epoch_batches(sets: Sequence[Labelled], seed: int, epoch: int) -> list[tuple[Labelled, torch.Tensor]]:
+    """The batches of an epoch in random order, each with the clips of it: every clip of every set once."""
+    with drawing(seed, "order", epoch):
+        batches = [(s, chosen) for s in sets for chosen in torch.randperm(len(s.windows)).split(BATCH)]
+        return [batches[i] for i in torch.randperm(len(batches)).tolist()]
+
+
+def _depends_on(
+    checkpoint: Checkpoint,
+    store: MelStore,
+    sets: Sequence[Labelled],
+    rehearsal: Rehearsal | None,
+    spec: FineTuning,
+    seed: int,
+    precision: Precision,
+) -> Iterator[str | bytes]:
+    """What the weights of a training depend on; of the features the first window of each clip is looked at."""
+    yield checkpoint.pretrained.sha256
+    one = asdict(replace(spec, runs=1, regmean=0.0, scale=1.0))  # what becomes of trainings changes none of them
+    yield json.dumps([checkpoint.logit_scale, one, seed, precision, BATCH])
+    for s in sets:
+        yield json.dumps([[w.start, w.stop] for w in s.windows])
+        yield s.target.numpy().tobytes()
+        yield s.head.matrix.contiguous().numpy().tobytes()
+        for window in s.windows:
+            yield store.mel[window.start].tobytes()
+    for name, windows in (rehearsal.windows if rehearsal else {}).items():
+        yield name
+        for first in windows:
+            yield store.mel[first].tobytes()
+
+
+def finetune(
+    checkpoint: Checkpoint,
+    store: MelStore,
+    study: Study,
+    spec: FineTuning,
+    out: Path,
+    seed: int = 0,
+    work: Path | None = None,
+    *,
+    at_once: int = AT_ONCE,
+    patience: int | None = None,
+    precision: Precision | None = None,
+) -> TaskVector:
+    """Train one vector and write it to `out` (float16 safetensors). Deterministic given the seed and the machine.
+
+    With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only: what they have in
+    common is the task, and the rest, which averages out, is what costs other tasks (model soups, arXiv:2203.05482).
+    With `spec.regmean` the weights then are those of `regmean.withdrawn`.
+    With `work` its state is kept there, and a run that was stopped goes on; the other options are those of `train`.
+    Every process returns the vector; the main one writes it.
+    """
+    rows, labelled = labelled_set(checkpoint, store, study, spec, "train")
+    held_rows, held = labelled_set(checkpoint, store, study, spec, "validation")
+
+    def hits(weights: Weights) -> torch.Tensor:
+        predicted = held.head.logits(embed_rows(checkpoint, store, held_rows, weights), 1.0).argmax(-1)
+        return predicted == held.target
+
+    def score(weights: Weights) -> float:
+        """Accuracy; a class of the analogy has too few validation clips to stop by: all epochs are alike."""
+        return 0.0 if spec.only_class else float(hits(weights).float().mean())
+
+    if spec.runs < 1:
+        raise TaskVecError(f"The option runs is a whole number from 1, not {spec.runs}.")
+    precision = precision or training_precision()
+    rehearsal = rehearsal_of(checkpoint, store, {rows[0].dataset}) if rows and spec.rehearsal else None
+    seeds = range(seed, seed + spec.runs)
+    states = {s: work and work / f"finetune-{spec.vector}{f'-{s}' if spec.runs > 1 else ''}.pt" for s in seeds}
+    members = [
+        train(
+            checkpoint,
+            store,
+            [labelled],
+            spec,
+            name=spec.vector if spec.runs == 1 else f"{spec.vector} {i}/{spec.runs}",
+            score=score,
+            rehearsal=rehearsal,
+            seed=s,
+            state=states[s],
+            at_once=at_once,
+            patience=patience,
+            precision=precision,
+        )
+        for i, s in enumerate(seeds, start=1)
+    ]
+    if processes().is_main_process:
+        buffers = [weights.buffer for weights, _ in members]
+        weights = Weights(checkpoint.pretrained.layout, sum(buffers[1:], buffers[0]) / len(buffers))
+        weights = withdrawn(checkpoint, store, study, spec, weights)
+        first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
+        training = {
+            "trains": spec.trains,
+            **({"rank": spec.rank, "alpha": spec.alpha} if spec.trains == "lora" else {}),
+            "epochs": spec.epochs,
+            "patience": patience,
+            "runs": spec.runs,
+            "kept_epochs": [epoch for _, epoch in members],
+            "peak_rate": spec.peak_rate,
+            "temperature": spec.temperature,
+            "rehearsal": spec.rehearsal,
+            "regmean": spec.regmean,
+            "scale": spec.scale,
+            "batch": BATCH,
+            "clips": len(rows),
+            "classes": list(labelled.head.labels),
+            "seed": seed,
+            "precision": precision,
+            "processes": processes().num_processes,
+        }
+        metrics = {"validation": {"pretrained": round(first.accuracy, 4), "finetuned": best.to_dict(), "n": best.n}}
+        metadata = {"training": training, "metrics": metrics}
+        TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out)
+        for state in filter(None, states.values()):
+            state.unlink(missing_ok=True)
+    processes().wait_for_everyone()
+    return TaskVector.load(out)

@@ -1,0 +1,66 @@
+"""Rehearsal: while a vector learns its task, clips of other sets keep the embeddings that they have.
+
+After learning without forgetting (arXiv:1606.09282), on embeddings instead of answers: no label of these clips is used.
+What a vector changes beyond its task is what its sums with other vectors pay for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from ...clap.model import Checkpoint
+from ...errors import TaskVecError
+from ..data.datasets import MelStore
+from ..data.embedding import window_batch
+
+EVERY = 2  # a window is rehearsed for every second one that is learned
+CHUNK = 512  # windows that are read and embedded together
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Windows (n, frames, mels) and the unit embeddings (n, dim) that they should keep."""
+
+    x: torch.Tensor
+    embedded: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The first windows of training clips, by set: where they lie in the cache, and their embeddings (n, dim)."""
+
+    windows: Mapping[str, list[int]]
+    embedded: Mapping[str, torch.Tensor]
+
+    def batch(self, learned: int, store: MelStore) -> Kept:
+        """What goes with `learned` windows of the task: one for every `EVERY`, of all sets equally often."""
+        sets = list(self.windows)
+        drawn = [sets[i] for i in torch.randint(len(sets), (-(-learned // EVERY),)).tolist()]
+        chosen = [(name, int(torch.randint(len(self.windows[name]), ()))) for name in drawn]
+        x = window_batch(store, [self.windows[name][i] for name, i in chosen]).squeeze(1)
+        return Kept(x, torch.stack([self.embedded[name][i] for name, i in chosen]))
+
+
+def rehearsal_of(checkpoint: Checkpoint, store: MelStore, without: Collection[str]) -> Rehearsal:
+    """The training clips of all sets but those in `without`, as the pre-trained model embeds them.
+
+    Raises TaskVecError where there is no such clip.
+    """
+    rows = [r for r in store.select(split="train") if r.dataset not in without]
+    if not rows:
+        raise TaskVecError(
+            f"There is nothing to rehearse: the data folder has no training clips but those of {', '.join(without)}."
+        )
+    windows: dict[str, list[int]] = {}
+    for row in rows:
+        windows.setdefault(row.dataset, []).append(row.first_window)
+    parts = [(name, own[i : i + CHUNK]) for name, own in windows.items() for i in range(0, len(own), CHUNK)]
+    embedded: dict[str, list[torch.Tensor]] = {name: [] for name in windows}
+    for name, part in tqdm(parts, desc="what is rehearsed", unit="batch"):
+        embedded[name].append(checkpoint.embed_audio(window_batch(store, part)))
+    unit = {name: torch.nn.functional.normalize(torch.cat(e), dim=-1) for name, e in embedded.items()}
+    return Rehearsal(windows, unit)

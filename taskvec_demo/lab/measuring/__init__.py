@@ -1,0 +1,1 @@
+"""Predictions under every edit, the choice of λ, baselines, tables, surfaces."""

@@ -1,0 +1,169 @@
+"""What task arithmetic is compared with: random vectors of equal norm, gradient ascent, joint fine-tuning.
+
+A trained baseline is a difference from the pre-trained weights like any task vector, so it is applied, measured and
+stored as one, at λ = 1.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from ...clap.model import Checkpoint
+from ...core.task_vector import TaskVector
+from ...core.weights import Weights
+from ..data.datasets import MelStore
+from ..data.embedding import embed_rows
+from ..data.study import Study
+from ..finetuning.finetune import Labelled, labelled_set, train
+from ..finetuning.rehearsal import rehearsal_of
+from ..finetuning.training_run import BATCH, WEIGHT_DECAY, processes, training_mode
+from .choose_lambda import choose_negation
+from .predictions import Bench
+
+RANDOM_SEEDS = (0, 1, 2)
+ASCENT_STEPS, ASCENT_EVERY = 60, 5  # 12 stops to choose from
+ASCENT_RATE = 5e-5  # constant; at twice this `urban` falls to chance, and the control with it, within 30 steps
+TRAINING_SEED = 0
+
+
+def random_vector(like: TaskVector, name: str, seed: int) -> TaskVector:
+    """Normal random numbers with the norm of `like` in every parameter tensor, as in Ilharco et al., appendix."""
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}".encode()))
+    buffer = torch.empty(like.layout.size)
+    for view, model in zip(like.layout.views(buffer).values(), like.tensors().values(), strict=True):
+        drawn = torch.randn(view.shape, generator=generator)
+        view.copy_(drawn * (model.float().norm() / drawn.norm().clamp(min=1e-12)))
+    return TaskVector(name, like.layout, buffer, like.pretrained_sha256)
+
+
+def random_name(of: str, seed: int) -> str:
+    return f"random-{of}-{seed}"
+
+
+def random_vectors(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, TaskVector]:
+    """For each of the study's pair, and for the analogy's sum τ_B + τ_C − τ_A, one a seed."""
+    a, b, c, _ = study.analogy
+    models = {name: vectors[name] for name in study.pair} | {"analogy": vectors[b] + vectors[c] - vectors[a]}
+    return {
+        random_name(of, seed): random_vector(model, random_name(of, seed), seed)
+        for of, model in models.items()
+        for seed in RANDOM_SEEDS
+    }
+
+
+def ascend(checkpoint: Checkpoint, store: MelStore, task: Labelled, seed: int = TRAINING_SEED) -> Iterator[Weights]:
+    """Climb the loss of a task: the weights after every `ASCENT_EVERY` steps. Nothing holds the control."""
+    torch.manual_seed(seed)
+    tower = checkpoint.trainable_tower()
+    training_mode(tower)
+    optimizer = torch.optim.AdamW(tower.parameters(), ASCENT_RATE, weight_decay=WEIGHT_DECAY)
+    for step in range(1, ASCENT_STEPS + 1):
+        x, target = task.batch(torch.randint(len(task.windows), (BATCH,)), store)
+        logits = task.head.logits(tower(x.unsqueeze(1)).float(), checkpoint.logit_scale)
+        optimizer.zero_grad()
+        (-cross_entropy(logits, target)).backward()
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        if step % ASCENT_EVERY == 0:
+            yield tower.weights()
+
+
+def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
+    """Gradient ascent on a task: where the rule of negation stops it on validation, and its last step."""
+    checkpoint, store = bench.checkpoint, bench.store
+    _, labelled = labelled_set(checkpoint, store, bench.study, bench.study.fine_tunings[name], "train")
+    walk = tqdm(ascend(checkpoint, store, labelled), f"gradient ascent, {name}", ASCENT_STEPS // ASCENT_EVERY)
+    stops = {
+        f"step-{ASCENT_EVERY * (i + 1)}": TaskVector.between(checkpoint.pretrained, weights, f"step-{i}", name)
+        for i, weights in enumerate(walk)
+    }
+    choice = choose_negation(bench.adding(stops), name, [{stop: 1.0} for stop in stops], f"gradient ascent, {name}")
+    chosen, last = next(iter(choice.coefficients)), list(stops)[-1]
+    training = {"rate": ASCENT_RATE, "batch": BATCH, "seed": TRAINING_SEED}
+    of_choice = {"stop": chosen, "holds_on_validation": choice.holds, "validation": choice.to_dict()}
+    return {
+        f"ascent-{name}": _named(stops[chosen], f"ascent-{name}", training | of_choice),
+        f"ascent-{name}-last": _named(stops[last], f"ascent-{name}-last", training | {"stop": last}),
+    }
+
+
+def train_joint(
+    bench: Bench, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
+) -> dict[str, TaskVector]:
+    """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean.
+
+    It is saved in `state` and resumes from there; the caller removes that file.
+    """
+    checkpoint, store, study = bench.checkpoint, bench.store, bench.study
+    held = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "validation") for n in names]
+
+    def score(weights: Weights) -> float:
+        """Mean validation accuracy."""
+        right = [
+            s.head.logits(embed_rows(checkpoint, store, rows, weights), 1.0).argmax(-1) == s.target for rows, s in held
+        ]
+        return sum(float(r.float().mean()) for r in right) / len(right)
+
+    sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
+    epochs = max(study.fine_tunings[n].epochs for n in names)
+    spec = replace(study.fine_tunings[names[0]], epochs=epochs, temperature=1.0)  # nothing is to be forgotten here
+    name = joint_name(names)
+    own = {study.tasks[study.fine_tunings[n].task].clips_folder for n in names}
+    rehearsal = rehearsal_of(checkpoint, store, own) if spec.rehearsal else None
+    weights, epoch = train(
+        checkpoint, store, sets, spec, name=name, score=score, rehearsal=rehearsal, seed=seed, state=state
+    )
+    training = {
+        "epochs": spec.epochs,
+        "kept_epoch": epoch,
+        "peak_rate": spec.peak_rate,
+        "rehearsal": spec.rehearsal,
+        "seed": seed,
+    }
+    vector = TaskVector.between(checkpoint.pretrained, weights, name, "+".join(names))
+    return {name: _named(vector, name, training)}
+
+
+def joint_name(names: Sequence[str]) -> str:
+    return "joint-" + "-".join(names)
+
+
+def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
+    """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written.
+
+    Called by every process where one is missing: joint fine-tuning is shared like any other, the main process writes.
+    """
+    pair, main = bench.study.pair, processes().is_main_process
+    trainings: dict[tuple[str, ...], Callable[[], dict[str, TaskVector]]] = {
+        (joint_name(pair),): partial(train_joint, bench, pair, state=folder / ".joint.pt")
+    }
+    trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, bench, n) for n in pair}
+    missing = [names for names in trainings if not all(_is_stored(bench, folder, name) for name in names)]
+    if missing:
+        processes().wait_for_everyone()  # all have looked before one writes
+        for names in missing:
+            if main or names == (joint_name(pair),):
+                for name, vector in trainings[names]().items():
+                    if main:
+                        vector.save(folder / f"{name}.safetensors")
+                        (folder / ".joint.pt").unlink(missing_ok=True)
+        processes().wait_for_everyone()
+    return {name: TaskVector.load(folder / f"{name}.safetensors") for names in trainings for name in names}
+
+
+def _is_stored(bench: Bench, folder: Path, name: str) -> bool:
+    path = folder / f"{name}.safetensors"
+    return path.is_file() and TaskVector.load(path).pretrained_sha256 == bench.checkpoint.pretrained.sha256
+
+
+def _named(vector: TaskVector, name: str, training: Mapping) -> TaskVector:
+    metadata = {"training": training}
+    return TaskVector(name, vector.layout, vector.buffer, vector.pretrained_sha256, vector.task, metadata)

@@ -1,0 +1,144 @@
+"""How λ is chosen: on validation clips, from a grid; to forget, where the control holds. Test clips have no say."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.evaluation import CONTROL_KEPT, normalized_accuracy
+from ..data.study import ANALOGY, Sum
+from .predictions import Coefficients, Predictions, Predictor, measure
+
+STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # of |λ|; λ = 0 is no edit
+OWN_STEPS = (0.4, 0.6, 0.8, 1.0)  # of each λ where several are chosen at once: 16 pairs, 64 triples
+RULE = (
+    "λ is the best of a grid on the validation clips. To forget, only λ count at which the control keeps 95 % of its "
+    "pre-trained accuracy; where none keeps it, the λ that keeps most is taken. “holds”: whether it is kept."
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An edit with its validation figures. `score`: higher is better, later entries break ties; `control`: accuracy."""
+
+    coefficients: dict[str, float]
+    score: tuple[float, ...]
+    control: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"coefficients": self.coefficients, "score": list(self.score), "control": self.control}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidate that the rule takes, and whether the control holds there."""
+
+    chosen: Candidate
+    holds: bool
+    candidates: tuple[Candidate, ...]
+    control_pretrained: float
+    needs_control: bool  # whether only candidates that hold it could be chosen
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        return self.chosen.coefficients
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "split": "validation",
+            "holds": self.holds,
+            "needs_control": self.needs_control,
+            "control_pretrained": self.control_pretrained,
+            "candidates": [c.to_dict() for c in self.candidates],
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Choice:
+        """Chooses again among stored candidates."""
+        candidates = [Candidate(c["coefficients"], tuple(c["score"]), c["control"]) for c in fields["candidates"]]
+        return choose(candidates, fields["control_pretrained"], fields["needs_control"])
+
+
+def choose(candidates: Sequence[Candidate], control_pretrained: float, needs_control: bool = True) -> Choice:
+    """The best score; if it needs the control, among candidates that hold it, and where none does, the one that keeps
+    most of it."""
+    held = [c for c in candidates if c.control >= CONTROL_KEPT * control_pretrained - 1e-9]
+    if needs_control and not held:
+        chosen = max(candidates, key=lambda c: (c.control, *c.score))
+    else:
+        chosen = max(held if needs_control else candidates, key=lambda c: c.score)
+    return Choice(chosen, chosen in held, tuple(candidates), control_pretrained, needs_control)
+
+
+def accuracies(predictions: Predictions, labels: Predictions) -> dict[str, float]:
+    """Task -> share of its clips recognised; tasks without clips are left out."""
+    return {t: round(float((predictions[t] == y).mean()), 6) for t, y in labels.items() if len(y)}
+
+
+def negation_grid(vector: str) -> list[dict[str, float]]:
+    return [{vector: -s} for s in STEPS]
+
+
+def shared_grid(vectors: Sequence[str]) -> list[dict[str, float]]:
+    """One λ for all."""
+    return [dict.fromkeys(vectors, s) for s in STEPS]
+
+
+def own_grid(vectors: Sequence[str]) -> list[dict[str, float]]:
+    """A λ for each vector."""
+    return [dict(zip(vectors, values, strict=True)) for values in itertools.product(OWN_STEPS, repeat=len(vectors))]
+
+
+def addition_grid(added: Sum) -> list[dict[str, float]]:
+    return shared_grid(added.vectors) if added.one_lambda else own_grid(added.vectors)
+
+
+def analogy_grid(a: str, b: str, c: str) -> list[dict[str, float]]:
+    """λ (τ_B + τ_C − τ_A)."""
+    return [{a: -s, b: s, c: s} for s in STEPS]
+
+
+def choose_negation(bench: Predictor, task: str, edits: Sequence[Coefficients], what: str) -> Choice:
+    """Forget `task`: the lowest accuracy on it, of equals the one with the better control."""
+    return _choose(bench, edits, what, lambda acc, _: (-acc[task], acc[bench.study.control]), needs_control=True)
+
+
+def choose_addition(bench: Predictor, tasks: Sequence[str], edits: Sequence[Coefficients], what: str) -> Choice:
+    """Learn `tasks`, each named as its vector: the best normalized accuracy of the worst task, then their mean.
+
+    The worst and not the mean, so that no task pays for another.
+    """
+    labels = bench.labels("validation")
+    own = {t: accuracies(bench.predictions("validation", {t: 1.0}), labels)[t] for t in tasks}
+
+    def score(acc: dict[str, float], _: Predictions) -> tuple[float, ...]:
+        normalized = [round(float(np.nan_to_num(normalized_accuracy(acc[t], own[t]))), 6) for t in tasks]
+        return min(normalized), round(float(np.mean(normalized)), 6)
+
+    return _choose(bench, edits, what, score)
+
+
+def choose_analogy(bench: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:
+    """The best mean of D's recall and the accuracy on all four classes: to call everything D is no solution."""
+    labels = bench.labels("validation")[ANALOGY]
+    d = labels == bench.study.tasks[ANALOGY].class_names.index(bench.study.analogy[3])
+
+    def score(acc: dict[str, float], predictions: Predictions) -> tuple[float, ...]:
+        recall = float((predictions[ANALOGY][d] == labels[d]).mean())
+        return round((recall + acc[ANALOGY]) / 2, 6), acc[ANALOGY]
+
+    return _choose(bench, edits, what, score)
+
+
+def _choose(bench: Predictor, edits: Sequence[Coefficients], what: str, score, needs_control: bool = False) -> Choice:
+    labels = bench.labels("validation")
+    before = accuracies(bench.predictions("validation", {}), labels)
+    candidates = []
+    for edit, predictions in zip(edits, measure(bench, "validation", edits, what), strict=True):
+        acc = accuracies(predictions, labels)
+        candidates.append(Candidate(dict(edit), score(acc, predictions), acc[bench.study.control]))
+    return choose(candidates, before[bench.study.control], needs_control)

@@ -1,0 +1,112 @@
+"""The test bench: what every task's labelled clips are taken for under an edit, measured once and kept on disk."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ...core.edit import apply_recipe
+from ...core.recipe import Recipe
+from ...core.task_vector import TaskVector
+from ...core.weights import read_safetensors, write_safetensors
+from ...core.zero_shot import ZeroShotHead
+from ..data.datasets import ClipRow
+from ..data.embedding import embed_tasks
+from ..data.experiment import Experiment
+from ..data.study import SOMETHING, Study
+
+Coefficients = Mapping[str, float]
+Predictions = dict[str, np.ndarray]
+"""Task -> class index of each of its clips (n,), in the order of the files."""
+
+
+class Predictor(Protocol):
+    """What the protocol needs to know of a model: its answers on each task's clips of a split, and the true classes."""
+
+    checkpoint_name: str
+    study: Study
+
+    def labels(self, split: str) -> Predictions: ...
+
+    def predictions(self, split: str, coefficients: Coefficients) -> Predictions: ...
+
+
+class Bench:
+    """A `Predictor` that runs the edited model.
+
+    With a `folder`, each measurement is one file, written whole or not at all and named by the content it depends on:
+    pre-trained weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice and no stale answer
+    is taken.
+    """
+
+    def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
+        self.experiment, self.folder = experiment, folder
+        self.study, self.checkpoint, self.store = experiment.study, experiment.checkpoint, experiment.store
+        self.checkpoint_name = self.checkpoint.name
+        self.vectors = dict(experiment.vectors)
+        task = self.study.all_tasks[SOMETHING]
+        something = ZeroShotHead.from_prompts(
+            self.checkpoint.embed_text, task.class_names, task.prompts, task.templates
+        )
+        self.heads = {**experiment.heads, SOMETHING: something}
+        self._clips: dict[str, dict[str, tuple[list[ClipRow], list[int]]]] = {}
+
+    def adding(self, vectors: Mapping[str, TaskVector]) -> Bench:
+        """The same bench with more vectors to name."""
+        other = copy.copy(self)
+        other.vectors = self.vectors | dict(vectors)
+        return other
+
+    def clips(self, split: str) -> dict[str, tuple[list[ClipRow], list[int]]]:
+        """Task -> its clips and their class indices."""
+        if split not in self._clips:
+            self._clips[split] = {task: self.study.labelled(self.store, task, split) for task in self.study.all_tasks}
+        return self._clips[split]
+
+    def labels(self, split: str) -> Predictions:
+        return {task: np.asarray(labels) for task, (_, labels) in self.clips(split).items()}
+
+    def predictions(self, split: str, coefficients: Coefficients) -> Predictions:
+        recipe = Recipe(self.checkpoint.name, coefficients)
+        if self.folder is None:
+            return self._measure(split, recipe)
+        path = self.folder / f"{self._key(split, recipe)}.safetensors"
+        if not path.is_file():
+            answers = {t: torch.from_numpy(p.astype(np.uint8)) for t, p in self._measure(split, recipe).items()}
+            write_safetensors(path, answers, {"split": split, "recipe": recipe.to_json()})
+        stored, _ = read_safetensors(path)
+        return {task: stored[task].numpy().astype(np.int64) for task in self.study.all_tasks}
+
+    def _measure(self, split: str, recipe: Recipe) -> Predictions:
+        weights = apply_recipe(self.checkpoint.pretrained, self.vectors, recipe)
+        rows = {task: clips for task, (clips, _) in self.clips(split).items() if clips}
+        embedded = embed_tasks(self.checkpoint, self.store, rows, weights)
+        nothing = np.zeros(0, np.int64)
+        predicted = {task: self.heads[task].logits(e, 1.0).argmax(-1).numpy() for task, e in embedded.items()}
+        return {task: predicted.get(task, nothing) for task in self.study.all_tasks}
+
+    def _key(self, split: str, recipe: Recipe) -> str:
+        recipe.check_vectors(self.vectors)
+        clips = {t: [(r.dataset, r.file, c) for r, c in zip(*v, strict=True)] for t, v in self.clips(split).items()}
+        depends_on = [
+            self.checkpoint.pretrained.sha256,
+            [(self.vectors[name].sha256, value) for name, value in recipe.coefficients.items()],
+            {t: hashlib.sha256(self.heads[t].matrix.numpy().tobytes()).hexdigest() for t in self.study.all_tasks},
+            self.checkpoint.precision,
+            repr(self.checkpoint.features),
+            clips,
+        ]
+        return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
+
+
+def measure(bench: Predictor, split: str, edits: Iterable[Coefficients], what: str) -> list[Predictions]:
+    """Predictions under each edit, with a progress bar."""
+    return [bench.predictions(split, e) for e in tqdm(list(edits), desc=f"{what} ({split})", unit="recipe")]

@@ -1,0 +1,125 @@
+"""Recipes worth showing, with what their test figures say in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...core.evaluation import CONTROL_KEPT, percent
+from ...core.recipe import Recipe
+from ..data.study import Study
+from .table_contents import AnswerBook
+
+SIGNIFICANT = 0.05  # McNemar's p above which an edit made no difference
+FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
+SUMS = {
+    "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
+    "three": ("learn_three", "Learn three tasks", "Addition of three vectors, each with its own λ."),
+    "five": ("learn_five", "Learn all five tasks", "Addition of all five vectors with one λ."),
+}
+CHOSEN = "λ was chosen on validation."
+
+
+def preset_entries(
+    study: Study, contents: Mapping[str, Mapping[str, Any]], books: Mapping[str, AnswerBook]
+) -> list[dict]:
+    """The entries of `tables/presets.json` from the tables negation, addition and analogy.
+
+    Each explanation says what the test clips say, above all where the edit does not do what its title promises.
+    """
+    entries = []
+
+    def add(table: str, edit: str, name: str, title: str, explanation: str) -> None:
+        book = books[table]
+        recipe = Recipe(book.checkpoint_name, book.edits[edit])
+        entries.append(
+            {
+                "name": name,
+                "title": title,
+                "explanation": explanation,
+                "recipe": recipe.to_dict(),
+                "test": book.results(edit, study.tasks),
+            }
+        )
+
+    for row in contents["negation"]["rows"]:
+        vector = row["vector"]
+        title = "Forget " + study.tasks[vector].title.lower()
+        add("negation", f"forget {vector}", f"forget_{vector}", title, f"Negation. {CHOSEN} {_forgetting(row)}")
+    for row in contents["addition"]["rows"]:
+        if row["name"] in SUMS:
+            name, title, what = SUMS[row["name"]]
+            title = title.format(pair=" + ".join(study.pair))
+            add("addition", row["name"], name, title, f"{what} {CHOSEN} {_learning(row, study)}")
+    a, b, c, d = (_person(name) for name in study.analogy)
+    what = f"{a.capitalize()} is to {b} as {c} is to {d}: τ_B + τ_C − τ_A, with no clip of {d}."
+    add("analogy", "analogy", "analogy", f"Analogy: {d}", f"{what} {CHOSEN} {_solving(contents['analogy'])}")
+    return entries
+
+
+def _person(name: str) -> str:
+    """female_sad -> a sad woman"""
+    gender, emotion = name.split("_")
+    return f"a {emotion} {'woman' if gender == 'female' else 'man'}"
+
+
+def _percent(share: float | None) -> str:
+    return "no" if share is None else f"{percent(share)} %"
+
+
+def _apart(row: Mapping[str, Any]) -> str:
+    if "control_apart" not in row:
+        return ""
+    shared = ", ".join(f"“{name.replace('_', ' ')}”" for name in row["shared"])
+    return f" It shares {shared} with the task; the rest of it goes {_change(row['control_apart'])}."
+
+
+def _change(entry: Mapping[str, Any]) -> str:
+    return f"from {_percent(entry['pretrained']['accuracy'])} to {_percent(entry['edited']['accuracy'])}"
+
+
+def _control(row: Mapping[str, Any]) -> str:
+    entry = row["control"]
+    before, after = (entry[m]["accuracy"] for m in ("pretrained", "edited"))
+    if "vector" not in row:  # only forgetting must hold the control
+        return f"The control goes {_change(entry)}."
+    if not row["holds_on_validation"]:
+        return f"No λ of the grid keeps 95 % of the control on validation; this one keeps most ({_change(entry)})."
+    if before and after < CONTROL_KEPT * before:
+        return f"The control, held on validation, falls below 95 % on test: {_change(entry)}.{_apart(row)}"
+    return f"The control holds: {_change(entry)}."
+
+
+def _forgetting(row: Mapping[str, Any]) -> str:
+    entry = row["target"]
+    before, after = (entry[m]["accuracy"] for m in ("pretrained", "edited"))
+    if entry["mcnemar_p"] > SIGNIFICANT or after >= before:
+        verdict = "It does not forget: no more than chance explains."
+    elif after > FORGOTTEN * before:
+        verdict = "It forgets less than half."
+    else:
+        verdict = "It forgets half or more."
+    return f"On test the task falls {_change(entry)}. {verdict} {_control(row)}"
+
+
+def _learning(row: Mapping[str, Any], study: Study) -> str:
+    worst = min(row["tasks"], key=lambda e: e["normalized"] if e["normalized"] is not None else -1.0)
+    title = study.tasks[worst["task"]].title.lower()
+    share = worst["normalized"] or 0.0
+    found = f"keeps {_percent(share)} of its own fine-tuning"
+    if share >= LEARNED:
+        return f"On test every task does well: the worst, {title}, {found}. {_control(row)}"
+    return f"On test the tasks get in each other's way: the worst, {title}, {found}. {_control(row)}"
+
+
+def _solving(content: Mapping[str, Any]) -> str:
+    row = content["rows"][0]
+    recall, four = row["recall_d"], row["four_classes"]
+    if content["works"]:
+        verdict = "That is beyond what swapped and random vectors reach."
+    else:
+        verdict = "It does not clearly work: swapped or random vectors, or no edit at all, do about as well."
+    return (
+        f"On test the recall of D goes {_change(recall)} (n = {recall['n']}), the accuracy of the four classes "
+        f"{_change(four)}. {verdict} {_control(row)}"
+    )

@@ -1,0 +1,1 @@
+"""Studies of published papers, a folder or a file for each."""

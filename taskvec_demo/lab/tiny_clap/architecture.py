@@ -1,0 +1,59 @@
+"""The architecture of tiny-CLAP: every number of the embedded checkpoint that training does not decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ...clap.features import FeatureConfig
+from ...core.weights import read_safetensors
+from ...errors import TaskVecError
+
+DIM = 256  # of the joint audio-text space
+
+# Keyword arguments of `ClapFeatureExtractor`; 5.1 s at 16 kHz with a hop of 20 ms are 256 frames, HTSAT's input here.
+PREPROCESSOR = {
+    "feature_size": 64,
+    "sampling_rate": 16_000,
+    "hop_length": 320,
+    "max_length_s": 5.1,
+    "fft_window_size": 1024,
+    "frequency_min": 50,
+    "frequency_max": 8000,
+    "truncation": "rand_trunc",
+    "padding": "repeatpad",
+}
+FEATURES = FeatureConfig.from_preprocessor(PREPROCESSOR)
+
+# Keyword arguments of `ClapAudioConfig`: HTSAT (arXiv:2202.00874) with 2.8 M parameters.
+AUDIO = {
+    "spec_size": 128,
+    "window_size": 4,
+    "patch_embeds_hidden_size": 32,
+    "depths": [2, 2, 4, 2],
+    "num_attention_heads": [2, 4, 8, 16],
+    "num_mel_bins": 64,
+    "hidden_size": 32 * 8,
+    "projection_dim": DIM,
+    "drop_path_rate": 0.1,
+    "hidden_dropout_prob": 0.0,
+}
+# A stand-in while the audio side is trained alone: the trained text tower replaces it in the shipped checkpoint.
+NO_TEXT = {
+    "vocab_size": 8,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 16,
+    "projection_dim": DIM,
+}
+
+
+def tower_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors (float32; index buffers as they are) of one side of a checkpoint folder: "audio_" or "text_"."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise TaskVecError(f"{folder} holds no model*.safetensors: `start` takes the model folder of a checkpoint.")
+    tensors = {name: t for file in files for name, t in read_safetensors(file)[0].items() if name.startswith(prefix)}
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}

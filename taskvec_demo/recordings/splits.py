@@ -1,0 +1,147 @@
+"""Labelled recordings of a set, and the splits they lie in: what every layout is read into.
+
+A split is by source wherever the sources are known: clips of one source share their speaker, microphone and room, so a
+figure measured on clips whose source was trained on says too much.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from ..errors import BadArtifactError
+
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = {  # what sets call their splits -> what we call them
+    **dict.fromkeys(("train", "training", "trn"), TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), TEST),
+}
+HELD_OUT_SHARE = 0.15  # of the clips, for each split that a set does not bring
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", ".aif", ".aiff")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One clip. `file` starts at the set's folder, with slashes; `group` is its source, "" where nobody knows it."""
+
+    file: str
+    label: str
+    split: str  # of SPLITS
+    group: str = ""
+    gender: str = ""
+
+
+@dataclass(frozen=True)
+class RecordingSet:
+    """The recordings of a folder, in the order of its table or sorted by file; `notes` are whole sentences."""
+
+    layout: str
+    recordings: tuple[Recording, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(sorted({r.label for r in self.recordings}))
+
+
+def table_header(table: Path) -> tuple[list[str], str]:
+    """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline()
+    delimiter = max(",;\t", key=line.count)
+    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])], delimiter
+
+
+def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """Rows of a table with a header, without surrounding blanks.
+
+    Raises `BadArtifactError` for a column that is not there, a row that is too short and what is no text.
+    """
+    header, delimiter = table_header(table)
+    missing = [c for c in columns if c not in header]
+    if missing:
+        raise BadArtifactError(f"{table} lacks the column {missing[0]!r}; it must have: {', '.join(columns)}.")
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, header, delimiter=delimiter)
+            next(reader, None)  # the header itself
+            for row in reader:
+                if None in row.values():
+                    raise BadArtifactError(
+                        f"{table}, line {reader.line_num} has too few values; the columns are: {', '.join(header)}."
+                    )
+                yield {key: value.strip() for key, value in row.items() if key is not None}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadArtifactError(f"{table} is not a table in UTF-8 ({error}).") from error
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Sound files that lie directly in `folder`, sorted; hidden ones are not meant to be seen."""
+    found = (p for p in folder.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in found if p.is_file())
+
+
+def counted(recordings: Sequence[Recording]) -> str:
+    """For instance "70 train, 15 validation, 15 test"."""
+    n = Counter(r.split for r in recordings)
+    return ", ".join(f"{n[split]} {split}" for split in SPLITS)
+
+
+def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
+    """Deal clips without a split ("") to all three, or take validation and test clips that a set lacks from train.
+
+    What was dealt depends on the names of files and groups only, never on their order, and a group is never divided.
+    Returns the recordings in their order and a sentence that says what was done, none if nothing was.
+    """
+    present = {r.split for r in recordings}
+    lacking = [split for split in (TEST, VALIDATION) if split not in present]
+    own = "" if "" in present else TRAIN
+    pool = [i for i, r in enumerate(recordings) if r.split == own]
+    if not lacking or not pool:
+        return list(recordings), []
+    shares = {TRAIN: 1 - HELD_OUT_SHARE * len(lacking), **dict.fromkeys(lacking, HELD_OUT_SHARE)}
+    completed = list(recordings)
+    for i, split in zip(pool, deal([recordings[i] for i in pool], shares), strict=True):
+        completed[i] = replace(recordings[i], split=split)
+    what = "no splits" if own == "" else f"no {' and no '.join(sorted(lacking, reverse=True))} split"
+    unknown = sum(not recordings[i].group for i in pool)
+    return completed, [
+        f"The set brings {what}, so {'its' if own == '' else 'the training'} clips were dealt by a hash of "
+        f"{'their file names' if unknown else 'their sources'}, balanced by class: {counted(completed)}."
+        + (" Nobody knows their sources, so one source may lie in two splits." if unknown else "")
+    ]
+
+
+def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[str]:
+    """A split for each recording so that every class comes as near to `shares` (split -> share) as whole groups allow.
+
+    Large groups first, then in the order of a hash; each goes to the split that still lacks most of the group's
+    classes, in proportion to its share (after iterative stratification, Sechidis et al. 2011). A recording without a
+    group is its own.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for i, r in enumerate(recordings):
+        groups[f"group {r.group}" if r.group else f"file {PurePosixPath(r.file).with_suffix('')}"].append(i)
+    total = Counter(_class(r) for r in recordings)
+    dealt: dict[str, Counter[str]] = {split: Counter() for split in shares}
+    splits = [""] * len(recordings)
+    for key in sorted(groups, key=lambda k: (-len(groups[k]), hashlib.sha256(k.encode()).digest())):
+        classes = Counter(_class(recordings[i]) for i in groups[key])
+
+        def lack(split: str, classes: Counter[str] = classes) -> float:
+            return sum(n * (1 - dealt[split][c] / (shares[split] * total[c])) for c, n in classes.items())
+
+        split = max(shares, key=lack)
+        dealt[split].update(classes)
+        for i in groups[key]:
+            splits[i] = split
+    return splits
+
+
+def _class(recording: Recording) -> str:
+    return f"{recording.gender}_{recording.label}"

@@ -1,0 +1,212 @@
+"""`precomputed/<checkpoint>/`: what lies there, checked against its manifest before anything is used.
+
+model/  vectors/<name>.safetensors  heads/<task>.safetensors  surfaces/<task>.<split>.safetensors
+tables/*.json  examples/*  manifest.json
+
+Only the manifest, the vectors it names and the heads of its tasks must be there. A task without a surface has no
+estimates. An entry `pretrained`, {"repo", "revision"} or {"folder"}, stands in for model/: the weights lie elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from ..clap import sources as checkpoints
+from ..core.recipe import Recipe
+from ..core.surface import LogitSurface
+from ..core.task_vector import TaskVector
+from ..core.tasks import Task
+from ..core.weights import read_safetensors, write_safetensors
+from ..core.zero_shot import ZeroShotHead
+from ..errors import BadArtifactError
+
+if TYPE_CHECKING:
+    from ..clap.model import Checkpoint, Precision
+
+MANIFEST_FORMAT = 1
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadArtifactError(f"There is no file {path}; run `python -m taskvec_demo build` to make it.") from error
+    except ValueError as error:
+        raise BadArtifactError(f"{path} is not valid JSON ({error}).") from error
+
+
+def save_head(path: Path, head: ZeroShotHead) -> None:
+    write_safetensors(path, {"matrix": head.matrix.contiguous()}, {"format": "1", "labels": json.dumps(head.labels)})
+
+
+def load_head(path: Path) -> ZeroShotHead:
+    tensors, metadata = read_safetensors(path)
+    return ZeroShotHead(tuple(json.loads(metadata["labels"])), tensors["matrix"].float())
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe worth showing, chosen on validation, with its figures on the test split."""
+
+    name: str
+    title: str
+    explanation: str
+    recipe: Recipe
+    test: tuple[dict, ...]
+
+
+class Artifacts:
+    """One checkpoint's artifacts, read-only. Raises `BadArtifactError` for anything missing, altered or foreign."""
+
+    def __init__(self, folder: Path, verify: bool = True) -> None:
+        self.folder = folder
+        self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        if self.manifest.get("format") != MANIFEST_FORMAT:
+            raise BadArtifactError(
+                f"{folder / 'manifest.json'} has format {self.manifest.get('format')!r}; "
+                f"this version reads format {MANIFEST_FORMAT}."
+            )
+        try:
+            self.name: str = self.manifest["checkpoint"]
+            self.pretrained_sha256: str = self.manifest["pretrained_sha256"]
+            self.default_labels: tuple[str, ...] = tuple(self.manifest["default_labels"])
+            self.templates: tuple[str, ...] = tuple(self.manifest["templates"])
+            self.tasks = {t["name"]: Task.from_dict(t) for t in self.manifest["tasks"]}
+            self.vector_names: list[str] = list(self.manifest["vectors"])
+            self.files: dict[str, str] = dict(self.manifest["files"])  # path in the folder -> sha256
+        except KeyError as error:
+            raise BadArtifactError(f"{folder / 'manifest.json'} has no entry {error}; run `build` again.") from error
+        if verify:
+            self._verify()
+
+    def _verify(self) -> None:
+        for relative, expected in self.files.items():
+            path = self.folder / relative
+            if not path.is_file():
+                raise BadArtifactError(
+                    f"{path} is listed in the manifest but missing; restore it or run `build` again."
+                )
+            if sha256_of(path) != expected:
+                raise BadArtifactError(f"{path} does not have the sha256 of the manifest: it was altered or cut short.")
+
+    @property
+    def model_folder(self) -> Path:
+        return self.folder / "model"
+
+    def open_checkpoint(self, precision: Precision = "float32") -> Checkpoint:
+        """The pre-trained checkpoint: that of model/, or the one that the manifest's `pretrained` names.
+
+        Raises `BadArtifactError` when it cannot be opened, or does not hold the weights that everything here is about.
+        """
+        from ..clap.model import Checkpoint
+
+        where = self.manifest.get("pretrained")
+        if where is None:
+            return Checkpoint.from_folder(self.model_folder, self.name, precision)
+        spec = str(where.get("repo") or where.get("folder"))
+        checkpoint = checkpoints.open_checkpoint(
+            spec, tokenizer=where.get("tokenizer"), precision=precision, revision=where.get("revision")
+        )
+        if checkpoint.pretrained.sha256 != self.pretrained_sha256:
+            raise BadArtifactError(
+                f"The checkpoint {spec} has pre-trained weights {checkpoint.pretrained.sha256[:12]}; everything in "
+                f"{self.folder} was made from {self.pretrained_sha256[:12]}."
+            )
+        return checkpoint
+
+    @cached_property
+    def vectors(self) -> dict[str, TaskVector]:
+        """Task vectors by name, in the manifest's order, all made from this checkpoint."""
+        vectors = {name: TaskVector.load(self.folder / "vectors" / f"{name}.safetensors") for name in self.vector_names}
+        for vector in vectors.values():
+            if vector.pretrained_sha256 != self.pretrained_sha256:
+                raise BadArtifactError(
+                    f"Task vector {vector.name!r} was made from pre-trained weights {vector.pretrained_sha256[:12]}, "
+                    f"not from {self.name!r} ({self.pretrained_sha256[:12]})."
+                )
+        return vectors
+
+    @cached_property
+    def heads(self) -> dict[str, ZeroShotHead]:
+        return {name: load_head(self.folder / "heads" / f"{name}.safetensors") for name in self.tasks}
+
+    @cached_property
+    def surfaces(self) -> dict[str, LogitSurface]:
+        """Validation surfaces by task, of those that the manifest lists a surface for."""
+        listed = {n: f for n in self.tasks if (f := self.surface_file(n)) in self.files}
+        return {name: LogitSurface.load(self.folder / file) for name, file in listed.items()}
+
+    @staticmethod
+    def surface_file(task: str) -> str:
+        """Where a task's surface lies in the folder."""
+        return f"surfaces/{task}.validation.safetensors"
+
+    @cached_property
+    def presets(self) -> dict[str, Preset]:
+        """The recipes chosen on validation; none where nothing was chosen."""
+        table = "tables/presets.json"
+        entries = read_json(self.folder / table) if table in self.files else []
+        return {
+            e["name"]: Preset(e["name"], e["title"], e["explanation"], Recipe.from_json(e["recipe"]), tuple(e["test"]))
+            for e in entries
+        }
+
+    @property
+    def examples(self) -> list[Path]:
+        return sorted((self.folder / "examples").glob("*.flac")) + sorted((self.folder / "examples").glob("*.ogg"))
+
+
+def write_manifest(folder: Path, fields: Mapping[str, Any]) -> None:
+    """Write `manifest.json` with the sha256 of every file under `folder`."""
+    files = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "manifest.json" and not path.name.startswith(".")
+    }
+    write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, **fields, "files": files})
+
+
+def fetch_artifacts(repo: str) -> Path:
+    """The folder of a hub repository USER/REPO that `push` has filled, downloaded into the hub's cache.
+
+    Progress is shown on the terminal. Without a network the copy of an earlier download counts. Raises
+    `BadArtifactError` for a repository that is not there, holds no artifacts, or cannot be reached.
+    """
+    try:
+        folder = Path(snapshot_download(repo))
+    except RepositoryNotFoundError as error:
+        raise BadArtifactError(
+            f"The hub has no repository {repo!r}, or it is private; a folder or the id USER/REPO of a model repository "
+            "is accepted."
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise BadArtifactError(
+            f"{repo!r} is no folder here and could not be fetched from the hub ({type(error).__name__}); check the "
+            "name and the network."
+        ) from error
+    if not (folder / "manifest.json").is_file():
+        raise BadArtifactError(f"The hub repository {repo!r} holds no manifest.json: it is no artifacts folder.")
+    return folder

@@ -1,0 +1,166 @@
+"""Labelled clips on this machine: what exact accuracies are measured on. Their features stay in memory.
+
+Recordings lie in a folder of sets, `<data>/<set>`, each with `clips.csv` (file, label, split) or in another of the
+known `layouts`; a task says which set is its own and whether label, or gender and label, make up a class name. The
+checkpoint's artifacts may hold clips that the project synthesized itself, `<artifacts>/synthesized/clips.csv` with the
+columns file, task and label. Paths in `file` start where the table lies.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..clap.features import FeatureConfig, log_mel
+from ..core.tasks import Task
+from ..errors import BadArtifactError
+from ..recordings.audio import load_clip, windows
+from ..recordings.layouts import TABLE, RecordingSet, read_set
+from ..recordings.splits import VALIDATION, table_rows
+
+SYNTHESIZED = "synthesized"  # what `TaskResult.split` says of such clips, as it says "validation" of recordings
+MAX_WINDOWS = 2  # of a clip, as in `lab.data.datasets`: exact and tabulated figures are about the same sound
+LABEL_COLUMNS = ("label", "gender")  # of a recording, that class names may be made of
+NOT_OF_TASK = -1  # class index of a clip that a task does not have
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """One recording and its class index in every task that it belongs to."""
+
+    path: Path
+    classes: Mapping[str, int]
+
+
+def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) -> list[LabelledClip]:
+    """The clips of one split, those of every set that is there; sets that are not are left out.
+
+    Raises `BadArtifactError` when `data` holds no clip of any task, a set has no known layout or lacks a column.
+    """
+    found: dict[Path, dict[str, int]] = defaultdict(dict)
+    folders = {name: task.clips_folder for name, task in tasks.items() if task.clips_folder}
+    sets = {f: read_set(data / f) for f in dict.fromkeys(folders.values()) if (data / f).is_dir()}
+    for name, folder in folders.items():
+        if folder not in sets:
+            continue
+        columns = _known_columns(tasks[name], data / folder, sets[folder])
+        for recording in sets[folder].recordings:
+            class_name = "_".join(getattr(recording, column) for column in columns)
+            if recording.split == split and class_name in tasks[name].class_names:
+                found[data / folder / recording.file][name] = tasks[name].class_names.index(class_name)
+    if not found:
+        wanted = ", ".join(f"{folder}/{TABLE}" for folder in dict.fromkeys(folders.values())) or "none"
+        raise BadArtifactError(
+            f"{data} holds no labelled {split} clip; the tables this checkpoint reads are: {wanted}."
+        )
+    return [LabelledClip(path, classes) for path, classes in found.items()]
+
+
+def _known_columns(task: Task, folder: Path, recordings: RecordingSet) -> tuple[str, ...]:
+    """The task's columns, all of which the set can tell."""
+    for column in task.clip_label:
+        if column not in LABEL_COLUMNS or not any(getattr(r, column) for r in recordings.recordings):
+            raise BadArtifactError(
+                f"{folder} lacks the column {column!r}, which the classes of the task {task.name!r} are made of; "
+                f"they must be made of: {', '.join(LABEL_COLUMNS)}."
+            )
+    return task.clip_label
+
+
+def read_synthesized(folder: Path, tasks: Mapping[str, Task]) -> list[LabelledClip]:
+    """The synthesized clips of the known tasks; none where there is no table. Raises `BadArtifactError`."""
+    table = folder / TABLE
+    found = []
+    for row in table_rows(table, ("file", "task", "label")) if table.is_file() else ():
+        task = tasks.get(row["task"])
+        if task is not None and row["label"] in task.class_names:
+            found.append(LabelledClip(folder / row["file"], {task.name: task.class_names.index(row["label"])}))
+    return found
+
+
+def stratified(clips: Iterable[LabelledClip]) -> list[LabelledClip]:
+    """One clip of each class in turn until all are dealt, so that every beginning of the list is balanced.
+
+    The tasks take turns too: of a task with fifty classes not all come before the next task's first.
+    """
+    queues: dict[tuple[str, int], list[LabelledClip]] = defaultdict(list)
+    for clip in clips:
+        queues[next(iter(clip.classes.items()))].append(clip)
+    turn = {key: (sum(other[0] == key[0] and other < key for other in queues), key) for key in queues}
+    rounds = zip_longest(*(queues[key] for key in sorted(queues, key=lambda key: turn[key])))
+    return [clip for dealt in rounds for clip in dealt if clip is not None]
+
+
+class LabelledSet:
+    """Labelled clips in stratified order, with log-mel windows that a background thread computes once.
+
+    `tasks` are those that have a clip here; `classes` (n_tasks, n) holds class indices in their order, NOT_OF_TASK for
+    a clip of other tasks. `split` names what the clips are. Features are kept as float16, as `lab` measured them;
+    `features` is asked what they are by the background thread.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[LabelledClip],
+        tasks: Mapping[str, Task],
+        features: Callable[[], FeatureConfig],
+        split: str,
+    ) -> None:
+        self.clips, self.split, self.features = stratified(clips), split, features
+        self.tasks = {name: task for name, task in tasks.items() if any(name in clip.classes for clip in clips)}
+        rows = [[clip.classes.get(name, NOT_OF_TASK) for clip in self.clips] for name in self.tasks]
+        self.classes = np.array(rows, np.int64).reshape(len(self.tasks), len(self.clips))
+        self._mel: list[torch.Tensor] = []  # (windows, 1, frames, mels) a clip
+        self._error: Exception | None = None
+        self._changed = threading.Condition()
+        self._worker: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def ready(self) -> int:
+        """Clips whose features are there."""
+        return len(self._mel)
+
+    def start(self) -> None:
+        """Start computing features, unless that was done before; returns at once."""
+        with self._changed:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._compute, name="labelled features", daemon=True)
+                self._worker.start()
+
+    def mel(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-mel windows (k, 1, frames, mels) float32 of clips start..stop-1, and each window's clip, 0-based, (k,).
+
+        Waits until they are computed. Raises the `BadAudioError` of a clip that cannot be read.
+        """
+        self.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self.ready >= min(stop, len(self)) or self._error is not None)
+            if self.ready < min(stop, len(self)):
+                raise self._error or RuntimeError("the features are neither there nor failed")
+            parts = self._mel[start:stop]
+        owners = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([len(part) for part in parts]))
+        return torch.cat(parts).float(), owners
+
+    def _compute(self) -> None:
+        try:
+            features = self.features()
+            for clip in self.clips:
+                samples = load_clip(clip.path, features.sample_rate).samples
+                mel = log_mel(windows(samples, features.n_samples)[:MAX_WINDOWS], features).half()
+                with self._changed:
+                    self._mel.append(mel)
+                    self._changed.notify_all()
+        except Exception as error:  # whatever it is, nobody may wait for ever
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()

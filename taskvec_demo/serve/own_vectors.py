@@ -1,0 +1,131 @@
+"""Task vectors that somebody brings along: checked against the checkpoint before they are used, or kept for a visitor.
+
+A file is what `TaskVector.save` writes. Its header is judged first, so that a large file of another kind is refused
+before it fills the memory.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ..core.recipe import QUERY_KEYS
+from ..core.task_vector import TaskVector
+from ..core.weights import Layout, Weights
+from ..errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
+from .cache import BoundedCache
+
+MAX_BYTES = 200 * 10**6  # of a file: float32 of HTSAT-tiny has 113 MB, float16 of HTSAT-base 150 MB
+KEPT_BYTES = 240 * 2**20  # of all visitors' vectors: four of HTSAT-tiny in float16
+NAME_LENGTH = 40  # characters taken from a file's own name: recipes accept 64
+HASH_LENGTH = 8  # hex digits behind the name of an uploaded vector
+UPLOADED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{{{HASH_LENGTH}}}")  # what `hashed_name` gives
+ACCEPTED = "a task vector written by `python -m taskvec_demo vector` for this checkpoint is accepted"
+DTYPES = ("F16", "BF16", "F32")
+
+
+def read_own(path: Path, pretrained: Weights, checkpoint: str) -> TaskVector:
+    """A task vector of `pretrained` from a file, with finite values.
+
+    Raises `BadArtifactError` for a file that is too large, no task vector, or altered, and `IncompatibleWeightsError`
+    for one of other pre-trained weights, of another layout or number format; `checkpoint` is how the sentence names
+    ours.
+    """
+    try:
+        check_header(path, pretrained, checkpoint)
+        return TaskVector.load(path)
+    except TaskVecError as error:  # an upload lies in a folder of its own, which is nobody's business
+        raise type(error)(str(error).replace(str(path), path.name)) from error
+
+
+def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
+    """All that can be said of a file without reading its values; returns the vector's name. Raises as `read_own`."""
+    if not path.is_file():
+        raise BadArtifactError(f"There is no file {path}; {ACCEPTED}.")
+    if path.stat().st_size > MAX_BYTES:
+        size = f"{path.stat().st_size / 1e6:.0f} MB"
+        raise BadArtifactError(f"{path} has {size}; {ACCEPTED}, of at most {MAX_BYTES // 10**6} MB.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(piece.get_shape()) for name, piece in pieces.items()}
+            dtypes = {name: str(piece.get_dtype()) for name, piece in pieces.items()}
+    except (OSError, SafetensorError) as error:
+        raise BadArtifactError(f"{path} is not a safetensors file; {ACCEPTED}.") from error
+    if "pretrained_sha256" not in header:
+        raise BadArtifactError(f"{path} is a safetensors file without a task vector's header; {ACCEPTED}.")
+    if header["pretrained_sha256"] != pretrained.sha256:
+        raise IncompatibleWeightsError(
+            f"{path} was made from pre-trained weights {header['pretrained_sha256'][:12]}; only vectors of "
+            f"{checkpoint!r} ({pretrained.sha256[:12]}) can be added here."
+        )
+    if not shapes:
+        raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
+    for name, dtype in dtypes.items():
+        if dtype not in DTYPES:
+            raise IncompatibleWeightsError(f"Tensor {name!r} of {path} is {dtype}; accepted are {', '.join(DTYPES)}.")
+    layout = Layout(tuple(sorted(shapes)), tuple(shapes[name] for name in sorted(shapes)))
+    pretrained.layout.check_same(layout, f"Checkpoint {checkpoint!r} and {path}")
+    return header.get("name", "")
+
+
+def recipe_name(name: str, taken: Collection[str] = QUERY_KEYS) -> str:
+    """What recipes may call a vector: its own name, other characters replaced by "_", numbered where it is taken."""
+    kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")[:NAME_LENGTH] or "own"
+    kept = f"v{kept}" if kept.isdigit() else kept  # browsers sort keys that are whole numbers first
+    numbered = (f"{kept}-{i}" for i in itertools.count(2))
+    return kept if kept not in taken else next(n for n in numbered if n not in taken)
+
+
+def hashed_name(vector: TaskVector) -> str:
+    """The same with the beginning of the vector's hash: visitors' vectors of one name keep apart."""
+    return f"{recipe_name(vector.name, ())}-{vector.sha256[:HASH_LENGTH]}"
+
+
+def read_all(
+    paths: Sequence[Path], pretrained: Weights, checkpoint: str, taken: Collection[str] = ()
+) -> dict[str, TaskVector]:
+    """Vectors by the names that recipes give them, none of which is in `taken`. Raises as `read_own`."""
+    found: dict[str, TaskVector] = {}
+    for path in paths:
+        vector = read_own(path, pretrained, checkpoint)
+        found[recipe_name(vector.name, (*QUERY_KEYS, *taken, *found))] = vector
+    return found
+
+
+class UploadedVectors:
+    """Vectors that visitors have added, by hashed name; the least recently used go when `max_bytes` are full.
+
+    A name is known to whoever added the file, and to nobody else: there is no list of them. `pretrained` is asked for
+    the weights that vectors must have been made from when the first file comes.
+    """
+
+    def __init__(self, pretrained: Callable[[], Weights], checkpoint: str, max_bytes: int = KEPT_BYTES) -> None:
+        self.pretrained, self.checkpoint = pretrained, checkpoint
+        self._kept: BoundedCache[str, TaskVector] = BoundedCache(max_bytes, lambda v: v.buffer.nbytes)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._kept
+
+    def add(self, path: Path) -> str:
+        """Keep the vector of a file; the name that recipes use for it. Raises as `read_own`."""
+        vector = read_own(path, self.pretrained(), self.checkpoint)
+        name = hashed_name(vector)
+        self._kept.get(name, lambda: vector)
+        return name
+
+    def get(self, name: str) -> TaskVector:
+        """Raises `BadRecipeError` for a vector that is not kept, or no longer."""
+
+        def gone() -> TaskVector:
+            raise BadRecipeError(
+                f"{self.checkpoint!r} has no task vector {name!r}; an uploaded one is kept for a while only: "
+                "add its file again."
+            )
+
+        return self._kept.get(name, gone)

@@ -1,0 +1,329 @@
+"""The workbench: what the UI, the API and the CLI call. The only stateful object; its state is caches."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from ..clap.features import log_mel
+from ..core.edit import apply_recipe
+from ..core.evaluation import TaskResult
+from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
+from ..core.task_vector import TaskVector
+from ..core.weights import Weights
+from ..core.zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
+from ..errors import BadRecipeError
+from ..recordings.audio import load_clip, windows
+from .artifacts import Artifacts, sha256_of
+from .cache import BoundedCache, release_memory
+from .exact_figures import BATCH, ExactEvaluation, ExactFigures
+from .labelled_clips import SYNTHESIZED, VALIDATION, LabelledSet, read_folder, read_synthesized
+from .own_vectors import UPLOADED, UploadedVectors, read_all
+from .trace import Trace
+
+if TYPE_CHECKING:  # transformers takes seconds to import, and what was measured can be shown before
+    from ..clap.model import Checkpoint, Precision
+
+EDITED_CACHE_BYTES = 120 * 2**20  # 11 edits of tiny-CLAP, one of a full-size tower
+CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
+TRACE_CACHE_BYTES = 8 * 2**20  # 200 traces of 41 λ and 256 dimensions
+TRACED_WINDOWS = 2
+TRACE_POINTS = 41  # every 0.05 of the measured range
+SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Probabilities of both models over the same labels for one clip; each dictionary sums to 1."""
+
+    pretrained: dict[str, float]
+    edited: dict[str, float]
+    windows: int
+    seconds: float
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the API."""
+        return {
+            "pretrained": self.pretrained,
+            "edited": self.edited,
+            "windows": self.windows,
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class _EmbeddedClip:
+    """What every question about one recording begins with: mel (k, 1, frames, mels), pre-trained embedding (dim,)."""
+
+    mel: torch.Tensor
+    pretrained: torch.Tensor
+    seconds: float
+    notes: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return self.mel.nbytes + self.pretrained.nbytes
+
+
+class Workbench:
+    """A checkpoint with its task vectors and measurements. Safe to call from many threads; nothing shared is edited.
+
+    `data`: a folder of labelled recordings (`labelled.py`) to measure exact figures on; without it the clips that the
+    artifacts synthesize are used, if they hold any. `precision` "auto" is bfloat16 where `Checkpoint.try_bfloat16`
+    finds that it helps and harms no answer on the examples. `own` are files of further task vectors. `checkpoint` is
+    that of the artifacts, where it is open already; otherwise it is opened by the first question that needs it.
+    """
+
+    def __init__(
+        self,
+        artifacts: Artifacts,
+        data: Path | None = None,
+        precision: Precision | Literal["auto"] = "auto",
+        own: Sequence[Path] = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.artifacts, self.data, self._precision = artifacts, data, precision
+        self._edits: BoundedCache[Recipe, Weights] = BoundedCache(EDITED_CACHE_BYTES, lambda w: w.buffer.nbytes)
+        self._clips: BoundedCache[tuple[Path, str], _EmbeddedClip] = BoundedCache(CLIP_CACHE_BYTES, lambda c: c.nbytes)
+        self._traces: BoundedCache[tuple, torch.Tensor] = BoundedCache(TRACE_CACHE_BYTES, lambda t: t.nbytes)
+        self._head = functools.lru_cache(maxsize=64)(self._embed_labels)
+        self._opened = threading.RLock()
+        self._checkpoint: Checkpoint | None = None
+        if checkpoint is not None:
+            self._take(checkpoint)
+        taken = artifacts.vectors
+        self.vectors = taken | (read_all(own, self.checkpoint.pretrained, artifacts.name, taken) if own else {})
+        self.uploads = UploadedVectors(lambda: self.checkpoint.pretrained, artifacts.name)
+        self.tasks = artifacts.tasks
+        if data is not None and self.tasks:
+            clips, split = read_folder(data, self.tasks), VALIDATION
+        else:
+            clips, split = read_synthesized(artifacts.folder / SYNTHESIZED, self.tasks), SYNTHESIZED
+        self.labelled = LabelledSet(clips, self.tasks, lambda: self.checkpoint.features, split)
+        self._exact = ExactEvaluation(self.labelled, self._embed_patiently, artifacts.heads, self._edited)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The pre-trained model. Whoever asks first opens it, for seconds; others wait. Raises `BadArtifactError`."""
+        with self._opened:
+            if self._checkpoint is None:
+                self._take(self.artifacts.open_checkpoint("float32" if self._precision == "auto" else self._precision))
+            assert self._checkpoint is not None
+            return self._checkpoint
+
+    @property
+    def edited_parameters(self) -> int:
+        """How many parameters an edit changes."""
+        vector = next(iter(self.vectors.values()), None)
+        return (self.checkpoint.pretrained if vector is None else vector).layout.size
+
+    def _take(self, checkpoint: Checkpoint) -> None:
+        from ..clap.model import has_bfloat16
+
+        self._checkpoint = checkpoint
+        if self._precision == "auto" and has_bfloat16() and self.artifacts.examples:
+            features = checkpoint.features
+            samples = [load_clip(path, features.sample_rate).samples for path in self.artifacts.examples]
+            first_windows = np.concatenate([windows(s, features.n_samples)[:1] for s in samples])
+            head = self._head(self.artifacts.default_labels)
+            checkpoint.try_bfloat16(log_mel(first_windows, features), head.matrix)
+
+    def warm_up(self) -> None:
+        """Everything that the first clip would otherwise wait for: filters, kernels, memory, the default labels."""
+        silence = np.zeros((1, self.checkpoint.features.n_samples), np.float32)
+        self.checkpoint.warm_up(log_mel(silence, self.checkpoint.features))
+        self._head(self.artifacts.default_labels)
+        release_memory()
+
+    @property
+    def name(self) -> str:
+        return self.artifacts.name
+
+    def check(self, recipe: Recipe) -> Recipe:
+        """The recipe itself, if it is one of this checkpoint and names only vectors that are here: its own and
+        uploaded ones; else `BadRecipeError`."""
+        if recipe.checkpoint != self.name:
+            raise BadRecipeError(f"The recipe is for checkpoint {recipe.checkpoint!r}; this one is {self.name!r}.")
+        pinned, ours = recipe.pretrained_sha256, self.artifacts.pretrained_sha256
+        if pinned not in (None, ours):
+            raise BadRecipeError(
+                f"The recipe is for pre-trained weights {str(pinned)[:12]}; those of {self.name!r} are {ours[:12]}."
+            )
+        uploaded = [n for n in recipe.coefficients if n not in self.vectors and UPLOADED.fullmatch(n)]
+        for name in uploaded:
+            self.uploads.get(name)  # raises where it is no longer kept
+        recipe.check_vectors([*self.vectors, *uploaded])
+        return recipe
+
+    def vector(self, name: str) -> TaskVector:
+        """A vector by the name that recipes give it. Raises `BadRecipeError` for one that is not here."""
+        return self.vectors[name] if name in self.vectors else self.uploads.get(name)
+
+    def recipe(self, text: str | dict | None) -> Recipe:
+        """A checked recipe from JSON; empty text is the pre-trained model itself."""
+        if text is None or text == {} or (isinstance(text, str) and not text.strip()):
+            return Recipe(self.name)
+        return self.check(Recipe.from_json(text))
+
+    # -- clips ---------------------------------------------------------------------------------------------------
+
+    def classify(self, clip: str | Path, recipe: Recipe, labels: str = "") -> Classification:
+        """Classify one recording with the pre-trained and the edited weights.
+
+        `labels`: comma or newline separated, empty for the checkpoint's default set. Raises `BadAudioError`,
+        `BadRecipeError` or `BadLabelsError`.
+        """
+        weights = self._edited(self.check(recipe))
+        head = self._head(parse_labels(labels) or self.artifacts.default_labels)
+        path = Path(clip)
+        heard = self._heard(path, _content_hash(path))
+        unchanged = weights is self.checkpoint.pretrained
+        edited = heard.pretrained if unchanged else clip_embedding(self.checkpoint.embed_audio(heard.mel, weights))
+        before, after = (self._probabilities(head, e[None])[0] for e in (heard.pretrained, edited))
+        return Classification(
+            dict(zip(head.labels, before, strict=True)),
+            dict(zip(head.labels, after, strict=True)),
+            len(heard.mel),
+            heard.seconds,
+            heard.notes,
+        )
+
+    def trace(
+        self, clip: str | Path, recipe: Recipe, vector: str, labels: str = "", n_points: int = TRACE_POINTS
+    ) -> Trace:
+        """Follow one recording's probabilities while λ of `vector` runs over the measured range, the rest as in
+        `recipe`.
+
+        Only the clip's first `TRACED_WINDOWS` windows are heard; `notes` say so of longer ones. Raises as `classify`.
+        """
+        traced = self.vector(vector)
+        others = {name: value for name, value in self.check(recipe).coefficients.items() if name != vector}
+        rest = Recipe(self.name, others)
+        head = self._head(parse_labels(labels) or self.artifacts.default_labels)
+        path = Path(clip)
+        digest = _content_hash(path)
+        heard = self._heard(path, digest)
+        axis = np.round(np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points), 4)
+
+        def embed() -> torch.Tensor:
+            mel = heard.mel[:TRACED_WINDOWS]
+            along = self.checkpoint.embed_along(mel, self._edited(rest), traced, axis.tolist())
+            return torch.stack([clip_embedding(windows_of_one) for windows_of_one in along])
+
+        embedded = self._traces.get((digest, rest, vector, n_points), embed)
+        values = np.array(self._probabilities(head, embedded))
+        notes: tuple[str, ...] = ()
+        if len(heard.mel) > TRACED_WINDOWS:
+            seconds = TRACED_WINDOWS * self.checkpoint.features.n_samples / self.checkpoint.features.sample_rate
+            notes = (f"Only the first {seconds:.1f} s are followed along λ.",)
+        return Trace.of(vector, axis, head.labels, values, notes)
+
+    def _edited(self, recipe: Recipe) -> Weights:
+        if not recipe.coefficients:
+            return self.checkpoint.pretrained
+        vectors = {name: self.vector(name) for name in recipe.coefficients}
+        return self._edits.get(recipe, lambda: apply_recipe(self.checkpoint.pretrained, vectors, recipe))
+
+    def _heard(self, path: Path, digest: str) -> _EmbeddedClip:
+        # `digest` is part of the key: a temporary name may be used again for another recording. So is the name, which
+        # is in the message of a refusal.
+        def embed() -> _EmbeddedClip:
+            clip = load_clip(path, self.checkpoint.features.sample_rate)
+            mel = log_mel(windows(clip.samples, self.checkpoint.features.n_samples), self.checkpoint.features)
+            return _EmbeddedClip(mel, clip_embedding(self.checkpoint.embed_audio(mel)), clip.seconds, clip.notes)
+
+        return self._clips.get((path, digest), embed)
+
+    def _embed_patiently(self, mel: torch.Tensor, weights: Weights) -> torch.Tensor:
+        return self.checkpoint.embed_audio(mel, weights, patient=True)
+
+    def _embed_labels(self, labels: tuple[str, ...]) -> ZeroShotHead:
+        return ZeroShotHead.from_prompts(self.checkpoint.embed_text, labels, labels, self.artifacts.templates)
+
+    def _probabilities(self, head: ZeroShotHead, embeddings: torch.Tensor) -> list[list[float]]:
+        """Unit embeddings (n, dim) -> n lists of one probability a label."""
+        return [probabilities(logits) for logits in head.logits(embeddings, self.checkpoint.logit_scale)]
+
+    # -- accuracies ----------------------------------------------------------------------------------------------
+
+    def evaluate(self, recipe: Recipe) -> list[TaskResult]:
+        """Validation accuracies of every task, control first.
+
+        `grid` where this very recipe was measured, else the surface's `estimate`. A task without a surface, or with one
+        that does not know a vector of the recipe, has no accuracy and is left out. Raises `BadRecipeError` outside the
+        measured box.
+        """
+        used = set(self.check(recipe).coefficients)
+        return [self._result(t, recipe) for t, s in self.artifacts.surfaces.items() if used <= set(s.vectors)]
+
+    def exact(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
+        """Measure the edited weights on the labelled clips of this machine, figures growing batch by batch.
+
+        Intervals narrow as clips come in; tasks without clips are left out, and without any nothing is yielded. Closing
+        the iterator stops the work. What was measured is kept: asked again, a recipe answers at once. Raises
+        `BadRecipeError` here, and `BadAudioError` from the iterator for a clip that cannot be read.
+        """
+        return self._exact.stream(self.check(recipe), batch)
+
+    def figures(self, recipe: Recipe, split: str = "validation") -> list[dict[str, Any]]:
+        """The JSON of `/evaluate`.
+
+        Test figures exist only for recipes that were chosen on validation beforehand (the presets); any other, another
+        split, or a recipe that no task has an accuracy for, is a `BadRecipeError`.
+        """
+        if split == "validation":
+            results = self.evaluate(recipe)
+            if not results:
+                raise BadRecipeError(
+                    f"No accuracy was measured or can be estimated for {recipe.formula()}; the app measures it on "
+                    "labelled recordings: `python app.py --data DIR`."
+                )
+            return [result.to_dict() for result in results]
+        if split == "test":
+            return self._test_figures(self.check(recipe))
+        raise BadRecipeError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
+
+    def _result(self, task: str, recipe: Recipe) -> TaskResult:
+        surface = self.artifacts.surfaces[task]
+        before = surface.measured({})
+        if before is None:
+            raise BadRecipeError(f"The pre-trained model was not measured on task {task!r}; run `build` again.")
+        coefficients = dict(recipe.coefficients)
+        after = surface.measured(coefficients)
+        if after is not None:
+            return TaskResult(self.tasks[task], "validation", "grid", surface.labels, before, after)
+        if not surface.contains(coefficients):
+            raise BadRecipeError(
+                f"Accuracies were measured for λ from {MEASURED_LOW:g} to {MEASURED_HIGH:g} only; "
+                f"this recipe goes beyond: {recipe.formula()}."
+            )
+        after = surface.logits(coefficients).argmax(-1)
+        errors = (surface.error, surface.class_error)
+        return TaskResult(self.tasks[task], "validation", "estimate", surface.labels, before, after, *errors)
+
+    def _test_figures(self, recipe: Recipe) -> list[dict]:
+        for preset in self.artifacts.presets.values():
+            if preset.recipe.coefficients == recipe.coefficients:
+                return list(preset.test)
+        names = "; ".join(p.recipe.formula() for p in self.artifacts.presets.values()) or "none here"
+        raise BadRecipeError(
+            f"Test figures exist only for recipes chosen on validation ({names}); use split 'validation' for this one."
+        )
+
+    def describe_vectors(self) -> list[dict[str, Any]]:
+        """The JSON of `/vectors`."""
+        return [vector.to_dict() for vector in self.vectors.values()]
+
+
+def _content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of its absence: `load_clip` says what is wrong with a missing one."""
+    return sha256_of(path) if path.is_file() else ""

@@ -1,0 +1,62 @@
+"""What both models answer for a clip, in words. Pure strings."""
+
+from __future__ import annotations
+
+from html import escape
+
+from ...core.recipe import Recipe
+from ...serve.trace import Trace
+from ...serve.workbench import Classification
+
+MAX_FLIPS = 3  # of a trace that are told in words
+
+
+def difference_html(result: Classification, recipe: Recipe) -> str:
+    """One line on why the two answers differ, and what was done to the clip."""
+    changes = {label: result.edited[label] - p for label, p in result.pretrained.items()}
+    top = {name: max(p, key=lambda k: p[k]) for name, p in (("pre", result.pretrained), ("ed", result.edited))}
+    if not recipe.coefficients:
+        text = "All λ are 0: both models are the same. Move a slider to see the answer change."
+    elif top["pre"] == top["ed"]:
+        largest = max(changes, key=lambda k: abs(changes[k]))
+        text = (
+            f"Both answer “{escape(top['ed'])}”. Largest change: “{escape(largest)}” "
+            f"{_share(result.pretrained[largest])} → {_share(result.edited[largest])}."
+        )
+    else:
+        text = (
+            f"The answer flips from “{escape(top['pre'])}” ({_share(result.pretrained[top['pre']])} → "
+            f"{_share(result.edited[top['pre']])}) to “{escape(top['ed'])}” "
+            f"({_share(result.pretrained[top['ed']])} → {_share(result.edited[top['ed']])})."
+        )
+    plural = "window" if result.windows == 1 else "windows"
+    notes = "".join(f"<br>{escape(n)}" for n in result.notes)
+    return (
+        f"<div class='tv-difference' role='status'>{text}<br><span class='tv-muted'>{result.seconds:.1f} s, "
+        f"{result.windows} {plural}; exact answers of the rebuilt weights.{notes}</span></div>"
+    )
+
+
+def trace_html(trace: Trace) -> str:
+    """Where the answer flips along λ, in one sentence, and what was left out."""
+    along = f"Along λ {escape(trace.vector)} your clip"
+    if trace.flips:
+        turns = [
+            f"{'turns ' if i == 0 else ''}from “{escape(a)}” to “{escape(b)}” at λ ≈ {_signed(x)}"
+            for i, (x, a, b) in enumerate(trace.flips[:MAX_FLIPS])
+        ]
+        more = len(trace.flips) - MAX_FLIPS
+        text = f"{along} {', '.join(turns)}{f', and {more} times more' if more > 0 else ''}."
+    else:
+        always = max(trace.probabilities, key=lambda label: trace.probabilities[label][0])
+        text = f"{along} stays “{escape(always)}” everywhere."
+    notes = "".join(f"<br><span class='tv-muted'>{escape(n)}</span>" for n in trace.notes)
+    return f"<div class='tv-difference' role='status'>{text}{notes}</div>"
+
+
+def _signed(scaling_coef: float) -> str:
+    return f"{scaling_coef:.2f}".replace("-", "−")
+
+
+def _share(p: float) -> str:
+    return f"{100 * p:.0f} %" if p >= 0.005 else "< 1 %"

@@ -1,0 +1,79 @@
+"""Figures measured now -> HTML, and as numbers for the chart. Pure strings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Sequence
+from html import escape
+
+import numpy as np
+
+from ...core.evaluation import TaskResult, percent
+from ...core.recipe import Recipe
+from ...serve.exact_figures import ExactFigures
+from ...serve.labelled_clips import SYNTHESIZED
+from .bars import class_row, delta_html
+
+
+def exact_html(
+    figures: ExactFigures, recipe: Recipe, clips: str, hidden: Container[str] = (), seconds_left: float = 0.0
+) -> str:
+    """Figures measured now, as far as they have come; `clips` says what they are measured on.
+
+    Results of no clips keep their place, so that nothing moves when figures come in; tasks in `hidden` are left out.
+    exact.js greys what is of another recipe than the controls, and hands the figures to the chart.
+    """
+    panels = "".join(_exact_panel(r) for r in figures.results if r.task.name not in hidden)
+    done, total = figures.done, figures.total
+    return (
+        f"<section class='tv-measured' data-query='{escape(recipe.to_query(), quote=True)}' data-done='{done}' "
+        f"data-source='measured now{_on_what(figures.results)}' data-figures='{_counts(figures.results)}' "
+        f"aria-busy='{'false' if done == total else 'true'}'>"
+        "<h4>Measured now with these very weights <span class='tv-badge tv-exact'>exact</span></h4>"
+        f"<p class='tv-legend'>On {total} labelled clips of this machine: {escape(clips)}. Pre-trained → edited, 95 % "
+        "Wilson interval. Open a task for its classes.</p>"
+        f"<div class='tv-progress'><progress max='{total}' value='{done}' aria-label='Clips measured'></progress>"
+        f"<span>{done} / {total} clips{_time_left(seconds_left)}</span></div>"
+        f"<div class='tv-panels'>{panels}</div></section>"
+    )
+
+
+def _on_what(results: Sequence[TaskResult]) -> str:
+    return " on synthesized sounds" if any(r.split == SYNTHESIZED for r in results) else ""
+
+
+def _counts(results: Sequence[TaskResult]) -> str:
+    """JSON of {task: clips a class and how many of them each model has right}, for the chart."""
+    counts = {
+        r.task.name: {
+            "n": np.bincount(r.labels, minlength=len(r.task.class_names)).tolist(),
+            "before": [round(b.accuracy * b.n) if b.n else 0 for _, b, _ in r.per_class],
+            "after": [round(a.accuracy * a.n) if a.n else 0 for _, _, a in r.per_class],
+        }
+        for r in results
+        if len(r.labels)
+    }
+    return escape(json.dumps(counts, separators=(",", ":")), quote=True)
+
+
+def _time_left(seconds: float) -> str:
+    """Said where it is worth a thought: more than a second."""
+    if seconds < 1:
+        return ""
+    return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
+
+
+def _exact_panel(result: TaskResult) -> str:
+    before, after = result.pretrained, result.edited
+    figures = "<span class='tv-muted'>no clip yet</span><span></span>"
+    if after.n:
+        figures = (
+            f"<span><s>{percent(before.accuracy)}</s> → <b>{percent(after.accuracy)} %</b> "
+            f"{delta_html(after.accuracy - before.accuracy)}</span>"
+            f"<small>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</small>"
+        )
+    rows = "".join(class_row(name, b, a) for name, b, a in result.per_class)
+    return (
+        f"<details data-task='{escape(result.task.name)}'><summary><span>{escape(result.task.title)}</span>{figures}"
+        f"</summary><div class='tv-rows'>{rows}</div></details>"
+    )

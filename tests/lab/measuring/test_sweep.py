@@ -1,0 +1,231 @@
+"""A sweep measures every point once, however many processes share it and however often it is stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from taskvec_demo.clap.model import Checkpoint
+from taskvec_demo.cli import main
+from taskvec_demo.core.task_vector import TaskVector
+from taskvec_demo.errors import TaskVecError
+from taskvec_demo.lab.data.datasets import MelStore
+from taskvec_demo.lab.data.experiment import Experiment, task_heads
+from taskvec_demo.lab.measuring import choose_lambda as protocol
+from taskvec_demo.lab.measuring import sweep
+from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, TINY
+from tests.support.made_up_recordings import write_recordings
+from tests.support.paths import ROOT
+
+NAMES = list(FINE_TUNINGS)
+MAIN, EXTRA = NAMES[:5], NAMES[5:]
+
+# The command line on few points: what the launcher starts in every process.
+FEW_POINTS = """
+import sys
+import numpy as np
+from taskvec_demo.lab import sweep
+from taskvec_demo.cli import main
+sweep.sweep_points = lambda main, extra: (np.load(sys.argv[1]), np.load(sys.argv[2]))
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings of every set: one validation clip a class, each with a tone and a noise of its own."""
+    folder = tmp_path_factory.mktemp("data")
+    write_recordings(folder)
+    return folder
+
+
+def few_points() -> tuple[np.ndarray, np.ndarray]:
+    """Ten recipes, two of them held out."""
+    points = np.zeros((10, len(NAMES)))
+    points[1:] = np.round(np.random.default_rng(3).uniform(-1, 1, (9, len(NAMES))), 2)
+    return points, np.arange(10) % 5 == 4
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "sweep_points", lambda main, extra: few_points())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(artifacts_folder: Path) -> Checkpoint:
+    return Checkpoint.from_folder(artifacts_folder / "model", "tiny-clap")
+
+
+def open_sweep(workbench, checkpoint: Checkpoint, data: Path, work: Path, vectors=None) -> sweep.Sweep:
+    store = MelStore.open(work, data, checkpoint.features, TINY.read_rows(data))
+    known = vectors or workbench.vectors
+    return sweep.Sweep(Experiment(TINY, checkpoint, known, task_heads(checkpoint, TINY), store), work)
+
+
+# -- the points ------------------------------------------------------------------------------------------------------
+
+
+def test_the_points_hold_what_recipes_are_chosen_from() -> None:
+    points, held_out = sweep.sweep_points(MAIN, EXTRA)
+    assert points.shape == (793, 8)
+    assert np.abs(points).max() <= 1
+    assert len(np.unique(points, axis=0)) == len(points)
+    measured = {tuple(p) for p in points.tolist()}
+    for i in range(8):
+        step = 10 if i < 5 else 5
+        assert {tuple(np.eye(8)[i] * j / step) for j in range(-step, step + 1)} <= measured
+    assert {tuple(-s * np.eye(8)[i]) for i in range(5) for s in protocol.STEPS} <= measured
+    a, b, c = (np.eye(8)[NAMES.index(v)] for v in ANALOGY_CLASSES[:3])
+    assert tuple(b + c - a) in measured
+    for line in ([1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]):
+        assert {tuple(np.round(np.array(line) * j / 10, 9)) for j in range(1, 11)} <= measured
+    pairs = {tuple(a * np.eye(8)[0] + b * np.eye(8)[4]) for a in sweep.PAIR_STEPS for b in sweep.PAIR_STEPS}
+    assert pairs <= measured
+    again, held_out_again = sweep.sweep_points(MAIN, EXTRA)
+    assert np.array_equal(points, again)
+    assert np.array_equal(held_out, held_out_again)
+
+
+def test_held_out_points_are_drawn_like_the_free_ones_that_are_fitted() -> None:
+    points, held_out = sweep.sweep_points(MAIN, EXTRA)
+    assert held_out.sum() == 99
+    free = np.arange(len(points)) >= np.flatnonzero(held_out)[0]
+    active = np.count_nonzero(points, axis=1)
+    for n in (2, 3, 4, 8):
+        share = held_out[free & (active == n)].mean()
+        assert share == pytest.approx(1 / sweep.HELD_OUT_SHARE, abs=0.05)
+    fitted = points[free & ~held_out]
+    for part in (fitted, points[held_out]):
+        used = np.abs(part[part != 0])
+        assert used.mean() == pytest.approx(0.5, abs=0.06)  # uniform in the box
+        assert (part != 0).any(0).all()  # every vector occurs
+
+
+@pytest.mark.parametrize("n_main", [1, 2, 4])
+def test_fewer_vectors_have_points_too(n_main: int) -> None:
+    points, held_out = sweep.sweep_points(MAIN[:n_main], [])
+    assert points.shape[1] == n_main
+    assert len(np.unique(points, axis=0)) == len(points)
+    assert 0 < held_out.sum() < len(points) / 4
+
+
+def test_the_analogy_resolves_the_vectors_of_its_recordings() -> None:
+    assert [NAMES[i] for i in sweep.main_vectors(TINY, "analogy", NAMES)] == ["emotion", *ANALOGY_CLASSES[:3]]
+    for task in ("esc10", "urban", "emotion"):
+        assert [NAMES[i] for i in sweep.main_vectors(TINY, task, NAMES)] == MAIN
+
+
+# -- measuring -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("few")
+def test_another_vector_or_clip_is_another_point(tmp_path: Path, data: Path, workbench, checkpoint: Checkpoint) -> None:
+    first = open_sweep(workbench, checkpoint, data, tmp_path)
+    first.points[2] = np.eye(8)[0] / 2  # urban alone
+    first.points[3] = np.eye(8)[1] / 2
+    urban = workbench.vectors["urban"]
+    other = TaskVector("urban", urban.layout, urban.buffer * 2, urban.pretrained_sha256, urban.task, urban.metadata)
+    second = open_sweep(workbench, checkpoint, data, tmp_path, {**workbench.vectors, "urban": other})
+    second.points[:] = first.points
+    assert [first.file(i) == second.file(i) for i in range(4)] == [True, False, False, True]
+    first.store.mel = np.array(first.store.mel)
+    first.store.mel[0] += 1
+    altered = sweep.Sweep(Experiment(TINY, checkpoint, workbench.vectors, first.heads, first.store), tmp_path)
+    assert altered.folder != first.folder
+
+
+@pytest.mark.usefixtures("few")
+def test_surfaces_need_every_point(tmp_path: Path, data: Path, workbench, checkpoint: Checkpoint) -> None:
+    points = open_sweep(workbench, checkpoint, data, tmp_path)
+    assert points.measure(limit=2) == 2
+    assert len(points.missing()) == 8
+    with pytest.raises(TaskVecError, match=r"^8 of 10 points are missing: run `sweep` again\.$"):
+        points.fit()
+
+
+def test_a_missing_vector_is_named(tmp_path: Path, artifacts_folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["sweep", "--data", str(tmp_path), "--artifacts", str(tmp_path)]) == 2
+    assert "lacks the vectors urban, instruments" in capsys.readouterr().err
+
+
+def test_a_limit_of_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["sweep", "--data", str(tmp_path), "--limit", "-1"]) == 2
+    assert "at least 1, not -1" in capsys.readouterr().err
+
+
+def launch(data: Path, folder: Path, artifacts_folder: Path, script: Path, processes: int) -> subprocess.Popen:
+    np.save(folder.parent / "points.npy", few_points()[0])
+    np.save(folder.parent / "held_out.npy", few_points()[1])
+    script.write_text(FEW_POINTS)
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command += [str(script), str(folder.parent / "points.npy"), str(folder.parent / "held_out.npy"), "sweep"]
+    command += [
+        "--data",
+        str(data),
+        "--work",
+        str(folder),
+        "--artifacts",
+        str(artifacts_folder),
+        "--precision",
+        "float32",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+    )
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Finished points and when each was written."""
+    return {p.name: p.stat().st_mtime_ns for p in folder.glob("sweep-*/*.safetensors") if not p.name.startswith(".")}
+
+
+@pytest.mark.usefixtures("few")
+def test_two_processes_killed_and_resumed_give_the_surfaces_of_one(
+    tmp_path: Path, data: Path, artifacts_folder: Path, workbench, checkpoint: Checkpoint
+) -> None:
+    folder = tmp_path / "two"
+    folder.mkdir()
+    running = launch(data, folder, artifacts_folder, tmp_path / "few.py", 2)
+    while running.poll() is None and len(files(folder)) < 3:
+        time.sleep(0.02)
+    running.terminate()
+    output = running.communicate(timeout=120)[0]
+    before = files(folder)
+    assert 3 <= len(before) < 10, output
+
+    resumed = launch(data, folder, artifacts_folder, tmp_path / "few.py", 2)
+    output = resumed.communicate(timeout=300)[0]
+    assert resumed.returncode == 0, output
+    after = files(folder)
+    assert len(after) == 10
+    assert {name: after[name] for name in before} == before  # not one of them was measured again
+    measured = [int(n) for n in re.findall(r"process \d measured (\d+) points", output)]
+    assert len(measured) == 2
+    assert min(measured) > 0  # both had a share
+    assert sum(measured) == 10 - len(before)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the launched processes: float sums depend on the split over threads
+    try:
+        points = open_sweep(workbench, checkpoint, data, tmp_path / "one")
+        points.measure()
+        alone = points.fit()
+    finally:
+        torch.set_num_threads(threads)
+    shared = open_sweep(workbench, checkpoint, data, folder).fit()
+    assert set(shared) == set(alone) == set(TASKS)
+    for task in TASKS:
+        assert np.array_equal(shared[task].predictions, alone[task].predictions)
+        assert np.allclose(shared[task].curve(few_points()[0]), alone[task].curve(few_points()[0]), atol=0.1)
+        assert shared[task].measured(dict(zip(NAMES, few_points()[0][7], strict=True))) is not None
+    assert len({tuple(map(tuple, s.predictions)) for s in alone.values()}) == len(TASKS)  # no task got another's logits

@@ -1,0 +1,375 @@
+"""A checkpoint alone, of which nothing was measured: the app opens on it, and says so."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+
+import app
+from taskvec_demo.clap import sources as checkpoints
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.core.task_vector import TaskVector
+from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError
+from taskvec_demo.serve import unmeasured as bare
+from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts, read_json, write_json
+from taskvec_demo.serve.unmeasured import bare_artifacts, recipe_checkpoint, tasks_of
+from taskvec_demo.serve.workbench import Workbench
+from taskvec_demo.ui.app import build_app
+from taskvec_demo.ui.live import properties
+from taskvec_demo.ui.page import Page
+from tests.support.app_server import Visitor, running_app
+from tests.support.layout_copies import write_esc50, write_folders, write_gender_emotion
+
+
+@pytest.fixture(scope="module")
+def model(artifacts_folder):
+    return artifacts_folder / "model"
+
+
+@pytest.fixture(scope="module")
+def files(artifacts_folder):
+    return [artifacts_folder / "vectors" / f"{name}.safetensors" for name in ("urban", "emotion")]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Sets in three layouts, and a folder that is none."""
+    folder = tmp_path_factory.mktemp("data")
+    write_esc50(folder / "ESC-50-master", ["dog", "rain", "clapping"])
+    write_gender_emotion(folder / "voices", ["female_happy", "male_sad"])
+    write_folders(folder / "my sounds", ["door_slam", "kettle"])
+    (folder / "notes").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(model, files, tmp_path_factory):
+    """(workbench, folder) of a checkpoint and two vectors, without recordings."""
+    folder = tmp_path_factory.mktemp("alone") / "out"
+    artifacts, checkpoint = bare_artifacts(str(model), files, None, folder)
+    return Workbench(artifacts, checkpoint=checkpoint), folder
+
+
+@pytest.fixture(scope="module")
+def measured(model, files, data, tmp_path_factory):
+    """The same with recordings."""
+    folder = tmp_path_factory.mktemp("measured") / "out"
+    artifacts, checkpoint = bare_artifacts(str(model), files, data, folder)
+    return Workbench(artifacts, data, checkpoint=checkpoint)
+
+
+# ---- what is written ------------------------------------------------------------------------------------------------
+def test_a_checkpoint_alone_answers_for_a_clip_as_with_all_artifacts(alone, workbench):
+    bench, _ = alone
+    assert (bench.name, list(bench.vectors), bench.tasks) == ("model", ["urban", "emotion"], {})
+    clip = bench.artifacts.examples[0]
+    labels = "rain, a dog, a cello"
+    answers = [w.classify(clip, Recipe(w.name, {"urban": 0.7, "emotion": -0.4}), labels) for w in (bench, workbench)]
+    # The templates differ, so compare what the audio tower says: where the edit moves the clip
+    assert set(answers[0].edited) == set(answers[1].edited)
+    mel = bench._heard(clip, "x").mel
+    embedded = [
+        w.checkpoint.embed_audio(mel, w._edited(Recipe(w.name, {"urban": 0.7, "emotion": -0.4})))
+        for w in (bench, workbench)
+    ]
+    assert np.allclose(embedded[0], embedded[1], atol=1e-5)
+    assert not np.allclose(embedded[0], bench.checkpoint.embed_audio(mel), atol=1e-2)
+
+
+def test_the_manifest_says_where_the_weights_lie(alone, model):
+    bench, folder = alone
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["pretrained"] == {"folder": str(model.resolve())}
+    assert manifest["pretrained_sha256"] == bench.checkpoint.pretrained.sha256
+    assert not (folder / "model").exists()
+    again = Artifacts(folder)
+    assert again.surfaces == again.presets == again.heads == {}
+    assert again.open_checkpoint().pretrained.sha256 == manifest["pretrained_sha256"]
+
+
+def test_other_weights_in_the_same_place_are_refused(alone, tmp_path):
+    _, folder = alone
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    manifest = read_json(copy / "manifest.json")
+    write_json(copy / "manifest.json", manifest | {"pretrained_sha256": "0" * 64})
+    with pytest.raises(
+        BadArtifactError, match=r"has pre-trained weights [0-9a-f]{12}; .* was made from 000000000000\.$"
+    ):
+        Artifacts(copy).open_checkpoint()
+
+
+def test_sets_of_recordings_become_tasks(measured, data):
+    assert list(measured.tasks) == ["esc-50-master", "my_sounds", "voices"]
+    esc, own, voices = measured.tasks.values()
+    assert (esc.title, esc.role, own.title, own.role) == ("ESC-50", "control", "my sounds", "target")
+    assert (own.class_names, own.prompts) == (("door_slam", "kettle"), ("door slam", "kettle"))
+    assert voices.class_names == ("female_happy", "male_sad")
+    assert voices.templates == ("This is a sound of {}.",)
+    texts = [f"This is a sound of {prompt}." for prompt in own.prompts]
+    assert np.allclose(measured.artifacts.heads["my_sounds"].matrix, measured.checkpoint.embed_text(texts), atol=1e-5)
+    assert {"door slam", "dog", "male sad"} <= set(measured.artifacts.default_labels)
+
+
+def test_figures_are_measured_and_never_estimated(measured):
+    recipe = Recipe(measured.name, {"urban": 0.6})
+    *_, last = measured.exact(recipe)
+    assert [r.task.name for r in last.results] == list(measured.tasks)
+    assert last.done == len(measured.labelled) > 0
+    assert {r.split for r in last.results} == {"validation"}
+    assert measured.evaluate(recipe) == measured.evaluate(Recipe(measured.name)) == []
+    with pytest.raises(BadRecipeError, match="No accuracy was measured or can be estimated"):
+        measured.figures(recipe)
+
+
+def test_a_folder_of_one_set_is_that_set(tmp_path):
+    (task,) = tasks_of(write_folders(tmp_path / "kitchen", ["kettle", "door_slam"]))
+    assert (task.name, task.clips_folder) == ("kitchen", ".")
+    assert task.class_names == ("door_slam", "kettle")
+
+
+def test_data_without_a_set_is_refused(tmp_path, data):
+    with pytest.raises(BadArtifactError, match="has no known layout"):
+        tasks_of(tmp_path)
+    with pytest.raises(BadArtifactError, match="nowhere is not a folder"):
+        tasks_of(tmp_path / "nowhere")
+    write_folders(tmp_path / "a b", ["x", "y"])
+    write_folders(tmp_path / "a_b", ["x", "y"])
+    with pytest.raises(
+        BadArtifactError, match=r"two sets that would both be called 'a_b'; rename one of the folders\.$"
+    ):
+        tasks_of(tmp_path)
+
+
+def test_a_vector_of_another_checkpoint_is_refused(model, artifacts_folder, tmp_path):
+    vector = TaskVector.load(artifacts_folder / "vectors" / "urban.safetensors")
+    foreign = TaskVector("x", vector.layout, vector.buffer, "1" * 64)
+    foreign.save(tmp_path / "foreign.safetensors")
+    with pytest.raises(IncompatibleWeightsError, match=r"foreign\.safetensors was made from .* 111111111111"):
+        bare_artifacts(str(model), [tmp_path / "foreign.safetensors"], None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# ---- where it is written --------------------------------------------------------------------------------------------
+def test_a_second_start_writes_anew(model, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first, _ = bare_artifacts(str(model), files)
+    assert first.folder.parent == tmp_path / "taskvec_demo"
+    assert first.folder.name == f"model-{first.pretrained_sha256[:12]}"
+    second, _ = bare_artifacts(str(model), files[:1])
+    assert second.folder == first.folder
+    assert [p.name for p in (second.folder / "vectors").iterdir()] == ["urban.safetensors"]
+    (second.folder / "manifest.json").unlink()  # as if the start had been interrupted
+    third, _ = bare_artifacts(str(model), files)
+    assert list(third.vectors) == ["urban", "emotion"]
+
+
+def test_a_folder_of_something_else_is_left_alone(model, artifacts_folder, tmp_path):
+    (tmp_path / "letter.txt").write_text("Dear all")
+    for folder in (tmp_path, artifacts_folder):
+        before = sorted(p.name for p in folder.iterdir())
+        with pytest.raises(BadArtifactError, match="holds something else"):
+            bare_artifacts(str(model), (), None, folder)
+        assert sorted(p.name for p in folder.iterdir()) == before
+
+
+def test_steps_are_told(model, files, tmp_path):
+    told = []
+    bare_artifacts(str(model), files, None, tmp_path / "out", say=told.append)
+    assert told[0].startswith(f"opening {model}: ")
+    assert told[0].endswith(" GB of weights")
+    assert "checking 2 task vectors" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("laion/clap-htsat-unfused", "laion/clap-htsat-unfused"), ("my model (2)", "my_model_2"), ("…", "checkpoint")],
+)
+def test_a_name_that_recipes_accept(name, expected):
+    assert recipe_checkpoint(name) == expected
+    assert Recipe(expected).checkpoint == expected
+
+
+def test_the_embedded_checkpoint_keeps_its_tasks(tmp_path):
+    model = shutil.copytree(bare.EMBEDDED / "model", tmp_path / "copied")
+    artifacts, _ = bare_artifacts(str(model), (), None, tmp_path / "out")
+    assert list(artifacts.tasks) == [t["name"] for t in read_json(bare.EMBEDDED / "manifest.json")["tasks"]]
+    assert set(artifacts.heads) == set(artifacts.tasks)
+    assert artifacts.surfaces == {}
+
+
+# ---- the page -------------------------------------------------------------------------------------------------------
+def tabs_of(blocks):
+    return [block.label for block in blocks.blocks.values() if isinstance(block, gr.Tab)]
+
+
+def test_the_page_of_a_checkpoint_alone(alone):
+    bench, _ = alone
+    page = Page(bench)
+    assert (page.own, page.main, page.extra, page.axis) == (("urban", "emotion"), (), (), "")
+    assert properties(page)["tasks"] == []
+    blocks = build_app(bench)
+    assert tabs_of(blocks) == ["Accuracy", "Your sound", "About"]
+    assert "No accuracy of model has been measured" in str(blocks.get_config_file())
+    first = page.classify(bench.artifacts.examples[0], "", "", *page.values(Recipe("model", {"urban": 0.5})).values)
+    assert first[0] != first[1]
+
+
+def test_the_page_of_a_checkpoint_with_recordings(measured):
+    page = Page(measured)
+    assert [task["file"] for task in properties(page)["tasks"]] == [None] * 3
+    chart = page.chart()
+    assert chart.count("tv-unknown") == 3
+    assert "not measured yet" in chart
+    assert chart.count("<b>—</b>") == 3
+    assert "No accuracy" not in chart  # there will be one in a moment
+    assert tabs_of(build_app(measured)) == ["Accuracy", "Your sound", "About"]
+
+
+def test_a_page_without_vectors_opens(model, tmp_path):
+    artifacts, checkpoint = bare_artifacts(str(model), (), None, tmp_path / "out")
+    bench = Workbench(artifacts, checkpoint=checkpoint)
+    page = Page(bench)
+    assert page.values(Recipe("model")).recipe("model") == Recipe("model")
+    assert tabs_of(build_app(bench)) == ["Accuracy", "Your sound", "About"]
+
+
+def test_partial_artifacts(artifacts_folder, tmp_path):
+    """A task that the manifest lists no surface for has no estimate; the others keep theirs."""
+    folder = shutil.copytree(artifacts_folder, tmp_path / "copy")
+    manifest = read_json(folder / "manifest.json")
+    surface = "surfaces/urban.validation.safetensors"
+    (folder / surface).unlink()
+    with pytest.raises(BadArtifactError, match="is listed in the manifest but missing"):
+        Artifacts(folder)
+    write_json(
+        folder / "manifest.json", manifest | {"files": {k: v for k, v in manifest["files"].items() if k != surface}}
+    )
+    bench = Workbench(Artifacts(folder))
+    found = [r.task.name for r in bench.evaluate(Recipe("tiny-clap", {"urban": 0.5}))]
+    assert found == [name for name in bench.tasks if name != "urban"]
+    page = Page(bench)
+    assert page.chart().count("tv-unknown") == 1
+    assert [t["name"] for t in properties(page)["tasks"] if t["file"] is None] == ["urban"]
+
+
+def test_surfaces_that_are_links_are_served_as_what_they_point_to(artifacts_folder, tmp_path):
+    """As in the hub's cache: gradio serves no file whose real place is outside of what it was told."""
+    folder = tmp_path / "snapshot"
+    shutil.copytree(artifacts_folder, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
+    page = Page(Workbench(Artifacts(folder)))
+    served = [Path(task["file"]) for task in properties(page)["tasks"]]
+    assert len(served) == len(page.tasks)
+    assert all(path.is_relative_to(artifacts_folder.resolve()) for path in served)
+
+
+# ---- the command line and the hub -----------------------------------------------------------------------------------
+def test_a_manifest_is_asked_for_its_checkpoint(tmp_path):
+    assert app._named_in(tmp_path) == []
+    write_json(tmp_path / "manifest.json", {"pretrained": {"repo": "laion/clap-htsat-unfused", "revision": "abc"}})
+    assert "laion/clap-htsat-unfused" in app._named_in(tmp_path)
+    write_json(tmp_path / "manifest.json", ["pretrained"])
+    assert app._named_in(tmp_path) == []
+
+
+def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "allow_hub", lambda *specs: None)  # it sets a variable of the process
+    assert app.main(["--checkpoint", str(tmp_path / "nothing.pt")]) == 2
+    assert app.main(["--artifacts", str(tmp_path)]) == 2
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert app.main(["--port", port]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("taskvec_demo: ")]
+    assert len(lines) == 3
+    assert "nothing.pt" in lines[0]
+    assert f"port {port}: it is taken" in lines[2]
+    assert all(line.endswith(".") for line in lines)
+
+
+def test_artifacts_of_the_hub_come_from_its_cache_when_there_is_no_network(artifacts_folder, tmp_path, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repo = tmp_path / "models--me--my-clap"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text(commit)
+    snapshot = Path(shutil.copytree(artifacts_folder, repo / "snapshots" / commit))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("taskvec_demo.serve.artifacts.snapshot_download", _cached(tmp_path))
+    assert fetch_artifacts("me/my-clap") == snapshot
+    with pytest.raises(BadArtifactError, match=r"'me/other' is no folder here and could not be fetched .*network\.$"):
+        fetch_artifacts("me/other")
+    (snapshot / "manifest.json").unlink()
+    with pytest.raises(BadArtifactError, match=r"holds no manifest\.json"):
+        fetch_artifacts("me/my-clap")
+
+
+def _cached(folder):
+    """`snapshot_download` of this cache, offline: the variable of the process was read before."""
+    from huggingface_hub import snapshot_download
+
+    return lambda repo: snapshot_download(repo, cache_dir=folder, local_files_only=True)
+
+
+def test_the_checkpoint_is_opened_by_what_the_manifest_says(alone, monkeypatch):
+    bench, folder = alone
+    asked = []
+
+    def opened(spec, **options):
+        asked.append((spec, options))
+        return bench.checkpoint
+
+    monkeypatch.setattr(checkpoints, "open_checkpoint", opened)
+    artifacts = Artifacts(folder)
+    artifacts.manifest["pretrained"] = {"repo": "laion/clap-htsat-unfused", "revision": "abc"}
+    assert artifacts.open_checkpoint() is bench.checkpoint
+    assert asked == [("laion/clap-htsat-unfused", {"tokenizer": None, "precision": "float32", "revision": "abc"})]
+
+
+# ---- in the browser -------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def bare_server(model, files, data, tmp_path_factory):
+    vectors = [argument for file in files for argument in ("--vector", str(file))]
+    folder = tmp_path_factory.mktemp("bare app")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        with running_app(folder, "--checkpoint", str(model), *vectors, "--data", str(data)) as server:
+            yield server
+
+
+@pytest.mark.browser
+def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, browser):
+    visitor = Visitor(browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), bare_server)
+    page = visitor.page
+    page.goto(bare_server.url)
+    measured = (
+        "() => document.querySelector('#chart .tv-badge')?.textContent === 'measured now with these very weights'"
+    )
+    page.wait_for_function(measured)
+    visitor.at_rest()
+    bars = page.evaluate(BARS)
+    assert page.locator("#own-heading").is_visible()
+    slider = page.locator("#lambda-urban input[type=range]")
+    slider.evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.wait_for_function(
+        "() => document.querySelector('#chart .tv-badge')?.textContent === 'no estimate for τ_urban'"
+    )
+    assert set(page.evaluate(BARS)) == {"0%"}
+    page.wait_for_function(measured)
+    visitor.at_rest()
+    assert page.evaluate(BARS) != bars
+    exact = page.locator("#exact details[data-task=my_sounds] summary b").inner_text()
+    assert page.locator("#chart .tv-tile[data-task=my_sounds] b").inner_text() == exact
+    assert visitor.errors == visitor.outside == []
+    assert "GB of weights" in bare_server.log
+    page.context.close()
+
+
+BARS = "() => [...document.querySelectorAll('#chart .tv-track .tv-ed')].map((e) => e.style.width)"

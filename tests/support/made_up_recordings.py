@@ -1,0 +1,44 @@
+"""Recordings of all of tiny-CLAP's sets, made of tones and noise: half a second, each class with a sound of its own."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from taskvec_demo.lab.data.datasets import SETS
+from taskvec_demo.lab.tiny_clap.study import TASKS
+
+RATE, SECONDS = 16_000, 0.5
+COLUMNS = ("file", "label", "split", "group", "gender")
+
+
+def write_recordings(data: Path, splits: Sequence[tuple[str, int]] = (("validation", 1),)) -> None:
+    """Write `data`/<set>/clips.csv and its files: (split, clips of every class) for each of `splits`."""
+    classes = {t.clips_folder: t.class_names for t in reversed(TASKS.values())} | {"drums": ("drum",)}
+    for name in SETS:
+        folder = data / name
+        folder.mkdir(parents=True)
+        with (folder / "clips.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for class_name in classes[name]:
+                gender, label = class_name.split("_", 1) if name == "ravdess" else ("", class_name)
+                for split, n in splits:
+                    for i in range(n):
+                        clip = f"{class_name}-{split}-{i}.wav"
+                        soundfile.write(folder / clip, sound(name, class_name, f"{split}{i}"), RATE)
+                        writer.writerow([clip, label, split, f"{name}-{class_name}-{split}-{i}", gender])
+
+
+def sound(dataset: str, class_name: str, take: str) -> np.ndarray:
+    """A chord that belongs to the class, with a noise that belongs to the take; (n,) float32."""
+    of_class = np.random.default_rng(zlib.crc32(f"{dataset}/{class_name}".encode()))
+    of_take = np.random.default_rng(zlib.crc32(f"{dataset}/{class_name}/{take}".encode()))
+    t = np.arange(round(RATE * SECONDS)) / RATE
+    chord = sum(np.sin(2 * np.pi * f * t) for f in of_class.uniform(100, 7000, 4))
+    return (0.15 * chord + 0.03 * of_take.normal(size=len(t))).astype(np.float32)

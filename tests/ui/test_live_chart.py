@@ -1,0 +1,609 @@
+"""The browser evaluates the logit surfaces itself: the same numbers as Python, at once, without asking the server.
+
+The scripts are run in a blank page beside the Python functions that they mirror, then in the real app.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taskvec_demo.core.evaluation import Accuracy, TaskResult, percent
+from taskvec_demo.core.intervals import wilson
+from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
+from taskvec_demo.core.surface import LogitSurface
+from taskvec_demo.core.tasks import Task
+from taskvec_demo.errors import BadRecipeError
+from taskvec_demo.ui.controls import ControlValues
+from taskvec_demo.ui.html.bars import badge_text
+from taskvec_demo.ui.live import properties, script
+from taskvec_demo.ui.page import Page
+from tests.support.app_server import FORMULA
+from tests.support.paths import ARTIFACTS
+from tests.ui.test_browser import box, choose, drag, number, slider, steps, tab, tabs, value
+
+pytestmark = pytest.mark.browser
+
+SURFACES = sorted((ARTIFACTS / "surfaces").glob("*.validation.safetensors"))
+URBAN = ARTIFACTS / "surfaces" / "urban.validation.safetensors"
+VECTORS = ("urban", "instruments", "a.b", "x-1")
+# Every recipe that the chart shows, with what stands in the bars and beside the slider at that moment
+RECORD = f"""() => {{
+  window.drawn = [];
+  new MutationObserver(() => {{
+    const shown = Object.fromEntries(new URLSearchParams(document.querySelector("#chart [data-query]").dataset.query));
+    window.drawn.push({{shown, formula: ({FORMULA})(), at: performance.now(),
+      bars: [...document.querySelectorAll("#chart .tv-ed")].map((e) => e.style.width).join()}});
+  }}).observe(document.querySelector("#chart [data-query]"), {{attributes: true, subtree: true}});
+}}"""
+READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-panel")].map((p) => [p.dataset.task,
+  [...p.querySelectorAll(".tv-row")].map((row) => ({
+    name: row.querySelector(".tv-name").firstChild.textContent.trim(),
+    number: row.querySelector(".tv-num")?.textContent, described: row.getAttribute("aria-label"),
+    edited: parseFloat(row.querySelector(".tv-ed")?.style.width),
+    left: parseFloat(row.querySelector(".tv-ci")?.style.left),
+    width: parseFloat(row.querySelector(".tv-ci")?.style.width)}))]))"""
+READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-tile")].filter((t) => !t.hidden)
+  .map((t) => [t.dataset.task, t.innerText.replaceAll("\\n", " ")]))"""
+BAND = "(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`)).backgroundImage"
+
+
+@pytest.fixture(scope="module")
+def blank(browser):
+    """run(javascript, argument): evaluate an expression of `given` beside the page's own functions."""
+    context = browser.new_context()
+    tab_ = context.new_page()
+    source = script("surface.js", "recipe.js", "bars.js", "safe_region.js")
+
+    def run(expression, given=None):
+        code = f"(given) => {{ {source}\n return (() => {{ {expression} }})(); }}"
+        return tab_.evaluate(code, given)
+
+    yield run
+    context.close()
+
+
+def loaded(path):
+    return json.dumps(base64.b64encode(path.read_bytes()).decode())
+
+
+def surface_code(path):
+    """JavaScript that parses one surface file into `surface`."""
+    return (
+        f"const bytes = Uint8Array.from(atob({loaded(path)}), (c) => c.charCodeAt(0));"
+        f"const surface = new LogitSurface(bytes.buffer, {MEASURED_LOW}, {MEASURED_HIGH});"
+    )
+
+
+def random_recipes(vectors, n, seed=0):
+    rng = np.random.default_rng(seed)
+    recipes = []
+    for _ in range(n):
+        names = rng.choice(vectors, rng.integers(1, len(vectors) + 1), replace=False)
+        recipes.append({str(v): float(np.round(rng.uniform(MEASURED_LOW, MEASURED_HIGH), 2)) for v in names})
+    return [{v: x for v, x in recipe.items() if x} for recipe in recipes]
+
+
+# ---- the same words and numbers -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", SURFACES, ids=lambda p: p.name.split(".")[0])
+def test_the_browser_evaluates_a_surface_as_python_does(blank, path):
+    surface = LogitSurface.load(path)
+    recipes = [{}, *random_recipes(surface.vectors, 8)]
+    found = blank(
+        surface_code(path) + "return given.map((r) => ({logits: [...surface.logits(surface.point(r))],"
+        "predicted: [...surface.argmax(surface.logits(surface.point(r)))], inside: surface.contains(r),"
+        "measured: surface.measured(r) && [...surface.measured(r)]}));",
+        recipes,
+    )
+    for recipe, one in zip(recipes, found, strict=True):
+        logits = surface.logits(recipe)
+        assert np.allclose(np.reshape(one["logits"], logits.shape), logits, atol=1e-4 * max(1, np.abs(logits).max()))
+        top = np.sort(logits, -1)
+        clear = top[:, -1] - top[:, -2] > 1e-3  # a tie within float32's rounding may go either way
+        assert clear.mean() > 0.9
+        assert np.array_equal(np.array(one["predicted"])[clear], logits.argmax(-1)[clear])
+        assert one["inside"] == surface.contains(recipe)
+        measured = surface.measured(recipe)
+        assert one["measured"] == (None if measured is None else measured.tolist())
+    assert found[0]["measured"] is not None
+    assert found[0]["logits"] != found[1]["logits"]  # the comparison can fail
+
+
+def test_a_recipe_outside_the_measured_box_or_of_another_vector_is_not_contained(blank):
+    surface = LogitSurface.load(SURFACES[0])
+    first = surface.vectors[0]
+    given = [{first: 1}, {first: -1}, {first: 1.01}, {"nobody": 0.1}]
+    code = "return given.map((r) => [surface.contains(r), surface.measured(r) !== null])"
+    found = blank(surface_code(SURFACES[0]) + code, given)
+    assert [f[0] for f in found] == [True, True, False, False]
+    assert found[2:] == [[False, False]] * 2
+
+
+def test_a_drag_from_one_recipe_to_the_next_says_what_python_says(blank):
+    """Steps of one λ, whose line is kept, then of another, of two at once, of none."""
+    surface = LogitSurface.load(URBAN)
+    a, b, c = surface.vectors[:3]
+    recipes = [{a: 0.5}, *({a: 0.5, b: x} for x in (0.1, 0.2, -0.7, 0.2)), *({a: x, b: 0.2} for x in (0.6, 0, -0.33))]
+    recipes += [{b: 0.4, c: 0.9}, {b: 0.4, c: 0.8}, {b: 0.4, c: 0.8}, {}, {a: 0.05}, {a: 0.11}]
+    found = blank(surface_code(URBAN) + "return given.map((r) => [...surface.logits(surface.point(r))]);", recipes)
+    for recipe, one in zip(recipes, found, strict=True):
+        logits = surface.logits(recipe)
+        assert np.allclose(np.reshape(one, logits.shape), logits, atol=1e-4 * max(1, np.abs(logits).max()))
+    assert not np.allclose(found[1], found[2], atol=0.01)
+
+
+@pytest.mark.parametrize("moved", [None, "urban"])
+def test_along_a_line_few_evaluations_say_as_much_as_many(blank, moved):
+    """`between` against the surface itself, where every λ moves and where one does."""
+    surface = LogitSurface.load(URBAN)
+    a, b = random_recipes(surface.vectors, 2, seed=3)
+    if moved:
+        b = a | {moved: -0.6 if a.get(moved, 0) > 0 else 0.8}
+    shares = [0, 0.13, 0.5, 0.77, 1]
+    found = blank(
+        surface_code(URBAN) + "const at = surface.between(given[0], given[1]); const [p, q] = given.map("
+        "(r) => surface.point(r)); return given[2].map((t) => [[...at(t)], "
+        "[...surface.argmax(surface.sum(surface.all, surface.factors(p.map((x, v) => x + t * (q[v] - x)))))]]);",
+        [a, b, shares],
+    )
+    for quick, full in found:
+        assert np.mean(np.array(quick) == np.array(full)) > 0.98
+    assert found[0][1] != found[-1][1]
+
+
+def test_a_surface_with_terms_of_its_own_choice(blank):
+    """Files may list their terms (tensor `powers`): then these count, not all of bounded degree."""
+    header = {
+        "coefficients": ("I8", [2, 1, 2], np.array([[[127, 0]], [[0, -3]]], np.int8).tobytes()),
+        "steps": ("F32", [2], np.array([0.5, 2], np.float32).tobytes()),
+        "powers": ("U8", [2, 2], bytes([0, 0, 1, 2])),
+        "labels": ("U8", [1], bytes([1])),
+        "points": ("F64", [1, 2], np.zeros((1, 2)).tobytes()),
+        "predictions": ("U8", [1, 1], bytes([0])),
+    }
+    entries, data = {}, b""
+    for name, (dtype, shape, content) in header.items():
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    metadata = {"vectors": "p,q", "error": "0.01", "n_held_out": "1", "task": "t", "split": "validation"}
+    text = json.dumps({"__metadata__": metadata, **entries}).encode()
+    content = base64.b64encode(len(text).to_bytes(8, "little") + text + data).decode()
+    code = (
+        f"const bytes = Uint8Array.from(atob('{content}'), (c) => c.charCodeAt(0));"
+        "const s = new LogitSurface(bytes.buffer, -1, 1);"
+        "return [s.degree, s.maxPower, ...s.logits(s.point({p: 0.5, q: 0.5}))];"
+    )
+    assert blank(code) == pytest.approx([3, 2, 63.5, -6 * 0.5 * (2 * 0.25 - 1)])  # T_0 T_0 and T_1(p) T_2(q)
+
+
+def test_wilson_and_percent(blank):
+    pairs = [(k, n) for n in (1, 2, 7, 40, 160) for k in {0, 1, n // 3, n - 1, n}]
+    found = blank("return given.map(([k, n]) => wilson(k, n))", pairs)
+    assert np.allclose(found, [wilson(k, n) for k, n in pairs], atol=1e-9)
+
+
+# ---- the same meaning of the controls -------------------------------------------------------------------------------
+def random_controls(rng):
+    rows = []
+    for _ in VECTORS:
+        coef = rng.choice(
+            [0, 0.5, 1, round(float(rng.uniform(0, 1)), 2), None, 7, -0.5], p=[0.1, *[0.28] * 3, *[0.02] * 3]
+        )
+        rows += [bool(rng.integers(2)), bool(rng.integers(2)), None if coef is None else float(coef)]
+    abc = [str(x) for x in rng.choice(VECTORS, 3, replace=rng.random() < 0.3)]
+    return [*(bool(rng.integers(2)) for _ in range(3)), *rows, *abc, round(float(rng.uniform(0, 1)), 2)]
+
+
+def test_controls_mean_the_same_recipe_formula_and_sentence(blank):
+    rng = np.random.default_rng(0)
+    states = [random_controls(rng) for _ in range(400)]
+    found = blank(
+        "return given[1].map((values) => { try { const r = compose(values, given[0], given[2]);"
+        "const query = String(new URLSearchParams(recipePairs('tiny', r)));"
+        "return {recipe: r, formula: formulaText(r, given[0]), query};"
+        "} catch (e) { if (!(e instanceof BadRecipeError)) throw e; return {problem: e.message}; } })",
+        [VECTORS, states, SLIDER_MAX],
+    )
+    problems = 0
+    for state, one in zip(states, found, strict=True):
+        try:
+            recipe = ControlValues(VECTORS, tuple(state)).recipe("tiny")
+            expected = {"recipe": dict(recipe.coefficients), "formula": recipe.formula(order=VECTORS)}
+            expected["query"] = recipe.to_query()
+        except BadRecipeError as error:
+            problems += 1
+            expected = {"problem": str(error)}
+        assert one == expected, state
+    assert 20 < problems < 200
+    assert len({json.dumps(one) for one in found}) > 200
+
+
+# ---- in the app -----------------------------------------------------------------------------------------------------
+def expected_bars(recipe):
+    """{task: [`Accuracy` of each class]} by Python."""
+    counts = {}
+    for path in SURFACES:
+        surface = LogitSurface.load(path)
+        predicted = surface.measured(recipe)
+        if predicted is None:
+            predicted = surface.logits(recipe).argmax(-1)
+        classes = range(int(surface.coefficients.shape[-1]))
+        counts[surface.task] = [Accuracy.of(predicted[surface.labels == c] == c) for c in classes]
+    return counts
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_bars_in_the_page_are_pythons(page, seed):
+    recipe = random_recipes(LogitSurface.load(SURFACES[0]).vectors, 1, seed)[0]
+    page.open(recipe)
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    page.at_rest()
+    shown = page.page.evaluate(READ_BARS)
+    expected = expected_bars(recipe)
+    assert set(shown) == set(expected)
+    tiles = page.page.evaluate(READ_TILES)
+    compared = 0
+    for task, rows in shown.items():
+        if task not in tiles:
+            continue
+        for row, accuracy in zip(rows, expected[task], strict=True):
+            if not accuracy.n:
+                assert row["number"] is None
+                continue
+            compared += 1
+            assert row["edited"] == pytest.approx(100 * accuracy.accuracy, abs=0.06)
+            assert row["left"] == pytest.approx(100 * accuracy.low, abs=0.06)
+            assert row["width"] == pytest.approx(100 * (accuracy.high - accuracy.low), abs=0.06)
+            assert row["number"] == f"{percent(accuracy.accuracy)}\u200a%"
+            assert f"edited {percent(accuracy.accuracy)} %" in row["described"]
+            assert row["described"].endswith(f"n = {accuracy.n}")
+    assert compared > 30
+
+
+def test_the_browser_takes_over_without_a_change(page):
+    """The first paint is the server's; redrawing the same recipe in the browser leaves every letter and width."""
+    texts = "() => document.querySelector('#chart .tv-results').innerText + [...document.querySelectorAll('#chart i')]"
+    widths = ".map((e) => [e.style.left, e.style.width]).join(';')"
+    page.page.route("**/surfaces/**", lambda route: page.held.append(route))
+    page.held = []
+    page.page.goto(page.server.url)
+    page.page.wait_for_selector("#chart .tv-row", state="attached")
+    page.page.wait_for_selector("#lambda-urban input[type=range]", state="attached")
+    page.at_rest()
+    assert page.page.evaluate("() => window.taskvec.state.tasks") is None
+    before = page.page.evaluate(texts + widths)
+    for route in page.held:
+        route.continue_()
+    page.page.wait_for_function("() => window.taskvec.state.tasks && window.taskvec.state.tasks[0].bars.shown")
+    page.page.wait_for_timeout(100)  # a frame or two more
+    assert page.page.evaluate(texts + widths) == before
+    slider(page, "urban").focus()
+    page.page.keyboard.press("Home")
+    page.at_rest()
+    assert page.page.evaluate(texts + widths) != before  # it does redraw
+
+
+def test_without_surfaces_one_sentence_says_so(page):
+    page.page.route("**/surfaces/**", lambda route: route.fulfill(status=404, body=""))
+    page.page.goto(page.server.url)
+    page.page.wait_for_selector("#chart .tv-message", state="visible")
+    text = page.page.locator("#chart .tv-message").inner_text()
+    assert "surfaces did not arrive (HTTP 404)" in text
+    assert page.page.locator("#chart .tv-row").count() > 30
+    page.at_rest()
+    slider(page, "urban").focus()
+    page.page.keyboard.press("Home")  # the formula still follows
+    page.page.wait_for_function(f"() => !('urban' in ({FORMULA})())")
+    assert not [e for e in page.errors if "404" not in e]
+
+
+def test_a_drag_asks_nothing_of_the_network_and_shows_every_step(page):
+    page.open({"urban": 0.5})
+    asked = []
+    page.page.on("request", lambda request: asked.append(request.url))
+    page.page.evaluate(RECORD)
+    for _ in steps(page, "urban", 0.5, 0.9, 20):
+        page.page.wait_for_timeout(30)
+    page.page.wait_for_timeout(600)  # longer than the rest after which a released slider would settle
+    assert asked == []
+    drawn = page.page.evaluate("window.drawn")
+    shown = [float(d["shown"]["urban"]) for d in drawn if "urban" in d["shown"]]
+    assert len(set(shown)) > 10
+    assert shown == sorted(shown), "an older value was shown after a newer one"
+    assert len({d["bars"] for d in drawn}) > 5
+    assert shown[-1] == value(page, "urban")
+    assert all(d["formula"].get("urban", 0) == float(d["shown"].get("urban", 0)) for d in drawn)
+    page.page.mouse.up()
+    page.at_rest()
+    assert len(asked) >= 1  # then the exact answers
+    assert page.address == page.formula == {"urban": value(page, "urban")}
+
+
+@pytest.mark.parametrize("latency", [0, 120])
+def test_sixty_events_a_second_and_the_last_value_is_the_sliders(page, latency):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    if latency:
+        protocol = page.page.context.new_cdp_session(page.page)
+        protocol.send("Network.enable")
+        conditions = {"offline": False, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1}
+        protocol.send("Network.emulateNetworkConditions", conditions)
+    page.page.evaluate(RECORD)
+    page.page.evaluate("""async () => {
+      const s = document.querySelector("#lambda-urban input[type=range]");
+      for (let i = 1; i <= 90; i++) {
+        await new Promise(requestAnimationFrame);
+        s.value = (0.05 + 0.9 * Math.abs(Math.sin(i / 15))).toFixed(2);
+        s.dispatchEvent(new Event("input", {bubbles: true}));
+      }
+    }""")
+    at = value(page, "urban")
+    page.page.wait_for_function(f"(at) => ({FORMULA})().urban === at", arg=at)
+    drawn = page.page.evaluate("window.drawn.length")
+    assert drawn > 30
+    page.at_rest()
+    page.shows({"urban": at})
+
+
+def test_gradio_is_told_when_a_drag_pauses_and_its_controls_follow_all_the_while(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    seen = page.page.evaluate("""async () => {
+      const s = document.querySelector("#lambda-urban input[type=range]");
+      const box = document.querySelector("#lambda-urban input[type=number]");
+      const seen = {told: 0, boxes: [], tracks: []};
+      addEventListener("taskvec-values", () => seen.told++);
+      for (let i = 1; i <= 60; i++) {
+        await new Promise(requestAnimationFrame);
+        s.value = (0.2 + i / 100).toFixed(2);
+        s.dispatchEvent(new Event("input", {bubbles: true}));
+        await Promise.resolve();
+        seen.boxes.push(box.value === s.value);
+        seen.tracks.push(parseFloat(s.style.getPropertyValue("--range_progress")) / 100 * s.max - s.value);
+      }
+      return seen;
+    }""")
+    assert all(seen["boxes"][1:])  # of the first step gradio itself tells the box, a moment later
+    assert max(map(abs, seen["tracks"][1:])) < 0.011
+    assert seen["told"] < 20
+    page.at_rest()
+    page.shows({"urban": 0.8})
+    assert float(number(page, "urban").input_value()) == 0.8
+
+
+def test_programmatic_changes_are_followed(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    first = page.page.evaluate(READ_TILES)
+    number(page, "urban").fill("0.91")
+    page.shows({"urban": 0.91})
+    page.at_rest()
+    page.page.locator("#reset").click()
+    page.shows({})
+    assert "measured at exactly" in page.page.locator("#chart .tv-badge").inner_text()
+    page.at_rest()
+    page.page.locator("#undo").click()
+    page.shows({"urban": 0.91})
+    page.page.locator("#undo").click()
+    page.shows({"urban": 0.5})
+    assert page.page.evaluate(READ_TILES) == first
+
+
+def test_the_badge_says_what_the_bars_are(page):
+    surface = LogitSurface.load(SURFACES[0])
+    name = surface.vectors[0]
+    point = next(p for p in surface.points if p[0] not in (0, 1) and not p[1:].any())
+    page.open({name: float(point[0])})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    assert page.page.locator("#chart .tv-badge").inner_text() == "measured at exactly this λ"
+    page.open({name: round(float(point[0]) + 0.01, 2)})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    text = page.page.locator("#chart .tv-badge").inner_text()
+    error = float(re.match(r"estimate ± ([\d.]+) points", text)[1])
+    errors = [100 * LogitSurface.load(p).error for p in SURFACES]
+    assert any(error == pytest.approx(e, abs=0.051) for e in errors)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [],
+        [(0.012, 0.034)],
+        [(0.0125, 0.03125), (0.0375, 0.0625)],  # ties: halves upwards in both
+        [(0.01, math.nan), (0.02, 0.045)],
+        [(0.01, math.nan)],
+    ],
+)
+def test_browser_and_server_word_the_badge_alike(blank, errors):
+    empty = np.empty(0, np.int64)
+    task = Task("t", "T", "target", ("a", "b"), ("a", "b"), ("{}",), "", "")
+    results = [TaskResult(task, "validation", "estimate", empty, empty, empty, *pair) for pair in errors]
+    given = [{"error": error, "classError": None if math.isnan(c) else c} for error, c in errors]
+    assert blank("return badgeText(given)", given) == badge_text(results)
+
+
+def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):
+    page.open({"urban": 0.9})
+    box(page, "op-analogy").check()
+    page.page.wait_for_selector("#analogy-panel", state="visible")
+    page.page.locator("#analogy-b input").click()
+    page.page.get_by_role("option", name="urban", exact=True).click()
+    page.page.wait_for_selector("#chart .tv-message", state="visible")
+    text = page.page.locator("#chart .tv-message").inner_text()
+    assert text.startswith("Accuracies were measured for λ from -1 to 1 only; this recipe goes beyond: θ_new = θ_pt")
+    assert text.endswith("The answers for your clip are still exact.")
+    assert not page.page.locator("#chart .tv-panels").is_visible()
+    page.at_rest()
+    assert page.address["urban"] == pytest.approx(0.9 + value(page, "_analogy"))
+    tab(page, "Along λ")
+    choose(page, "axis", "instruments")
+    page.page.wait_for_function("() => /no curve while τ_urban goes/.test(document.querySelector('#curve').innerText)")
+    choose(page, "axis", "urban")
+    page.page.wait_for_function(  # beyond the curve's end there is nothing to read
+        """() => { const shown = [...document.querySelectorAll("#curve .tv-curve-entry b")].map((e) => e.textContent);
+        return shown.length > 3 && shown.every((text) => text === "–"); }"""
+    )
+    tab(page, "Accuracy")
+    box(page, "op-analogy").uncheck()
+    page.page.wait_for_selector("#chart .tv-panels", state="visible")
+    assert not page.page.locator("#chart .tv-message").is_visible()
+
+
+def test_what_is_spoken_waits_for_rest(page):
+    page.open({"urban": 0.5})
+    spoken = page.page.locator("#chart [aria-live]")
+    before = spoken.text_content()
+    for _ in steps(page, "urban", 0.5, 0.8, 10):
+        page.page.wait_for_timeout(20)
+    page.page.wait_for_timeout(400)
+    assert spoken.text_content() == before  # the pointer is still down
+    page.page.mouse.up()
+    page.page.wait_for_function("(old) => document.querySelector('#chart [aria-live]').textContent !== old", arg=before)
+    assert f"{value(page, 'urban'):.2f} τ_urban" in spoken.text_content()
+    assert page.page.locator("#formula [aria-live]").count() == 0
+
+
+# ---- the safe region ------------------------------------------------------------------------------------------------
+def test_the_band_marks_where_the_control_keeps_its_accuracy(page):
+    page.open({"urban": 0.3})
+    page.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
+    page.at_rest()
+    safe = page.page.evaluate("""() => {
+      const control = window.taskvec.state.tasks.find(({task}) => task.role === "control");
+      return {name: control.task.name, kept: control.task.controlKept};
+    }""")
+    surface = LogitSurface.load(ARTIFACTS / "surfaces" / f"{safe['name']}.validation.safetensors")
+    before = (surface.measured({}) == surface.labels).mean()
+
+    def holds(x):
+        recipe = {"urban": x} if x else {}
+        predicted = surface.measured(recipe)
+        predicted = surface.logits(recipe).argmax(-1) if predicted is None else predicted
+        return (predicted == surface.labels).mean() >= safe["kept"] * before
+
+    expected = [holds(round(i / 40, 4)) for i in range(41)]
+    stops = page.page.evaluate(BAND, "urban")
+    edges = [float(x) for x in re.findall(r"([\d.]+)%", stops)]
+    changes = [i for i in range(1, 41) if expected[i] != expected[i - 1]]
+    assert edges[1:-1:2] == pytest.approx([100 * (i - 0.5) / 40 for i in changes], abs=0.06)
+    assert edges[0] == 0
+    assert edges[-1] == 100
+    assert page.page.locator("#safe-legend").is_visible()
+
+
+def test_the_band_follows_the_other_sliders_and_the_negation(page):
+    page.open({"emotion": -0.05, "instruments": -0.5})  # to forget both costs the control more than it may
+    page.page.wait_for_function(f"() => ({BAND})('instruments') !== 'none'")
+    page.at_rest()
+    bands = {name: page.page.evaluate(BAND, name) for name in ("emotion", "instruments")}
+    slider(page, "emotion").focus()
+    page.page.keyboard.press("End")
+    page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
+    page.at_rest()
+    assert page.page.evaluate(BAND, "emotion") == bands["emotion"]  # its own λ does not move its own band
+    bands["instruments"] = page.page.evaluate(BAND, "instruments")
+    box(page, "op-addition").check()
+    page.page.wait_for_selector("#negate-emotion", state="visible")
+    box(page, "negate-emotion").uncheck()
+    page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
+    assert page.errors == []
+
+
+# ---- the curve ------------------------------------------------------------------------------------------------------
+def test_the_curves_and_their_operating_point(page):
+    page.open({"urban": 0.4})
+    tab(page, "Along λ")
+    page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
+    page.at_rest()
+    assert page.page.locator("#curve .tv-measured").count() > 5  # alone: measured points are shown
+    operating = "() => Number(document.querySelector('#curve .tv-operating').getAttribute('x1'))"
+    paths = "() => [...document.querySelectorAll('#curve path')].map((p) => p.getAttribute('d')).join()"
+    before, lines = page.page.evaluate(operating), page.page.evaluate(paths)
+    drag(page, "urban", 0.4, 0.8)
+    page.at_rest()
+    assert page.page.evaluate(operating) > before + 20
+    assert page.page.evaluate(paths) == lines  # along its own axis nothing else changes
+    assert f"λ = {value(page, 'urban'):.2f}, as set" in page.page.locator("#curve").inner_text()
+    tiles = page.page.evaluate(READ_TILES)
+    entries = page.page.locator("#curve .tv-curve-entry b").all_inner_texts()
+    assert len(entries) == len(tiles)
+    drag(page, "instruments", 0.5, 0.9)
+    page.page.wait_for_function(f"(old) => ({paths})() !== old", arg=lines)
+    assert page.page.locator("#curve .tv-measured").count() == 0
+    page.page.locator("#axis input").click()
+    page.page.get_by_role("option", name="instruments", exact=True).click()
+    page.page.wait_for_function("() => document.querySelector('#curve svg').textContent.includes('τ instruments')")
+    page.page.wait_for_timeout(300)
+    other = page.page.evaluate(paths)
+    tab(page, tabs(page)[0])
+    drag(page, "urban", 0.8, 0.2)
+    page.at_rest()
+    tab(page, "Along λ")  # back again: redrawn for what was changed meanwhile
+    page.page.wait_for_function(f"(old) => ({paths})() !== old", arg=other)
+    assert page.errors == []
+
+
+def test_the_pointer_reads_the_curves(page):
+    page.open({"urban": 0.4})
+    tab(page, "Along λ")
+    page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
+    area = page.page.locator("#curve svg").bounding_box()
+    page.page.mouse.move(area["x"] + 60, area["y"] + area["height"] / 2)
+    page.page.wait_for_function("() => /λ = −(1|0\\.9)/.test(document.querySelector('.tv-curve-at').textContent)")
+    page.page.mouse.move(area["x"] + 60, area["y"] - 60)
+    page.page.wait_for_function("() => document.querySelector('.tv-curve-at').textContent === 'λ = 0.40, as set'")
+
+
+# ---- a phone --------------------------------------------------------------------------------------------------------
+def test_a_phone_has_bands_and_totals_in_its_width(new_visitor):
+    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor.open({"urban": 0.5})
+    visitor.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
+    for tile in visitor.page.locator("#chart .tv-tile:visible").all():
+        area = tile.bounding_box()
+        assert area["x"] >= -1
+        assert area["x"] + area["width"] <= 391
+        assert area["y"] + area["height"] <= 845
+        assert tile.locator("b").bounding_box()["width"] <= area["width"]
+    tops = {round(t.bounding_box()["y"]) for t in visitor.page.locator("#chart .tv-tile:visible").all()}
+    assert len(tops) == 1, "the totals are one row"
+
+
+OUTGROWN = """() => {
+  const boxes = document.querySelectorAll("#chart :is(.tv-tile-value, .tv-tile-note, .tv-state, .tv-num, .tv-delta)");
+  return [...boxes].filter((box) => {
+    const [own, text] = [box.getBoundingClientRect(), document.createRange()];
+    text.selectNodeContents(box);
+    return [...text.getClientRects()].some((part) => part.width && own.width && (part.left < own.left - 1.5
+      || part.right > own.right + 1.5 || part.top < own.top - 3 || part.bottom > own.bottom + 3));
+  }).map((box) => box.innerText);
+}"""
+
+
+def test_no_text_outgrows_the_box_that_is_fixed_for_it(new_visitor):
+    visitor = new_visitor(viewport={"width": 1280, "height": 900})
+    visitor.open({"urban": -0.9, "instruments": -0.9, "emotion": 1.0})
+    for width in (1280, 1000, 390, 360):
+        visitor.page.set_viewport_size({"width": width, "height": 844})
+        assert visitor.page.evaluate(OUTGROWN) == [], width
+
+
+def test_the_pages_json_is_small_and_names_files_that_are_there(workbench):
+    """No coefficient of a surface is part of a page load."""
+    page_ = Page(workbench)
+    live = properties(page_)
+    assert len(json.dumps(live)) < 20_000
+    assert [t["name"] for t in live["tasks"]] == list(workbench.tasks)
+    for task in live["tasks"]:
+        assert Path(task["file"]).is_file()
+        assert len(task["version"]) == 12
+    assert page_.recipe("", tuple(live["values"])) == page_.start
+    assert len(live["rows"]) - len(live["vectors"]) == 4  # rows for vectors that the visitor adds
+    assert page_.aside.isdisjoint(page_.main)

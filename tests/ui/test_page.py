@@ -1,0 +1,166 @@
+"""The page's handlers: exact figures of the newest recipe alone, traces only for whoever looks."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.serve.trace import Trace
+from taskvec_demo.ui.html import clip_text
+from taskvec_demo.ui.html.exact_panel import exact_html
+from taskvec_demo.ui.page import Page
+
+NONE_ADDED = ",,,"  # the visitor brought no vector along
+
+
+@pytest.fixture
+def page(workbench):
+    return Page(workbench)
+
+
+def values(page, **coefficients):
+    return page.values(Recipe("tiny-clap", coefficients)).values
+
+
+def run(page, session, **coefficients):
+    return page.exact(SimpleNamespace(session_hash=session), NONE_ADDED, *values(page, **coefficients))
+
+
+def figures(steps):
+    """The figures among what a run yields; its last word is no change, whatever was measured."""
+    *steps, last = steps
+    assert last == gr.skip()
+    return steps
+
+
+def shown(html):
+    query, done = re.search(r"data-query='([^']*)' data-done='(\d+)'", html).groups()
+    return query.replace("&amp;", "&"), int(done)
+
+
+def test_exact_figures_grow_to_all_clips_of_the_machine(page):
+    total = len(page.workbench.labelled)
+    steps = [shown(html) for html in figures(run(page, "a", urban=0.52))]
+    done = [n for _, n in steps]
+    assert len(done) > 1
+    assert done == sorted(set(done))
+    assert done[-1] == total
+    assert {query for query, _ in steps} == {"ckpt=tiny-clap&urban=0.52"}
+    assert page._newest_run == {}
+
+
+def test_a_newer_run_of_the_same_page_ends_the_older_one(page):
+    older, other = run(page, "a", urban=0.53), run(page, "b", urban=0.53)
+    next(older)
+    next(other)
+    newer = run(page, "a", urban=0.54)
+    next(newer)
+    assert figures(older) == []
+    assert shown(figures(newer)[-1]) == ("ckpt=tiny-clap&urban=0.54", len(page.workbench.labelled))
+    assert shown(figures(other)[-1])[1] == len(page.workbench.labelled)  # another visitor's goes on
+    assert page._newest_run == {}
+
+
+def test_a_visitor_who_leaves_leaves_nothing_behind(page):
+    left = run(page, "a", urban=0.53)
+    next(left)
+    left.close()
+    assert page._newest_run == {}
+
+
+def test_figures_not_there_yet_keep_their_place(page):
+    places = re.findall(r"<details data-task='(\w+)'", page.nothing_measured())
+    assert places == [t for t in page.workbench.labelled.tasks if t not in page._hidden(page.start)] != []
+    first = next(run(page, "a", urban=0.5))
+    assert re.findall(r"<details data-task='(\w+)'", first) == places
+    assert "sounds synthesized by this project" in first
+    assert page.nothing_measured().count("no clip yet") == len(places)
+    assert "no clip yet" not in first  # the tasks take turns, so each has a clip among the first
+
+
+def test_a_link_beyond_the_sliders_says_so(page, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: told.append(text))
+    asked = SimpleNamespace(query_params={"ckpt": "tiny-clap", "urban": "0.5", "instruments": "-1"})
+    assert tuple(page.restore(asked)) == values(page, urban=0.5, instruments=-1)
+    assert told == []
+    asked.query_params["urban"] = "1.4"
+    assert tuple(page.restore(asked)) == values(page, urban=1, instruments=-1)
+    assert told == ["The link goes beyond the sliders, which end at 1: its λ were cut."]
+
+
+def test_undo_goes_back_however_fast_it_is_clicked(page):
+    """What has settled may be told after undo has left it: it must not come back."""
+    a, b, c = (values(page, urban=x) for x in (0.1, 0.2, 0.3))
+    past = [], None
+    for state in (a, b, b, c):
+        past = page.remember(*past, NONE_ADDED, *state)
+    assert past[0] == [list(a), list(b), list(c)]
+
+    def undo(past):
+        history, undone, *shown = page.undo(past[0])
+        return (history, undone), shown
+
+    past, shown = undo(past)
+    assert shown == list(b)
+    past, shown = undo(past)  # before b could settle
+    assert shown == list(a)
+    past = page.remember(*past, NONE_ADDED, *b)  # late news
+    past = page.remember(*past, NONE_ADDED, *a)
+    assert past == ([list(a)], None)
+    past = page.remember(*past, NONE_ADDED, *b)  # now the visitor has chosen it anew
+    assert past == ([list(a), list(b)], None)
+
+
+def test_a_trace_is_computed_only_for_whoever_looks(page, monkeypatch):
+    clip, at = page.examples[0], values(page, urban=0.5)
+    monkeypatch.setattr(page.workbench, "trace", pytest.fail)
+    assert page.trace(False, clip, "", "urban", NONE_ADDED, *at) == (gr.skip(), gr.skip())
+    assert not page.trace(True, None, "", "urban", NONE_ADDED, *at)[1].visible
+    monkeypatch.undo()
+    sentence, plot = page.trace(True, clip, "", "urban", NONE_ADDED, *at)
+    assert "Along λ urban your clip" in sentence
+    assert plot.visible
+    assert page.trace(True, clip, "only one label", "urban", NONE_ADDED, *at)[0] == ""  # `classify` has said why
+
+
+def test_a_trace_in_words():
+    axis = np.linspace(-1, 1, 5)
+    of = [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6], [0.6, 0.4]]
+    text = clip_text.trace_html(Trace.of("urban", axis, ("a <dog>", "a siren"), np.array(of)))
+    assert (
+        "Along λ urban your clip turns from “a &lt;dog&gt;” to “a siren” at λ ≈ −0.75, "
+        "from “a siren” to “a &lt;dog&gt;” at λ ≈ 0.75." in text
+    )
+    text = clip_text.trace_html(Trace.of("urban", axis, ("a dog", "a siren"), np.array(of[1:2] * 5), ("Cut.",)))
+    assert "stays “a siren” everywhere." in text
+    assert "Cut." in text
+    often = clip_text.trace_html(Trace.of("x", np.arange(7.0), ("a", "b"), np.array([[0.9, 0.1], [0.1, 0.9]] * 4)[:7]))
+    assert often.count(" at λ ≈ ") == clip_text.MAX_FLIPS
+    assert ", and 3 times more." in often
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, ""), (12.4, ", about 12 s left"), (200, ", about 3 min left")])
+def test_the_time_that_is_left_is_told_where_it_matters(page, seconds, told):
+    *_, last = page.workbench.exact(Recipe("tiny-clap", {"urban": 0.5}))
+    html = exact_html(last, page.start, "clips", seconds_left=seconds)
+    assert f"{last.done} / {last.total} clips{told}</span>" in html
+
+
+def test_the_chart_is_handed_the_counts_behind_exact_figures(page):
+    *_, last = page.workbench.exact(Recipe("tiny-clap", {"urban": 0.5}))
+    text = re.search(r"data-figures='([^']*)'", exact_html(last, page.start, "clips")).group(1)
+    counts = json.loads(text.replace("&quot;", '"'))
+    assert list(counts) == [r.task.name for r in last.results]
+    for result in last.results:
+        of_task = counts[result.task.name]
+        assert sum(of_task["n"]) == len(result.labels)
+        assert sum(of_task["before"]) == (result.predicted_pretrained == result.labels).sum()
+        assert sum(of_task["after"]) == (result.predicted_edited == result.labels).sum()
+        assert len(of_task["n"]) == len(result.task.class_names)

@@ -1,0 +1,159 @@
+"""The tab "The paper, replayed": every table renders from what `lab.tables` writes, and says what it shows."""
+
+from __future__ import annotations
+
+import copy
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from taskvec_demo.lab.measuring import shipped_tables as lab_tables
+from taskvec_demo.lab.tiny_clap.study import FINE_TUNINGS, TASKS
+from taskvec_demo.ui.html.paper import NAMES, REPORTED, load_tables, paper_html
+from tests.lab.measuring.test_tables import MadeUp, random_like
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    folder = tmp_path_factory.mktemp("tables")
+    bench = MadeUp(urban=lambda urban=0.0, **_: max(0.0, 0.6 + 0.5 * urban))
+    lab_tables.build_tables(bench, random_like(), folder)
+    return load_tables(folder)
+
+
+class Balance(HTMLParser):
+    """Collects tags that are closed in the wrong order, and the cells of each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.rows: list[int] = []
+        self.columns: list[set[int]] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "table":
+            self.columns.append(set())
+        if tag in ("td", "th"):
+            self.rows[-1] += 1
+        if tag == "tr":
+            self.rows.append(0)
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            self.wrong.append(tag)
+        if tag == "tr":
+            self.columns[-1].add(self.rows.pop())
+
+
+def parsed(html: str) -> Balance:
+    parser = Balance()
+    parser.feed(html)
+    assert not parser.open
+    return parser
+
+
+def test_every_table_renders_whole(tables: dict) -> None:
+    assert set(tables) == set(NAMES)
+    html = paper_html(tables, TASKS)
+    page = parsed(html)
+    assert not page.wrong
+    assert [len(c) for c in page.columns] == [1] * 5  # five tables, all rows of one width
+    assert [c.pop() for c in page.columns] == [4, 4, 4, 1 + len(TASKS), 1 + len(FINE_TUNINGS)]
+    assert html.count("tv-scroll") == 5  # a phone scrolls the table, not the page
+    assert not re.search(r"\bnan\b|None|\{|\}", html)
+
+
+def test_a_figure_has_n_and_its_interval(tables: dict) -> None:
+    html = paper_html(tables, TASKS)
+    row = tables["negation"]["rows"][0]
+    after, n = row["target"]["edited"], row["target"]["n"]
+    shown = (
+        f"<b>{100 * after['accuracy']:.1f} %</b> <small>[{100 * after['low']:.1f}, {100 * after['high']:.1f}], n = {n}"
+    )
+    assert shown in html
+    assert f"λ = −{-row['coefficients']['urban']:g}" in html
+    assert "83.0 %" in html  # reported
+    assert "on validation" in html
+    assert all(text in html for part in REPORTED.values() for text in part.values())
+
+
+def test_the_verdict_on_the_analogy_is_that_of_the_table(tables: dict) -> None:
+    assert not tables["analogy"]["works"]
+    assert "does <b>not</b> clearly work" in paper_html(tables, TASKS)
+    works = copy.deepcopy(tables)
+    works["analogy"]["works"] = True
+    assert "the analogy works" in paper_html(works, TASKS)
+
+
+def test_a_control_that_does_not_hold_is_said(tables: dict) -> None:
+    assert "no λ holds the control" not in paper_html(tables, TASKS)
+    broken = copy.deepcopy(tables)
+    broken["negation"]["rows"][0]["holds_on_validation"] = False
+    assert "no λ holds the control" in paper_html(broken, TASKS)
+    broken["negation"]["rows"][0]["gradient_ascent"]["training"] = {"holds_on_validation": False}
+    assert "no step holds the control" in paper_html(broken, TASKS)
+
+
+@pytest.mark.parametrize("name", ["negation", "addition"])
+def test_rehearsal_is_said_where_vectors_were_rehearsed(tables: dict, name: str) -> None:
+    sentence = "to keep their embeddings"
+    for rehearsed in ([], ["urban"]):
+        html = paper_html({name: tables[name] | {"rehearsed": rehearsed}}, TASKS)
+        assert (sentence in html) == bool(rehearsed)
+
+
+def test_what_the_control_shares_with_the_target_is_set_apart(tables: dict) -> None:
+    urban, instruments = (
+        paper_html({"negation": tables["negation"] | {"rows": [r]}}, TASKS) for r in tables["negation"]["rows"]
+    )
+    assert "without “dog bark”, in both" in urban
+    assert "in both" not in instruments
+
+
+def test_a_temperature_is_said_where_a_vector_had_one(tables: dict) -> None:
+    for temperatures in ({}, {"urban": 4.0}):
+        html = paper_html({"negation": tables["negation"] | {"temperatures": temperatures}}, TASKS)
+        assert ("a temperature (“Urban sounds” 4)" in html) == bool(temperatures)
+
+
+def test_regmean_is_said_where_a_vector_went_through_it(tables: dict) -> None:
+    for names in ([], ["urban"]):
+        html = paper_html({"negation": tables["negation"] | {"regmean": names}}, TASKS)
+        assert ("(“Urban sounds”) went through RegMean" in html) == bool(names)
+
+
+def test_a_missing_table_is_a_sentence(tables: dict, tmp_path: Path) -> None:
+    assert load_tables(tmp_path) == {}
+    html = paper_html({}, TASKS)
+    assert html.count("has not been measured") == len(NAMES)
+    assert not parsed(html).columns
+    html = paper_html({"vectors": tables["vectors"]}, TASKS)
+    assert "--only negation" in html
+    assert "--only vectors" not in html
+
+
+def test_names_are_escaped(tables: dict) -> None:
+    hostile = copy.deepcopy(tables)
+    evil = "<script>alert(1)</script>"
+    hostile["vectors"]["rows"][0]["vector"] = evil
+    hostile["analogy"]["d"] = evil
+    hostile["analogy"]["rows"][1]["name"] = evil
+    hostile["addition"]["rows"][0]["name"] = evil
+    hostile["addition"]["rows"][0]["coefficients"] = {evil: 0.5, "urban": 1.0}
+    html = paper_html(hostile, TASKS)
+    assert "<script" not in html
+    assert html.count("&lt;script") >= 5
+
+
+def test_clips_that_are_not_there_give_a_dash(tables: dict) -> None:
+    empty = copy.deepcopy(tables)
+    for row in empty["vectors"]["rows"]:
+        for entry in row["tasks"]:
+            entry["edited"]["accuracy"], entry["normalized"] = None, None
+    empty["vectors"]["cosines"][0][0] = None
+    assert "–" in paper_html({"vectors": empty["vectors"]}, TASKS)
