@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from taskvec_demo.errors import BadArtifactError, IncompatibleWeightsError
+from ..errors import BadArtifactError, IncompatibleWeightsError
+from .files import whole_file
 
 
 @dataclass(frozen=True)
@@ -175,16 +175,10 @@ def content_sha256(layout: Layout, buffer: Tensor) -> str:
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Writes under a temporary name in the same folder, then renames: no reader ever sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    """Write a safetensors file, which appears whole or not at all."""
+    with whole_file(path) as temporary:
         # Not `save_file`: it makes files that only their owner can read, which a container of another user cannot.
         temporary.write_bytes(save(tensors, metadata))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:

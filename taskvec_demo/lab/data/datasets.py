@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from ...clap.features import FeatureConfig, log_mel
+from ...core.files import whole_file
 from ...errors import BadAudioError, TaskVecError
 from ...recordings.audio import load_clip, windows
 from ...recordings.layouts import TABLE, read_set
@@ -125,25 +125,23 @@ class MelStore:
 
 
 def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Path, row_file: Path) -> None:
-    partial = mel_file.with_suffix(".partial.npy")
-    # Room for two windows a clip; the part that stays unwritten takes no space on disk.
-    shape = (MAX_WINDOWS * len(rows), config.n_frames, config.n_mels)
-    mel = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
     done, placed = 0, []
-    for row in tqdm(rows, desc="log-mel windows", unit="clip"):
-        try:
-            samples = read_clip(data / row.dataset / row.file, config.sample_rate)
-        except BadAudioError:
-            continue
-        cut = log_mel(windows(samples, config.n_samples)[:MAX_WINDOWS], config).numpy()[:, 0]
-        mel[done : done + len(cut)] = cut
-        placed.append(replace(row, first_window=done, n_windows=len(cut)))
-        done += len(cut)
-    if not placed:
-        partial.unlink()
-        raise TaskVecError(f"None of the {len(rows)} clips in {data} can be read; `data check` says why.")
-    mel.flush()
-    os.replace(partial, mel_file)
+    with whole_file(mel_file) as temporary:
+        # Room for two windows a clip; the part that stays unwritten takes no space on disk.
+        shape = (MAX_WINDOWS * len(rows), config.n_frames, config.n_mels)
+        mel = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
+        for row in tqdm(rows, desc="log-mel windows", unit="clip"):
+            try:
+                samples = read_clip(data / row.dataset / row.file, config.sample_rate)
+            except BadAudioError:
+                continue
+            cut = log_mel(windows(samples, config.n_samples)[:MAX_WINDOWS], config).numpy()[:, 0]
+            mel[done : done + len(cut)] = cut
+            placed.append(replace(row, first_window=done, n_windows=len(cut)))
+            done += len(cut)
+        if not placed:
+            raise TaskVecError(f"None of the {len(rows)} clips in {data} can be read; `data check` says why.")
+        mel.flush()
     write_json(row_file, [asdict(r) for r in placed])
 
 

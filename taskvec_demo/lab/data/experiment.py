@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...clap.model import Checkpoint, Precision
 from ...clap.sources import Source, open_checkpoint, resolve
+from ...core.files import whole_folder
 from ...core.task_vector import TaskVector
 from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
@@ -88,17 +89,14 @@ def place_pretrained(folder: Path, spec: str) -> None:
 
 
 def _copy(source: Source, out: Path) -> None:
-    """The files of a checkpoint folder, under a temporary name until all are there."""
+    """Copy the files of a checkpoint folder."""
     if not source.path.is_dir():
         raise TaskVecError(
             f"{source.path} is no folder of a checkpoint: run `python -m taskvec_demo convert {source.path} --out "
             "FOLDER` first, then give that folder."
         )
-    temporary = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source.path, temporary)
-    shutil.rmtree(out, ignore_errors=True)
-    temporary.rename(out)
+    with whole_folder(out) as temporary:
+        shutil.copytree(source.path, temporary, dirs_exist_ok=True)
 
 
 def open_pretrained(study: Study, folder: Path, precision: Precision = "float32") -> Checkpoint:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ import soundfile
 from tqdm import tqdm
 
 from ...clap.sources import allow_hub, is_hub_id
+from ...core.files import whole_folder
 from ...errors import BadArtifactError, TaskVecError
 from ...recordings.layouts import COLUMN_NAMES, TABLE, gender_of, speaker_of, splits_by_fold, with_genders
 from ...recordings.splits import SPLIT_NAMES, SPLITS, Recording, counted, with_all_splits
@@ -61,10 +60,8 @@ def import_set(
         raise TaskVecError(f"{to} is there already: --to takes a new or an empty folder.")
     folder, commit = _local(source, revision)
     repository = _opened(folder, source, config)
-    partial = to.parent / f".{to.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left
-    try:
-        (partial / "audio").mkdir(parents=True)
+    with whole_folder(to) as partial:
+        (partial / "audio").mkdir()
         recordings, notes = _written(repository, partial / "audio", audio, label)
         with (partial / TABLE).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -72,11 +69,6 @@ def import_set(
             table.writerows([r.file, r.label, r.split, r.group, r.gender] for r in recordings)
         origin = {"source": source, "revision": commit, "config": config, "clips": len(recordings), "notes": notes}
         write_json(partial / "source.json", origin)
-        if to.exists():
-            to.rmdir()
-        os.replace(partial, to)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return Imported(to, tuple(recordings), tuple(notes), commit)
 
 

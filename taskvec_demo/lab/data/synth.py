@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from taskvec_demo.core.files import whole_file
 from taskvec_demo.lab.data.synth_instruments import (
     INSTRUMENTS,
     N_SAMPLES,
@@ -313,10 +314,8 @@ def write_labelled_set(folder: Path) -> None:
 
 def _write_flac(path: Path, samples: np.ndarray) -> Path:
     """16 bit; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     encoded = io.BytesIO()
     soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(encoded.getvalue())
-    os.replace(part, path)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(encoded.getvalue())
     return path

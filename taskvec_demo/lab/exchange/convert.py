@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from ...clap.features import log_mel
 from ...clap.laion import PREPROCESSOR, architecture, read_torch
 from ...clap.model import Checkpoint, load_tokenizer, save_checkpoint
 from ...clap.sources import ROBERTA, Source, describe, open_checkpoint, resolve
+from ...core.files import whole_folder
 from ...core.weights import read_safetensors, write_safetensors
 from ...errors import BadArtifactError
 from ...recordings.audio import clip_from_array, windows
@@ -146,16 +146,13 @@ def convert_file(path: str, out: Path, tokenizer: str | None = None, verified: b
     if out.exists():
         raise BadArtifactError(f"{out} exists already; name a new folder.")
     print(describe(source), flush=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-        folder = Path(temporary) / "model"
-        _write(source, folder, tokenizer or ROBERTA)
-        if verified:
-            result = verify(source.path, folder)
-            print(result)
-            if not result.passed:
-                return False
-        shutil.move(folder, out)
+    try:
+        with whole_folder(out) as folder:
+            _write(source, folder, tokenizer or ROBERTA)
+            if verified:
+                _compare(source.path, folder)
+    except _DiffersError:
+        return False
     print(f"{out} is written.")
     return True
 
@@ -163,6 +160,17 @@ def convert_file(path: str, out: Path, tokenizer: str | None = None, verified: b
 def run(options: argparse.Namespace) -> int:
     """`python -m taskvec_demo convert`: exit code 1 if laion-clap answers otherwise."""
     return int(not convert_file(options.checkpoint, options.out, options.tokenizer, options.verify))
+
+
+class _DiffersError(Exception):
+    """The converted folder does not answer as laion-clap does."""
+
+
+def _compare(path: Path, folder: Path) -> None:
+    result = verify(path, folder)
+    print(result)
+    if not result.passed:
+        raise _DiffersError
 
 
 def _write(source: Source, folder: Path, tokenizer: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...core.files import whole_file
 from ...serve.artifacts import read_json
 from ..data.experiment import PRETRAINED, Experiment
 
@@ -41,9 +42,8 @@ def write_model_card(experiment: Experiment, out: Path) -> None:
         "None of them is in this repository. The weights were trained on them, so the strictest of these licences "
         "applies to their use.",
     ]
-    temporary = out / f".{CARD}.partial"
-    temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    temporary.replace(out / CARD)
+    with whole_file(out / CARD) as temporary:
+        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _front_matter(base: str | None) -> str:

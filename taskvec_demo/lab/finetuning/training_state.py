@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
+
+from ...core.files import whole_file
 
 
 @contextlib.contextmanager
@@ -36,14 +37,9 @@ def fingerprint(parts: Iterable[str | bytes]) -> str:
 
 
 def write_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
-    """Write the state of the training `key` under a temporary name, then rename: a kill leaves the old or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    """Write the state of the training `key`: a kill leaves the old one or the new one, never half of one."""
+    with whole_file(path) as temporary:
         torch.save({"key": key, **state}, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path, key: str) -> dict[str, Any] | None:

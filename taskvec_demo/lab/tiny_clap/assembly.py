@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from ...clap.model import new_model, save_checkpoint
+from ...core.files import whole_folder
 from ...errors import TaskVecError
 from ...serve.artifacts import write_json
 from ..data.experiment import Experiment
@@ -38,11 +39,9 @@ def assemble(work: Path, out: Path) -> None:
         raise TaskVecError(
             f"The trained towers do not fit the model: missing {missing[:3]}, unexpected {unexpected[:3]}."
         )
-    temporary = out.with_name(".model.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    save_checkpoint(temporary, model, tiny.PREPROCESSOR, work / "text" / "tokenizer")
-    shutil.rmtree(out, ignore_errors=True)
-    temporary.rename(out)
+    with whole_folder(out) as temporary:
+        save_checkpoint(temporary, model, tiny.PREPROCESSOR, work / "text" / "tokenizer")
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def write_extras(experiment: Experiment, work: Path, out: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from ...clap.model import AudioTower, new_model
+from ...core.files import whole_file
 from ...core.weights import write_safetensors
 from ...errors import TaskVecError
 from ..data.augment import augment, mixup
@@ -103,9 +103,8 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
         }
-        temporary = path.with_suffix(".partial")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            torch.save(state, temporary)
 
     def restore(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)

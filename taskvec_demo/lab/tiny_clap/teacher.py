@@ -7,7 +7,6 @@ Phrases come from WordNet 3.0 (Princeton licence; Debian package `wordnet-base`)
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from taskvec_demo.clap.model import default_device
+from taskvec_demo.core.files import whole_file
 from taskvec_demo.errors import TaskVecError
 
 TEACHER_DIM = 384
@@ -91,10 +91,8 @@ def cached_embeddings(teacher: Any, texts: Sequence[str], folder: Path, progress
         chunk = list(texts[start : start + CHUNK])
         path = folder / f"{hashlib.sha256(chr(10).join(chunk).encode()).hexdigest()[:24]}.npy"
         if not path.is_file():
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            with open(temporary, "wb") as file:
+            with whole_file(path) as temporary, temporary.open("wb") as file:
                 np.save(file, teacher.embed(chunk).astype(np.float16))
-            os.replace(temporary, path)
         rows.append(np.load(path, allow_pickle=False))
     return np.concatenate(rows)
 

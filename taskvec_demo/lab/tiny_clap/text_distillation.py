@@ -9,7 +9,6 @@ Everything is resumable: the teacher's rows, the tokenizer and the training are 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ...clap.model import PAD, SPECIAL_TOKENS, TextTower, default_device, save_tokenizer
+from ...core.files import whole_file
 from ...core.weights import write_safetensors
 from ...errors import TaskVecError
 from ...serve.artifacts import write_json
@@ -152,9 +152,8 @@ def save_checkpoint(
     """Weights (safetensors) and optimizer state of one step, each renamed when whole; older pairs are removed after."""
     folder.mkdir(parents=True, exist_ok=True)
     write_safetensors(folder / f"{step:08d}.safetensors", student.state_dict(), {"format": "pt"})
-    temporary = folder / f"{step:08d}.pt.{os.getpid()}.tmp"
-    torch.save({"optimizer": optimizer.state_dict(), "seconds": seconds}, temporary)
-    os.replace(temporary, folder / f"{step:08d}.pt")
+    with whole_file(folder / f"{step:08d}.pt") as temporary:
+        torch.save({"optimizer": optimizer.state_dict(), "seconds": seconds}, temporary)
     for old in folder.iterdir():
         if not old.name.startswith(f"{step:08d}."):
             old.unlink()

@@ -11,13 +11,13 @@ the smallest directions. `alignment` fits the map further once there is an audio
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ...core.files import whole_file
 from ...errors import BadArtifactError, TaskVecError
 from .teacher import WORDNET, Teacher, unit, wordnet_phrases
 
@@ -57,10 +57,8 @@ class TextSpace:
 
     def save(self, path: Path) -> None:
         """Write an npz of two plain arrays; a reader never sees half a file."""
-        temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
+        with whole_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, mean=self.mean, basis=self.basis)
-        os.replace(temporary, path)
 
     @classmethod
     def load(cls, path: Path) -> TextSpace:
