@@ -13,6 +13,8 @@ from .measurement import Measurement
 
 FORMAT = 2
 HEADINGS = ("figure", "median (min – p95)", "n", "held against", "ratio", "target", "verdict")
+# Cores, and whether the CPU multiplies bfloat16 -> the letter that such a machine has in every document of ours
+LETTERS = {(2, True): "A", (2, False): "B"}
 INTRODUCTION = """# Performance
 
 Written by `python -m benchmarks --write-docs` from [{name}]({name}); run `python -m benchmarks` to
@@ -101,11 +103,20 @@ def named(machine: Mapping[str, Any]) -> str:
     )
 
 
+def lettered(sections: Mapping[str, Section]) -> dict[str, str]:
+    """Machine in words -> its letter, the same in all documents; machines that none of them knows follow from C on."""
+    letters: dict[str, str] = {}
+    others = iter("CDEFGHIJKLMNOPQRSTUVWXYZ")
+    for machine in (section.machine for section in sections.values()):
+        if named(machine) not in letters:
+            letter = LETTERS.get((machine["cores"], "avx512_bf16" in machine["cpu_features"]))
+            letters[named(machine)] = letter if letter and letter not in letters.values() else next(others)
+    return letters
+
+
 def as_markdown(sections: Mapping[str, Section], name: str) -> str:
     """The document of a JSON file of this name. A machine is described where it is first met."""
-    letters: dict[str, str] = {}
-    for section in sections.values():
-        letters.setdefault(named(section.machine), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[len(letters)])
+    letters = lettered(sections)
     parts = [
         INTRODUCTION.format(name=name),
         "\n".join(f"- Machine {letter}: {words}. No GPU is used." for words, letter in letters.items()) + "\n",

@@ -92,11 +92,15 @@ def test_the_document_names_every_figure_and_each_miss():
 
 
 def test_each_benchmark_names_its_machine():
-    other = {**machine.describe(), "cores": 64}
-    text = report.as_markdown({"a": section(), "b": section(machine=other), "c": section()}, "figures.json")
-    assert text.count("- Machine ") == 2
-    assert "- Machine B: 64 CPU cores" in text
-    assert [text.count(f"on machine {letter} in") for letter in "AB"] == [2, 1]
+    plain = {**machine.describe(), "cores": 2, "cpu_features": ["avx2"]}
+    wide = {**plain, "cpu_features": ["avx2", "avx512_bf16"]}
+    many = {**plain, "cores": 64}
+    sections = {"a": section(machine=plain), "b": section(machine=many), "c": section(machine=plain)}
+    text = report.as_markdown(sections | {"d": section(machine=wide)}, "figures.json")
+    assert text.count("- Machine ") == 3
+    assert "- Machine C: 64 CPU cores" in text
+    assert [text.count(f"on machine {letter} in") for letter in "ABC"] == [1, 2, 1]
+    assert "on machine B in" in report.as_markdown({"a": section(machine=plain)}, "alone.json")
 
 
 def test_the_machine_is_named_by_features_only():
