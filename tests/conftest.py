@@ -1,25 +1,24 @@
-"""One random checkpoint for all tests that need a whole `precomputed/` folder, and recordings made on the spot."""
+"""One random checkpoint and one app and browser for all tests that need them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 
-from tests.support.app_server import browser, new_visitor, page, server
+from tests.support.app_server import server
+from tests.support.browsers import browser
+from tests.support.sounds import wav
+from tests.support.visitor import new_visitor, page
 
-__all__ = ["browser", "new_visitor", "page", "server"]  # fixtures; here, so that all modules share one browser and app
+# Fixtures. Here, so that all modules share one browser and one app.
+__all__ = ["browser", "new_visitor", "page", "server", "wav"]
 
 torch.set_num_threads(2)
 # Of the workers, which start after this: two share the cores, so threads that wait should leave them to others.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-RATE = 16_000  # Hz
 
 
 @pytest.fixture(scope="session")
@@ -51,27 +50,3 @@ def workbench(artifacts_folder: Path):
     from taskvec_demo.serve.workbench import Workbench
 
     return Workbench(Artifacts(artifacts_folder))
-
-
-def tone(seconds: float, rate: int = RATE, hertz: float = 440.0) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
-
-
-def noise(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
-    return (0.2 * np.random.default_rng(seed).standard_normal(round(seconds * rate))).astype(np.float32)
-
-
-@pytest.fixture
-def wav(tmp_path: Path) -> Callable[..., Path]:
-    """wav(kind="tone" | "noise", seconds=2.0, rate=16000, **options) -> path of a new recording."""
-    kinds = {"tone": tone, "noise": noise}
-    count = 0
-
-    def write(kind: str = "tone", seconds: float = 2.0, rate: int = RATE, **options) -> Path:
-        nonlocal count
-        count += 1
-        path = tmp_path / f"{kind}-{count}.wav"
-        soundfile.write(path, kinds[kind](seconds, rate, **options), rate)
-        return path
-
-    return write

@@ -12,7 +12,7 @@ from transformers import ClapFeatureExtractor
 from taskvec_demo.clap.features import FeatureConfig, log_mel
 from taskvec_demo.lab.tiny_clap import architecture as tiny
 from taskvec_demo.recordings.audio import windows
-from tests.conftest import noise, tone
+from tests.support.sounds import noise, tone
 
 LAION = {
     "feature_size": 64,

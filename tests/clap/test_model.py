@@ -17,7 +17,7 @@ from taskvec_demo.clap.features import log_mel
 from taskvec_demo.clap.model import BATCH, Checkpoint
 from taskvec_demo.core.weights import Weights
 from taskvec_demo.errors import BadArtifactError, IncompatibleWeightsError
-from tests.conftest import noise, tone
+from tests.support.sounds import noise, tone
 
 TEXTS = ["a dog barking", "rain", "this is a sound of a cello", "A WOMAN speaking in a very happy voice"]
 

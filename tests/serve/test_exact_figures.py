@@ -24,7 +24,7 @@ from taskvec_demo.serve import workbench as session
 from taskvec_demo.serve.artifacts import Artifacts
 from taskvec_demo.serve.exact_figures import FIRST_BATCH, steps
 from taskvec_demo.serve.workbench import Workbench
-from tests.conftest import RATE, noise, tone
+from tests.support.sounds import RATE, noise, tone
 
 CLASSES = {"esc10": ("rain", "rooster", "clock_tick"), "urban": ("siren", "jackhammer")}
 PER_CLASS = 4

@@ -19,8 +19,8 @@ from taskvec_demo.lab.tiny_clap import architecture as tiny
 from taskvec_demo.recordings.audio import windows
 from taskvec_demo.serve import labelled_clips as labelled
 from taskvec_demo.serve.labelled_clips import NOT_OF_TASK, LabelledSet, read_folder, read_synthesized, stratified
-from tests.conftest import RATE, noise, tone
 from tests.support import layout_copies as copies
+from tests.support.sounds import RATE, noise, tone
 
 SOUNDS = Task("sounds", "Sounds", "control", ("rain", "dog"), ("rain", "a dog"), ("{}",), "us", "CC0", "outdoors")
 VOICES = Task(

@@ -22,8 +22,8 @@ from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.controls import SLOTS, ControlValues
 from taskvec_demo.ui.live import surface_path
 from taskvec_demo.ui.page import Page, names_of
+from tests.support.page_actions import number, slider, tab
 from tests.support.paths import ARTIFACTS
-from tests.ui.test_browser import number, slider, tab
 
 
 def recipe(**coefficients):

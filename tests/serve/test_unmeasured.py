@@ -22,8 +22,9 @@ from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.live import properties
 from taskvec_demo.ui.page import Page
-from tests.support.app_server import Visitor, running_app
+from tests.support.app_server import running_app
 from tests.support.layout_copies import write_esc50, write_folders, write_gender_emotion
+from tests.support.visitor import Visitor
 
 
 @pytest.fixture(scope="module")

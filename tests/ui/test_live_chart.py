@@ -24,9 +24,9 @@ from taskvec_demo.ui.controls import ControlValues
 from taskvec_demo.ui.html.bars import badge_text
 from taskvec_demo.ui.live import properties, script
 from taskvec_demo.ui.page import Page
-from tests.support.app_server import FORMULA
+from tests.support.page_actions import box, choose, drag, number, slider, steps, tab, tabs, value
 from tests.support.paths import ARTIFACTS
-from tests.ui.test_browser import box, choose, drag, number, slider, steps, tab, tabs, value
+from tests.support.visitor import FORMULA
 
 pytestmark = pytest.mark.browser
 

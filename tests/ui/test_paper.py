@@ -12,7 +12,7 @@ import pytest
 from taskvec_demo.lab.measuring import shipped_tables as lab_tables
 from taskvec_demo.lab.tiny_clap.study import FINE_TUNINGS, TASKS
 from taskvec_demo.ui.html.paper import NAMES, REPORTED, load_tables, paper_html
-from tests.lab.measuring.test_tables import MadeUp, random_like
+from tests.support.made_up_predictor import MadeUp, random_like
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from taskvec_demo.core.weights import Weights
 from taskvec_demo.errors import BadArtifactError, IncompatibleWeightsError
 from taskvec_demo.lab.exchange.lora import read_adapter
 from taskvec_demo.lab.exchange.make_vector import from_adapter
-from tests.lab.exchange.test_make_vector import small_model, write
+from tests.support.small_clap import small_model, write_state
 
 QUERY = "audio_model.audio_encoder.layers.0.blocks.0.attention.self.query"
 LINEARS = r"audio_model\..*\.(query|value|dense)"
@@ -57,7 +57,7 @@ def edit_tensors(folder: Path, change) -> None:
 
 @pytest.fixture(scope="module")
 def base_file(tmp_path_factory) -> Path:
-    return write(tmp_path_factory.mktemp("base") / "base.safetensors", small_model().state_dict())
+    return write_state(tmp_path_factory.mktemp("base") / "base.safetensors", small_model().state_dict())
 
 
 @pytest.fixture(scope="module")

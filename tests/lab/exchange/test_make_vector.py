@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from taskvec_demo.clap.embedded import EMBEDDED
-from taskvec_demo.clap.model import AudioTower, new_model
+from taskvec_demo.clap.model import AudioTower
 from taskvec_demo.clap.sources import CheckpointState, read_state
 from taskvec_demo.cli import main
 from taskvec_demo.core.edit import apply_recipe
@@ -23,18 +22,11 @@ from taskvec_demo.core.weights import Layout, read_safetensors
 from taskvec_demo.errors import IncompatibleWeightsError
 from taskvec_demo.lab.exchange.make_vector import from_checkpoint, from_deltas, report
 from taskvec_demo.lab.exchange.vector_checks import matrix_cosine, rounding_norm
-from tests.support.random_artifacts import AUDIO, DIM, SMALL_TEXT
+from tests.support.small_clap import small_model, write_state
 
 MATRIX = "audio_model.audio_encoder.layers.3.blocks.0.output.dense.weight"
 MEAN = "audio_model.audio_encoder.batch_norm.running_mean"
 TEXT = "text_projection.linear1.weight"
-
-
-def small_model(seed: int = 0):
-    """A random `ClapModel` of the form of the artifacts in tests, 0.2 M audio parameters."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return new_model(AUDIO, SMALL_TEXT | {"vocab_size": 40}, DIM)
 
 
 def differences(model, size: float = 0.05, seed: int = 1) -> dict[str, Tensor]:
@@ -54,11 +46,6 @@ def shifted(model, deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def write(path: Path, state: Mapping[str, Tensor], **metadata: str) -> Path:
-    save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, path, metadata=metadata or None)
-    return path
-
-
 @pytest.fixture(scope="module")
 def model():
     return small_model()
@@ -71,13 +58,13 @@ def tau(model) -> dict[str, Tensor]:
 
 @pytest.fixture
 def pretrained(tmp_path, model) -> CheckpointState:
-    return read_state(str(write(tmp_path / "base.safetensors", model.state_dict())))
+    return read_state(str(write_state(tmp_path / "base.safetensors", model.state_dict())))
 
 
 @pytest.fixture
 def state_of(tmp_path):
     """state_of(tensors) -> what `read_state` reads of a file named tuned.safetensors."""
-    return lambda tensors: read_state(str(write(tmp_path / "tuned.safetensors", tensors)))
+    return lambda tensors: read_state(str(write_state(tmp_path / "tuned.safetensors", tensors)))
 
 
 @pytest.fixture
@@ -113,7 +100,7 @@ def test_from_p_to_p_plus_tau_is_tau(pretrained, model, tau, state_of):
 
 
 def test_the_command_writes_what_the_app_applies(tmp_path, model, tau, vector, pretrained):
-    tuned = write(tmp_path / "tuned.safetensors", shifted(model, tau))
+    tuned = write_state(tmp_path / "tuned.safetensors", shifted(model, tau))
     code, shown, _, out = vector("--pretrained", tmp_path / "base.safetensors", "--finetuned", tuned, "--task", "birds")
     assert code == 0
     loaded = TaskVector.load(out)
@@ -201,7 +188,7 @@ def test_weights_of_another_origin_are_refused(pretrained, model, tau, state_of)
 def test_nan_is_refused_by_name(tmp_path, pretrained, model, tau, vector):
     state = shifted(model, tau)
     state[MATRIX][3, 3] = torch.nan
-    tuned = write(tmp_path / "tuned.safetensors", state)
+    tuned = write_state(tmp_path / "tuned.safetensors", state)
     code, _, said, out = vector("--pretrained", tmp_path / "base.safetensors", "--finetuned", tuned)
     assert (code, out.exists()) == (2, False)
     assert MATRIX in said
@@ -227,7 +214,7 @@ def test_names_and_files_are_checked_first(option, value, says, vector):
 
 
 def test_a_file_is_never_overwritten(tmp_path, pretrained, model, tau, vector):
-    tuned = write(tmp_path / "tuned.safetensors", shifted(model, tau))
+    tuned = write_state(tmp_path / "tuned.safetensors", shifted(model, tau))
     before = tuned.read_bytes()
     options = ("--pretrained", tmp_path / "base.safetensors", "--finetuned", tuned)
     code, _, said, _ = vector(*options, "--out", tuned)
@@ -256,7 +243,7 @@ def test_changed_batchnorm_statistics_are_a_warning(tmp_path, pretrained, model,
     own = from_checkpoint(pretrained, state_of(state), "mine")
     assert MEAN in own.warnings[0]
     assert own.vector.sha256 == from_checkpoint(pretrained, state_of(shifted(model, tau)), "mine").vector.sha256
-    tuned = write(tmp_path / "moved.safetensors", state)
+    tuned = write_state(tmp_path / "moved.safetensors", state)
     code, shown, _, out = vector("--pretrained", tmp_path / "base.safetensors", "--finetuned", tuned)
     assert code == 0
     assert "warning: moved has other BatchNorm statistics" in shown
@@ -283,7 +270,7 @@ def test_sixteen_bits_are_a_warning_that_states_their_size(dtype, pretrained, mo
 def test_a_difference_that_is_only_rounding(dtype, tmp_path, pretrained, model, tau, state_of):
     rounded = {name: t.to(dtype) if t.is_floating_point() else t for name, t in model.state_dict().items()}
     assert "a float32 copy" in refused(pretrained, state_of(rounded))
-    base = read_state(str(write(tmp_path / "rounded.safetensors", rounded)))
+    base = read_state(str(write_state(tmp_path / "rounded.safetensors", rounded)))
     (said, *_) = from_checkpoint(base, state_of(model.state_dict()), "mine").warnings
     assert "may be the same model in float32" in said
     true = from_checkpoint(base, state_of(shifted(model, tau)), "mine")  # a true one on a rounded base
@@ -309,7 +296,7 @@ def test_differences_below_float16_are_said_or_refused(pretrained, model, tau, s
 
 # ---- differences of others ------------------------------------------------------------------------------------------
 def test_differences_become_the_same_vector(tmp_path, pretrained, tau, vector):
-    deltas = write(tmp_path / "deltas.safetensors", tau)
+    deltas = write_state(tmp_path / "deltas.safetensors", tau)
     code, shown, said, out = vector("--pretrained", tmp_path / "base.safetensors", "--delta", deltas)
     assert code == 0, said
     assert "warning" not in shown
@@ -319,22 +306,22 @@ def test_differences_become_the_same_vector(tmp_path, pretrained, tau, vector):
     names = sorted(tau)
     folder = tmp_path / "shards"
     folder.mkdir()
-    write(folder / "1.safetensors", {n: tau[n] for n in names[:9]})
-    write(folder / "2.safetensors", {n: tau[n] for n in names[9:]})
+    write_state(folder / "1.safetensors", {n: tau[n] for n in names[:9]})
+    write_state(folder / "2.safetensors", {n: tau[n] for n in names[9:]})
     assert from_deltas(pretrained, folder, "x").vector.sha256 == from_deltas(pretrained, deltas, "x").vector.sha256
-    half = write(tmp_path / "half.safetensors", {n: t.bfloat16() for n, t in tau.items()})
+    half = write_state(tmp_path / "half.safetensors", {n: t.bfloat16() for n, t in tau.items()})
     assert from_deltas(pretrained, half, "x").vector.cosine(from_deltas(pretrained, deltas, "x").vector) > 0.999
 
 
 def test_parts_that_are_missing_or_beside_the_audio_side_are_said(tmp_path, pretrained, tau):
-    own = from_deltas(pretrained, write(tmp_path / "one.safetensors", {MATRIX: tau[MATRIX]}), "mine")
+    own = from_deltas(pretrained, write_state(tmp_path / "one.safetensors", {MATRIX: tau[MATRIX]}), "mine")
     assert "holds 1 of" in own.warnings[0]
     assert own.vector.norm == pytest.approx(float(tau[MATRIX].norm()), rel=1e-5)
     beside = {TEXT: torch.ones(3), MEAN: torch.ones(64), "logit_scale_a": torch.zeros(())}
-    own = from_deltas(pretrained, write(tmp_path / "more.safetensors", tau | beside), "mine")
+    own = from_deltas(pretrained, write_state(tmp_path / "more.safetensors", tau | beside), "mine")
     assert [("text side" in w, "BatchNorm" in w) for w in own.warnings] == [(False, True), (True, False)]
     zeros = {name: torch.zeros_like(t) for name, t in beside.items()}
-    assert from_deltas(pretrained, write(tmp_path / "zeros.safetensors", tau | zeros), "mine").warnings == ()
+    assert from_deltas(pretrained, write_state(tmp_path / "zeros.safetensors", tau | zeros), "mine").warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -348,12 +335,12 @@ def test_parts_that_are_missing_or_beside_the_audio_side_are_said(tmp_path, pret
 )
 def test_foreign_differences_are_refused_by_name(change, says, tmp_path, pretrained, tau):
     with pytest.raises(IncompatibleWeightsError) as caught:
-        from_deltas(pretrained, write(tmp_path / "bad.safetensors", tau | change(tau)), "mine")
+        from_deltas(pretrained, write_state(tmp_path / "bad.safetensors", tau | change(tau)), "mine")
     assert says in str(caught.value)
 
 
 def test_differences_of_another_base_and_whole_checkpoints_are_refused(tmp_path, pretrained, model, tau, vector):
-    mine = write(tmp_path / "mine.safetensors", tau, pretrained_sha256=pretrained.audio.sha256)
+    mine = write_state(tmp_path / "mine.safetensors", tau, pretrained_sha256=pretrained.audio.sha256)
     assert from_deltas(pretrained, mine, "mine").vector.norm > 0
     for name, tensors, header, says in (
         ("foreign", tau, {"pretrained_sha256": "0" * 64}, "000000000000"),
@@ -361,7 +348,7 @@ def test_differences_of_another_base_and_whole_checkpoints_are_refused(tmp_path,
         ("nothing", {n: 0 * t for n, t in tau.items()}, {}, "changes nothing"),
         ("text", {TEXT: torch.ones(2)}, {}, "no parameter of the audio tower"),
     ):
-        file = write(tmp_path / f"{name}.safetensors", tensors, **header)
+        file = write_state(tmp_path / f"{name}.safetensors", tensors, **header)
         code, _, said, out = vector("--pretrained", tmp_path / "base.safetensors", "--delta", file)
         assert (code, out.exists()) == (2, False)
         assert says in said

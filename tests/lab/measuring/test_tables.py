@@ -33,33 +33,13 @@ from taskvec_demo.lab.measuring.predictions import Bench
 from taskvec_demo.lab.measuring.table_contents import TABLES, AnswerBook
 from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, PAIR, TASKS, TINY
 from taskvec_demo.serve.artifacts import Artifacts, read_json
+from tests.support.made_up_predictor import MadeUp, random_like
 from tests.support.paths import ARTIFACTS as SHIPPED
 from tests.support.paths import DATA
 
 A, B, C, D = ANALOGY_CLASSES
 ALL_TASKS = TINY.all_tasks
 N = 40  # clips a task of the made-up model
-
-
-class MadeUp:
-    """A `Predictor` whose number of right answers on a task is a function of the coefficients."""
-
-    checkpoint_name, study = "tiny-clap", TINY
-
-    def __init__(self, **right) -> None:
-        self.right, self.asked = right, []
-
-    def labels(self, split: str) -> dict[str, np.ndarray]:
-        return {t: np.arange(N) % len(task.class_names) for t, task in ALL_TASKS.items()}
-
-    def predictions(self, split: str, coefficients) -> dict[str, np.ndarray]:
-        self.asked.append((split, dict(coefficients)))
-        answers = {}
-        for task, labels in self.labels(split).items():
-            share = self.right.get(task, lambda **c: 0.8)(**coefficients)
-            wrong = (labels + 1) % len(ALL_TASKS[task].class_names)
-            answers[task] = np.where(np.arange(N) < round(N * share), labels, wrong)
-        return answers
 
 
 # -- choosing ---------------------------------------------------------------------------------------------------------
@@ -365,17 +345,6 @@ def explanation(tmp_path: Path, name: str, **right) -> str:
     books = {n: tables.stored_book(tmp_path, n) for n in tables.BEHIND_PRESETS}
     entries = tables.preset_entries(TINY, contents, books)
     return next(e["explanation"] for e in entries if e["name"] == name)
-
-
-def random_like() -> dict:
-    from taskvec_demo.core.task_vector import TaskVector
-    from taskvec_demo.core.weights import Layout
-
-    layout = Layout(("w",), ((4,),))
-    return {
-        n: TaskVector(n, layout, torch.randn(4, generator=torch.Generator().manual_seed(i)), "0" * 64)
-        for i, n in enumerate(FINE_TUNINGS)
-    }
 
 
 def test_a_preset_says_when_it_does_not_do_what_it_promises(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""What a visitor does on the page with mouse and keyboard, and what can be read there."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.visitor import CHART, FORMULA, PATIENCE
+
+SIDES = ("pretrained", "edited")
+READ_LABELS = """(side) => Object.fromEntries([...document.querySelectorAll(`#${side} .confidence-set`)]
+  .map((e) => [e.querySelector("dt").textContent, e.querySelector("dd").textContent]))"""
+WATCH = f"""() => {{
+  window.seen = {{formula: new Set(), chart: new Set()}};
+  const look = () => {{
+    window.seen.formula.add(JSON.stringify(({FORMULA})()));
+    window.seen.chart.add(JSON.stringify(({CHART})()));
+  }};
+  window.watcher = new MutationObserver(look);
+  for (const id of ["formula", "chart"])
+    window.watcher.observe(document.getElementById(id), {{childList: true, subtree: true, characterData: true}});
+}}"""
+SEEN = "() => { window.watcher.disconnect(); return [window.seen.formula.size, window.seen.chart.size]; }"
+
+
+def slider(visitor, name):
+    return visitor.page.locator(f"#lambda-{name} input[type=range]")
+
+
+def number(visitor, name):
+    return visitor.page.locator(f"#lambda-{name} input[type=number]")
+
+
+def value(visitor, name):
+    return float(slider(visitor, name).input_value())
+
+
+def box(visitor, element):
+    return visitor.page.locator(f"#{element} input[type=checkbox]")
+
+
+def steps(visitor, name, start, end, n=25):
+    """Press the mouse on a slider and move it in `n` steps; the button stays down."""
+    target = slider(visitor, name)
+    target.scroll_into_view_if_needed()
+    area = target.bounding_box()
+    y = area["y"] + area["height"] / 2
+    visitor.page.mouse.move(area["x"] + area["width"] * start, y)
+    visitor.page.mouse.down()
+    for i in range(1, n + 1):
+        visitor.page.mouse.move(area["x"] + area["width"] * (start + (end - start) * i / n), y)
+        yield i
+
+
+def drag(visitor, name, start, end, n=25):
+    for _ in steps(visitor, name, start, end, n):
+        visitor.page.wait_for_timeout(16)
+    visitor.page.mouse.up()
+
+
+def choose(visitor, element, option):
+    visitor.page.locator(f"#{element} input").click()
+    visitor.page.get_by_role("option", name=option, exact=True).click()
+
+
+def tabs(visitor):
+    """Names of the tabs in view; on a narrow page gradio moves the others into a menu."""
+    return [t.inner_text() for t in visitor.page.get_by_role("tab").all() if t.is_visible()]
+
+
+def tab(visitor, name):
+    visitor.page.get_by_role("tab", name=name, exact=True).locator("visible=true").click()
+
+
+def labels_of(visitor):
+    return {side: visitor.page.evaluate(READ_LABELS, side) for side in SIDES}
+
+
+def difference(visitor):
+    return visitor.page.locator("#difference").inner_text()
+
+
+def changed(visitor, before):
+    """Wait until the explanation below the clip is no longer `before`, then for everything else."""
+    visitor.page.wait_for_function(
+        "(old) => document.querySelector('#difference').innerText !== old", arg=before, timeout=PATIENCE
+    )
+    visitor.at_rest()
+    return labels_of(visitor)
+
+
+def clear(visitor):
+    if visitor.page.locator("#clip button[aria-label='Clear']").count():
+        visitor.page.locator("#clip button[aria-label='Clear']").first.click()
+        visitor.page.wait_for_selector("#clip input[type=file]", state="attached")
+        visitor.at_rest()
+
+
+def upload(visitor, path):
+    clear(visitor)
+    visitor.page.locator("#clip input[type=file]").set_input_files(str(path))
+
+
+def complete(labels):
+    """Both sides show percentages over at least two labels."""
+    return all(len(p) >= 2 and all(re.fullmatch(r"\d+%", x) for x in p.values()) for p in labels.values())
+
+
+def one_sentence(text):
+    return re.search(r"[A-Z].*\.", text) and "Traceback" not in text and "Error:" not in text
