@@ -69,6 +69,22 @@ def wrong_imports(own: str, names: set[str]) -> set[str]:
     return rooms & forbidden
 
 
+def circles(edges: dict[str, set[str]]) -> list[str]:
+    """Names that reach themselves along `edges`."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = list(edges.get(start, ()))
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo.extend(edges.get(name, ()))
+        return seen
+
+    return [name for name in edges if name in reached(name)]
+
+
 def calls_without_safety(source: str) -> list[int]:
     """Lines of calls that could unpickle: torch.load without weights_only=True, anything with allow_pickle."""
     lines = []
@@ -104,6 +120,17 @@ def test_few_files_stand_outside_the_rooms():
 @pytest.mark.parametrize("relative", [r for r in SOURCES if r.endswith("__init__.py")])
 def test_importing_a_package_imports_nothing(relative):
     assert imports_of(relative) == set()
+
+
+def test_no_modules_import_each_other():
+    """Imports for types alone count too."""
+    names = {dotted_name(relative): relative for relative in SOURCES}
+    edges = {
+        name: {target for found in imports_of(relative) for target in (found, found.rpartition(".")[0])} & set(names)
+        for name, relative in names.items()
+    }
+    assert len([name for name in edges if edges[name]]) > 50
+    assert circles({name: targets - {name} for name, targets in edges.items()}) == []
 
 
 @pytest.mark.parametrize("package", ONLY_IMPORTERS)
@@ -149,6 +176,11 @@ def test_a_wrong_import_is_seen():
         "ui",
     }
     assert wrong_imports("lab.measuring", {"taskvec_demo.lab.data.study", "taskvec_demo.serve.workbench"}) == set()
+
+
+def test_a_circle_is_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]
+    assert circles({"a": {"b"}, "b": set()}) == []
 
 
 def test_unsafe_loading_is_seen():

@@ -28,6 +28,7 @@ from .measuring.predictions import Bench
 from .measuring.shipped_tables import write_tables
 from .measuring.sweep import Sweep
 from .studies.ballanti import BALLANTI
+from .tiny_clap.assembly import assemble, write_extras
 from .tiny_clap.study import TINY
 
 STUDIES = {study.name: study for study in (TINY, BALLANTI)}
@@ -38,13 +39,13 @@ COMMANDS = {
 
 
 def prepare(study: Study, work: Path, out: Path, spec: str | None) -> None:
-    """See to it that `out` is about a checkpoint: `spec`, or the one that the study assembles from trained towers."""
+    """See to it that `out` is about a checkpoint: `spec`, or the one that tiny-CLAP's trained towers make."""
     if spec is not None:
         place_pretrained(out, spec)
     elif (out / "model" / "config.json").is_file() or (out / PRETRAINED).is_file():
         return
-    elif study.assemble is not None:
-        study.assemble(work, out / "model")
+    elif study.name == TINY.name:
+        assemble(work, out / "model")
     else:
         raise TaskVecError(f"{out} holds no checkpoint yet: say with --checkpoint what to begin from.")
 
@@ -129,8 +130,8 @@ def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = No
         surface.save(out / "surfaces" / f"{name}.validation.safetensors")
     write_tables(experiment, work, out)
     write_examples(out / "examples")
-    if study.extras is not None:
-        study.extras(experiment, work, out)
+    if study.name == TINY.name:
+        write_extras(experiment, work, out)
     write_model_card(experiment, out)
     write_manifest(out, manifest_fields(experiment, out))
     return Artifacts(out)

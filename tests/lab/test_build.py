@@ -42,10 +42,12 @@ SHORT = """
 import sys
 from dataclasses import replace
 import numpy as np
-from taskvec_demo.lab import ballanti, baselines, build, protocol, sweep
 from taskvec_demo.cli import main
+from taskvec_demo.lab import build
+from taskvec_demo.lab.measuring import baselines, choose_lambda, sweep
+from taskvec_demo.lab.studies import ballanti
 
-protocol.STEPS, protocol.OWN_STEPS = (0.5, 1.0), (0.5, 1.0)
+choose_lambda.STEPS, choose_lambda.OWN_STEPS = (0.5, 1.0), (0.5, 1.0)
 baselines.ASCENT_STEPS, baselines.ASCENT_EVERY = 2, 1
 short = {n: replace(f, epochs=2, peak_rate=1e-3) for n, f in ballanti.BALLANTI.fine_tunings.items()}
 build.STUDIES["ballanti"] = replace(ballanti.BALLANTI, fine_tunings=short)

@@ -10,13 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...core.tasks import Task
 from .datasets import ClipRow, MelStore
-
-if TYPE_CHECKING:
-    from .experiment import Experiment
 
 ANALOGY = "analogy"  # name of the task whose four classes are A, B, C and D
 SOMETHING = "something"  # name of the task, and of the label, under which the seed measures D
@@ -72,8 +68,6 @@ class Study:
     sources: tuple[tuple[str, str, str], ...]  # name, author, licence
     read_rows: Callable[[Path], list[ClipRow]] = field(repr=False)
     checkpoint: str = ""  # the name that its checkpoint goes by; empty: the checkpoint's own
-    assemble: Callable[[Path, Path], None] | None = None  # (work, model folder): writes a checkpoint trained by `lab`
-    extras: Callable[[Experiment, Path, Path], None] | None = None  # (…, work, artifacts): writes what only it has
 
     @cached_property
     def control(self) -> str:

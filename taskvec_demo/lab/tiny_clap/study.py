@@ -6,7 +6,6 @@ from ...core.tasks import Role, Task
 from ..data.datasets import read_rows
 from ..data.study import ANALOGY, FineTuning, Study, Sum
 from . import captions
-from .assembly import assemble, write_extras
 from .captions import TEMPLATES
 
 # What a visitor's clip is compared with unless they say otherwise: control and targets, speech by gender only.
@@ -105,6 +104,4 @@ TINY = Study(
     sources=SOURCES,
     read_rows=read_rows,
     checkpoint="tiny-clap",
-    assemble=assemble,
-    extras=write_extras,
 )

@@ -32,7 +32,7 @@ MAIN, EXTRA = NAMES[:5], NAMES[5:]
 FEW_POINTS = """
 import sys
 import numpy as np
-from taskvec_demo.lab import sweep
+from taskvec_demo.lab.measuring import sweep
 from taskvec_demo.cli import main
 sweep.sweep_points = lambda main, extra: (np.load(sys.argv[1]), np.load(sys.argv[2]))
 sys.exit(main(sys.argv[3:]))
