@@ -119,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--clips", type=int, metavar="N", help="with --check: about N test clips a task, not all")
     sub = command("build", _build, "Write a checkpoint's whole folder: vectors, heads, surfaces, tables, manifest.")
     study(sub)
+    sub = command("card", _card, "Write a built folder's model card anew from its tables.")
+    artifacts(sub)
+    sub.add_argument("--preset", default="tiny", choices=("tiny", "ballanti"), help="the study (default: tiny)")
     sub = command("convert", _convert, "Turn a LAION .pt into a folder that transformers loads.")
     sub.add_argument("checkpoint", metavar="FILE", help="unfused .pt of laion-clap, HTSAT-tiny or -base with RoBERTa")
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
@@ -302,6 +305,13 @@ def _build(options: argparse.Namespace) -> None:
     artifacts = build(study, options.work, options.data, options.artifacts, options.checkpoint)
     if artifacts is not None:
         print(f"{artifacts.folder} is complete: {len(artifacts.manifest['files'])} files.")
+
+
+def _card(options: argparse.Namespace) -> None:
+    from .lab.build import STUDIES
+    from .lab.exchange.model_card import run
+
+    run(options, STUDIES[options.preset])
 
 
 def _convert(options: argparse.Namespace) -> int:

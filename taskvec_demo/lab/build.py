@@ -132,7 +132,7 @@ def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = No
     write_examples(out / "examples")
     if study.name == TINY.name:
         write_extras(experiment, work, out)
-    write_model_card(experiment, out)
+    write_model_card(study, experiment.checkpoint.name, experiment.checkpoint.pretrained.sha256, out)
     write_manifest(out, manifest_fields(experiment, out))
     return Artifacts(out)
 

@@ -66,6 +66,7 @@ class Study:
     default_labels: tuple[str, ...]
     templates: tuple[str, ...]
     sources: tuple[tuple[str, str, str], ...]  # name, author, licence
+    card: Path | None = field(default=None, kw_only=True)  # what only its model card says, see `exchange/model_card.py`
     read_rows: Callable[[Path], list[ClipRow]] = field(repr=False)
     checkpoint: str = ""  # the name that its checkpoint goes by; empty: the checkpoint's own
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ...core.tasks import Role, Task
 from ..data.datasets import read_rows
 from ..data.study import ANALOGY, FineTuning, Study, Sum
@@ -102,6 +104,7 @@ TINY = Study(
     default_labels=DEFAULT_LABELS,
     templates=TEMPLATES,
     sources=SOURCES,
+    card=Path(__file__).with_name("card.md"),
     read_rows=read_rows,
     checkpoint="tiny-clap",
 )
