@@ -55,14 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
         import gradio  # noqa: F401
 
     from taskvec_demo.errors import TaskVecError
-    from taskvec_demo.ui.app import LAUNCH, build_app
+    from taskvec_demo.ui.app import build_app, launch_options
 
     try:
         workbench = _workbench(options)
         app = build_app(workbench)
         # What was measured is on the screen while the model is still being opened: a question for it waits
         try:
-            app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
+            app.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options())
         except OSError as error:  # gradio's sentence names none of our options
             where = f"{options.host or 'this machine'}, port {options.port or '7860 or one of the next hundred'}"
             raise TaskVecError(

@@ -1,28 +1,67 @@
-"""What the browser needs to draw by itself: the scripts, and one small JSON of names, limits and file addresses."""
+"""What the browser needs to draw by itself: its modules, and one small JSON of names, limits and file addresses."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from ..core.evaluation import CONTROL_KEPT
 from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
 from .controls import SLOTS
 from .page import Page
 
-HERE = Path(__file__).parent
-CHART_SCRIPTS = ("surface.js", "recipe.js", "bars.js", "safe_region.js", "live_chart.js")
-# The curve's axis, the names of added vectors and the values of all controls, for changes that are no pointer's:
-# presets, undo, number boxes, the address. The chart may not be there yet, hence a variable besides the event.
-HAND_OVER = "(...values) => { window.taskvecValues = values; dispatchEvent(new Event('taskvec-values')); return []; }"
+WEB = Path(__file__).parent / "web"
+A_YEAR = 365 * 24 * 3600  # seconds
 
 
-def script(*names: str) -> str:
-    """The files' text, one after the other: gradio runs it as the body of one function."""
-    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+class UnchangingFiles(StaticFiles):
+    """Files whose address changes when they do: a browser need not ask for them again."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"
+        return response
+
+
+@functools.cache
+def _address() -> str:
+    """Where the modules lie, below the page: with a hash of all of them, so that no cache serves older ones.
+
+    The hash is a folder, because modules import each other relative to their own address.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(WEB.glob("*.js")):
+        digest.update(path.read_bytes())
+    return f"web/{digest.hexdigest()[:12]}"
+
+
+def serve_modules() -> dict[str, Any]:
+    """Options of `launch`: the modules' address, and that the browser fetches them all at once."""
+    files = UnchangingFiles(directory=WEB)
+    preloads = (f'<link rel="modulepreload" href="{_address()}/{path.name}">' for path in sorted(WEB.glob("*.js")))
+    return {"app_kwargs": {"routes": [Mount(f"/{_address()}", files)]}, "head": "".join(preloads)}
+
+
+def on_load(function: str, *arguments: str) -> str:
+    """`js_on_load` of a gr.HTML: calls a function of page.js with `element` and others of gradio's names."""
+    return f"{_page()}.then((page) => page.{function}({', '.join(('element', *arguments))}))"
+
+
+def call(function: str) -> str:
+    """`js` of an event: calls a function of page.js with the values of its inputs."""
+    return f"(...values) => {_page()}.then((page) => page.{function}(...values))"
+
+
+def _page() -> str:
+    return f"import(new URL('{_address()}/page.js', document.baseURI))"
 
 
 def serve_surfaces(page: Page) -> None:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from .page import Page
 
+SOUND_TAB = "Your sound"
 FIRST_EXAMPLE = "dog_bark"  # classified when the page opens, so that the sound tab is never empty
 OPENING = (
     "<div class='tv-difference tv-muted' role='status'>The models are being opened; their answers come here.</div>"

@@ -1,38 +1,24 @@
-"""The browser evaluates the logit surfaces itself: the same numbers as Python, at once, without asking the server.
-
-The scripts are run in a blank page beside the Python functions that they mirror, then in the real app.
-"""
+"""The browser draws the bars itself: the same numbers as Python, at once, without asking the server."""
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from taskvec_demo.core.evaluation import Accuracy, TaskResult, percent
-from taskvec_demo.core.intervals import wilson
-from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
+from taskvec_demo.core.evaluation import Accuracy, percent
 from taskvec_demo.core.surface import LogitSurface
-from taskvec_demo.core.tasks import Task
-from taskvec_demo.errors import BadRecipeError
-from taskvec_demo.ui.controls import ControlValues
-from taskvec_demo.ui.html.bars import badge_text
-from taskvec_demo.ui.live import properties, script
+from taskvec_demo.ui.live import properties
 from taskvec_demo.ui.page import Page
 from tests.support.page_actions import box, choose, drag, number, slider, steps, tab, tabs, value
 from tests.support.paths import ARTIFACTS
 from tests.support.visitor import FORMULA
+from tests.support.web_vectors import SURFACES, random_recipes
 
 pytestmark = pytest.mark.browser
 
-SURFACES = sorted((ARTIFACTS / "surfaces").glob("*.validation.safetensors"))
-URBAN = ARTIFACTS / "surfaces" / "urban.validation.safetensors"
-VECTORS = ("urban", "instruments", "a.b", "x-1")
 # Every recipe that the chart shows, with what stands in the bars and beside the slider at that moment
 RECORD = f"""() => {{
   window.drawn = [];
@@ -52,176 +38,6 @@ READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .t
 READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-tile")].filter((t) => !t.hidden)
   .map((t) => [t.dataset.task, t.innerText.replaceAll("\\n", " ")]))"""
 BAND = "(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`)).backgroundImage"
-
-
-@pytest.fixture(scope="module")
-def blank(browser):
-    """run(javascript, argument): evaluate an expression of `given` beside the page's own functions."""
-    context = browser.new_context()
-    tab_ = context.new_page()
-    source = script("surface.js", "recipe.js", "bars.js", "safe_region.js")
-
-    def run(expression, given=None):
-        code = f"(given) => {{ {source}\n return (() => {{ {expression} }})(); }}"
-        return tab_.evaluate(code, given)
-
-    yield run
-    context.close()
-
-
-def loaded(path):
-    return json.dumps(base64.b64encode(path.read_bytes()).decode())
-
-
-def surface_code(path):
-    """JavaScript that parses one surface file into `surface`."""
-    return (
-        f"const bytes = Uint8Array.from(atob({loaded(path)}), (c) => c.charCodeAt(0));"
-        f"const surface = new LogitSurface(bytes.buffer, {MEASURED_LOW}, {MEASURED_HIGH});"
-    )
-
-
-def random_recipes(vectors, n, seed=0):
-    rng = np.random.default_rng(seed)
-    recipes = []
-    for _ in range(n):
-        names = rng.choice(vectors, rng.integers(1, len(vectors) + 1), replace=False)
-        recipes.append({str(v): float(np.round(rng.uniform(MEASURED_LOW, MEASURED_HIGH), 2)) for v in names})
-    return [{v: x for v, x in recipe.items() if x} for recipe in recipes]
-
-
-# ---- the same words and numbers -------------------------------------------------------------------------------------
-@pytest.mark.parametrize("path", SURFACES, ids=lambda p: p.name.split(".")[0])
-def test_the_browser_evaluates_a_surface_as_python_does(blank, path):
-    surface = LogitSurface.load(path)
-    recipes = [{}, *random_recipes(surface.vectors, 8)]
-    found = blank(
-        surface_code(path) + "return given.map((r) => ({logits: [...surface.logits(surface.point(r))],"
-        "predicted: [...surface.argmax(surface.logits(surface.point(r)))], inside: surface.contains(r),"
-        "measured: surface.measured(r) && [...surface.measured(r)]}));",
-        recipes,
-    )
-    for recipe, one in zip(recipes, found, strict=True):
-        logits = surface.logits(recipe)
-        assert np.allclose(np.reshape(one["logits"], logits.shape), logits, atol=1e-4 * max(1, np.abs(logits).max()))
-        top = np.sort(logits, -1)
-        clear = top[:, -1] - top[:, -2] > 1e-3  # a tie within float32's rounding may go either way
-        assert clear.mean() > 0.9
-        assert np.array_equal(np.array(one["predicted"])[clear], logits.argmax(-1)[clear])
-        assert one["inside"] == surface.contains(recipe)
-        measured = surface.measured(recipe)
-        assert one["measured"] == (None if measured is None else measured.tolist())
-    assert found[0]["measured"] is not None
-    assert found[0]["logits"] != found[1]["logits"]  # the comparison can fail
-
-
-def test_a_recipe_outside_the_measured_box_or_of_another_vector_is_not_contained(blank):
-    surface = LogitSurface.load(SURFACES[0])
-    first = surface.vectors[0]
-    given = [{first: 1}, {first: -1}, {first: 1.01}, {"nobody": 0.1}]
-    code = "return given.map((r) => [surface.contains(r), surface.measured(r) !== null])"
-    found = blank(surface_code(SURFACES[0]) + code, given)
-    assert [f[0] for f in found] == [True, True, False, False]
-    assert found[2:] == [[False, False]] * 2
-
-
-def test_a_drag_from_one_recipe_to_the_next_says_what_python_says(blank):
-    """Steps of one λ, whose line is kept, then of another, of two at once, of none."""
-    surface = LogitSurface.load(URBAN)
-    a, b, c = surface.vectors[:3]
-    recipes = [{a: 0.5}, *({a: 0.5, b: x} for x in (0.1, 0.2, -0.7, 0.2)), *({a: x, b: 0.2} for x in (0.6, 0, -0.33))]
-    recipes += [{b: 0.4, c: 0.9}, {b: 0.4, c: 0.8}, {b: 0.4, c: 0.8}, {}, {a: 0.05}, {a: 0.11}]
-    found = blank(surface_code(URBAN) + "return given.map((r) => [...surface.logits(surface.point(r))]);", recipes)
-    for recipe, one in zip(recipes, found, strict=True):
-        logits = surface.logits(recipe)
-        assert np.allclose(np.reshape(one, logits.shape), logits, atol=1e-4 * max(1, np.abs(logits).max()))
-    assert not np.allclose(found[1], found[2], atol=0.01)
-
-
-@pytest.mark.parametrize("moved", [None, "urban"])
-def test_along_a_line_few_evaluations_say_as_much_as_many(blank, moved):
-    """`between` against the surface itself, where every λ moves and where one does."""
-    surface = LogitSurface.load(URBAN)
-    a, b = random_recipes(surface.vectors, 2, seed=3)
-    if moved:
-        b = a | {moved: -0.6 if a.get(moved, 0) > 0 else 0.8}
-    shares = [0, 0.13, 0.5, 0.77, 1]
-    found = blank(
-        surface_code(URBAN) + "const at = surface.between(given[0], given[1]); const [p, q] = given.map("
-        "(r) => surface.point(r)); return given[2].map((t) => [[...at(t)], "
-        "[...surface.argmax(surface.sum(surface.all, surface.factors(p.map((x, v) => x + t * (q[v] - x)))))]]);",
-        [a, b, shares],
-    )
-    for quick, full in found:
-        assert np.mean(np.array(quick) == np.array(full)) > 0.98
-    assert found[0][1] != found[-1][1]
-
-
-def test_a_surface_with_terms_of_its_own_choice(blank):
-    """Files may list their terms (tensor `powers`): then these count, not all of bounded degree."""
-    header = {
-        "coefficients": ("I8", [2, 1, 2], np.array([[[127, 0]], [[0, -3]]], np.int8).tobytes()),
-        "steps": ("F32", [2], np.array([0.5, 2], np.float32).tobytes()),
-        "powers": ("U8", [2, 2], bytes([0, 0, 1, 2])),
-        "labels": ("U8", [1], bytes([1])),
-        "points": ("F64", [1, 2], np.zeros((1, 2)).tobytes()),
-        "predictions": ("U8", [1, 1], bytes([0])),
-    }
-    entries, data = {}, b""
-    for name, (dtype, shape, content) in header.items():
-        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
-        data += content
-    metadata = {"vectors": "p,q", "error": "0.01", "n_held_out": "1", "task": "t", "split": "validation"}
-    text = json.dumps({"__metadata__": metadata, **entries}).encode()
-    content = base64.b64encode(len(text).to_bytes(8, "little") + text + data).decode()
-    code = (
-        f"const bytes = Uint8Array.from(atob('{content}'), (c) => c.charCodeAt(0));"
-        "const s = new LogitSurface(bytes.buffer, -1, 1);"
-        "return [s.degree, s.maxPower, ...s.logits(s.point({p: 0.5, q: 0.5}))];"
-    )
-    assert blank(code) == pytest.approx([3, 2, 63.5, -6 * 0.5 * (2 * 0.25 - 1)])  # T_0 T_0 and T_1(p) T_2(q)
-
-
-def test_wilson_and_percent(blank):
-    pairs = [(k, n) for n in (1, 2, 7, 40, 160) for k in {0, 1, n // 3, n - 1, n}]
-    found = blank("return given.map(([k, n]) => wilson(k, n))", pairs)
-    assert np.allclose(found, [wilson(k, n) for k, n in pairs], atol=1e-9)
-
-
-# ---- the same meaning of the controls -------------------------------------------------------------------------------
-def random_controls(rng):
-    rows = []
-    for _ in VECTORS:
-        coef = rng.choice(
-            [0, 0.5, 1, round(float(rng.uniform(0, 1)), 2), None, 7, -0.5], p=[0.1, *[0.28] * 3, *[0.02] * 3]
-        )
-        rows += [bool(rng.integers(2)), bool(rng.integers(2)), None if coef is None else float(coef)]
-    abc = [str(x) for x in rng.choice(VECTORS, 3, replace=rng.random() < 0.3)]
-    return [*(bool(rng.integers(2)) for _ in range(3)), *rows, *abc, round(float(rng.uniform(0, 1)), 2)]
-
-
-def test_controls_mean_the_same_recipe_formula_and_sentence(blank):
-    rng = np.random.default_rng(0)
-    states = [random_controls(rng) for _ in range(400)]
-    found = blank(
-        "return given[1].map((values) => { try { const r = compose(values, given[0], given[2]);"
-        "const query = String(new URLSearchParams(recipePairs('tiny', r)));"
-        "return {recipe: r, formula: formulaText(r, given[0]), query};"
-        "} catch (e) { if (!(e instanceof BadRecipeError)) throw e; return {problem: e.message}; } })",
-        [VECTORS, states, SLIDER_MAX],
-    )
-    problems = 0
-    for state, one in zip(states, found, strict=True):
-        try:
-            recipe = ControlValues(VECTORS, tuple(state)).recipe("tiny")
-            expected = {"recipe": dict(recipe.coefficients), "formula": recipe.formula(order=VECTORS)}
-            expected["query"] = recipe.to_query()
-        except BadRecipeError as error:
-            problems += 1
-            expected = {"problem": str(error)}
-        assert one == expected, state
-    assert 20 < problems < 200
-    assert len({json.dumps(one) for one in found}) > 200
 
 
 # ---- in the app -----------------------------------------------------------------------------------------------------
@@ -358,7 +174,7 @@ def test_gradio_is_told_when_a_drag_pauses_and_its_controls_follow_all_the_while
       const s = document.querySelector("#lambda-urban input[type=range]");
       const box = document.querySelector("#lambda-urban input[type=number]");
       const seen = {told: 0, boxes: [], tracks: []};
-      addEventListener("taskvec-values", () => seen.told++);
+      taskvec.controls.follow(() => seen.told++);
       for (let i = 1; i <= 60; i++) {
         await new Promise(requestAnimationFrame);
         s.value = (0.2 + i / 100).toFixed(2);
@@ -408,24 +224,6 @@ def test_the_badge_says_what_the_bars_are(page):
     error = float(re.match(r"estimate ± ([\d.]+) points", text)[1])
     errors = [100 * LogitSurface.load(p).error for p in SURFACES]
     assert any(error == pytest.approx(e, abs=0.051) for e in errors)
-
-
-@pytest.mark.parametrize(
-    "errors",
-    [
-        [],
-        [(0.012, 0.034)],
-        [(0.0125, 0.03125), (0.0375, 0.0625)],  # ties: halves upwards in both
-        [(0.01, math.nan), (0.02, 0.045)],
-        [(0.01, math.nan)],
-    ],
-)
-def test_browser_and_server_word_the_badge_alike(blank, errors):
-    empty = np.empty(0, np.int64)
-    task = Task("t", "T", "target", ("a", "b"), ("a", "b"), ("{}",), "", "")
-    results = [TaskResult(task, "validation", "estimate", empty, empty, empty, *pair) for pair in errors]
-    given = [{"error": error, "classError": None if math.isnan(c) else c} for error, c in errors]
-    assert blank("return badgeText(given)", given) == badge_text(results)
 
 
 def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):

@@ -1,0 +1,18 @@
+import js from "@eslint/js";
+import globals from "globals";
+
+export default [
+  { ignores: [".venv/", "venv/", "**/*.d.ts"] },
+  js.configs.recommended,
+  {
+    rules: {
+      eqeqeq: "error",
+      "no-var": "error",
+      "prefer-const": "error",
+      "no-implicit-globals": "error",
+      curly: ["error", "multi-line"],
+    },
+  },
+  { files: ["taskvec_demo/**/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["tests/**/*.js"], languageOptions: { globals: globals.node } },
+];

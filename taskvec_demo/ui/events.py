@@ -1,0 +1,102 @@
+"""What happens on the page's events: one definition an action."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from ..core.recipe import Recipe
+from .api import EXACT_CONCURRENCY, MODEL_CONCURRENCY, TRACE_CONCURRENCY
+from .controls import Controls
+from .live import call
+from .page import Page
+from .sound import SOUND_TAB, SoundTab
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# One after the other, as they come: two would read the same history and the later would forget the earlier.
+HISTORY_CONCURRENCY: dict[str, Any] = {"concurrency_id": "history", "concurrency_limit": 1}
+
+
+def connect(
+    app: gr.Blocks,
+    page: Page,
+    controls: Controls,
+    presets: list[gr.Button],
+    actions: tuple[gr.Button, gr.Button],
+    chart: gr.HTML,
+    sound: SoundTab,
+    axis: gr.Component,
+) -> list[Any]:
+    """The browser redraws by itself; a chart at rest asks for the exact answers.
+
+    Returns the events after which both models have answered for the clip.
+    """
+    drawn: list[Any] = [axis, *controls.inputs]
+    gr.on([c.change for c in drawn], None, drawn, None, js=call("handOver"), queue=False, show_progress="hidden")
+    # `settled` is a custom event of gr.HTML, which gr.on does not take: the same definition is given to both.
+    classify: dict[str, Any] = {
+        "fn": page.classify,
+        "inputs": [sound.clip, sound.labels, *controls.inputs],
+        "outputs": sound.outputs,
+        "trigger_mode": "always_last",
+        **MODEL_CONCURRENCY,
+        **QUIET,
+    }
+    past = [gr.State([]), gr.State(None)]  # the history, and what was undone last
+    remember: dict[str, Any] = {
+        "fn": page.remember,
+        "inputs": [*past, *controls.inputs],
+        "outputs": past,
+        **HISTORY_CONCURRENCY,
+        **QUIET,
+    }
+    asked = [sound.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
+    classified = [gr.on(asked, **classify), chart.settled(**classify)]
+    chart.settled(**remember)
+    undo, reset = actions
+    undo.click(page.undo, past[0], [*past, *controls.settable], **HISTORY_CONCURRENCY, **QUIET)
+    recipes = [p.recipe for p in page.presets] + [Recipe(page.workbench.name)]
+    for trigger, recipe in zip([*presets, reset], recipes, strict=True):
+        values = json.dumps(page.values(recipe).values)
+        trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
+    # The recipe in the address is the first state, and the page's own is none to come back to.
+    opened = app.load(page.restore, None, controls.settable, **QUIET)
+    opened.then(**remember)
+    return [*classified, opened.then(**classify)]
+
+
+def connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab, classified: list[Any]) -> None:
+    """The clip along λ, after the answers at λ, and only while its tab is open."""
+    listening = gr.State(not page.tasks)  # without tasks its tab is the first
+    trace: dict[str, Any] = {
+        "fn": page.trace,
+        "inputs": [listening, sound.clip, sound.labels, sound.along, *controls.inputs],
+        "outputs": sound.traced,
+        "trigger_mode": "always_last",
+        **TRACE_CONCURRENCY,
+        **QUIET,
+    }
+
+    def opened(tab: gr.SelectData) -> bool:
+        return tab.value == SOUND_TAB
+
+    tabs.select(opened, None, listening, queue=False, **QUIET).then(**trace)
+    sound.along.input(**trace)
+    for answered in classified:
+        answered.then(**trace)
+
+
+def connect_exact(app: gr.Blocks, page: Page, controls: Controls, chart: gr.HTML, measured: gr.HTML) -> None:
+    """Exact figures on opening and at rest. A newer run starts beside an older one, which then ends by itself."""
+    exact: dict[str, Any] = {
+        "fn": page.exact,
+        "inputs": controls.inputs,
+        "outputs": measured,
+        "trigger_mode": "multiple",
+        **EXACT_CONCURRENCY,
+        **QUIET,
+    }
+    app.load(**exact)
+    chart.settled(**exact)

@@ -1,0 +1,42 @@
+// Changes to elements that are there already. What stays as it was is not written again, and a text keeps its node:
+// a browser lays out anew around what is written.
+
+/** @param {HTMLElement} part @param {boolean} hidden */
+export function hide(part, hidden) {
+  if (part.hidden !== hidden) part.hidden = hidden;
+}
+
+/** @param {Element} element @param {string} text */
+export function write(element, text) {
+  const node = /** @type {Text | null} */ (element.firstChild);
+  if (!node) element.textContent = text;
+  else if (node.data !== text) node.data = text;
+}
+
+/** @param {HTMLElement} element @param {string} className */
+export function restyle(element, className) {
+  if (element.className !== className) element.className = className;
+}
+
+/**
+ * The element that a part of the page cannot do without.
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+export function find(parent, selector) {
+  const element = parent.querySelector(selector);
+  if (!element) throw new Error(`the page has no ${selector}`);
+  return /** @type {HTMLElement} */ (element);
+}
+
+/**
+ * A sentence in the place that `parent` has for one; the empty one hides the place.
+ * @param {ParentNode} parent
+ * @param {string} text
+ */
+export function message(parent, text) {
+  const place = find(parent, ".tv-message");
+  hide(place, !text);
+  write(place, text);
+}

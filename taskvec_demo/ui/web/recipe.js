@@ -1,0 +1,89 @@
+// What the controls mean: the same recipe, sentences and formula as taskvec_demo/core/recipe.py and ui/controls.py.
+
+import { MINUS } from "./figures.js";
+
+/** @typedef {Map<string, number>} Recipe λ of each vector; one that is not in it has λ = 0 */
+
+const ROW_FIELDS = 3; // on, negate, λ
+const FIRST_ROW = 3; // after addition, negation, analogy
+
+export class BadRecipeError extends Error {}
+
+/** Where a row's λ stands among the values of all controls. @param {number} index */
+export const rowPosition = (index) => FIRST_ROW + ROW_FIELDS * index + 2;
+
+/** Where the analogy's λ stands: it is the last. @param {string[]} rows */
+export const analogyPosition = (rows) => FIRST_ROW + ROW_FIELDS * rows.length + 3;
+
+/** A finite number as Python writes a float. @param {number} x */
+const pythonFloat = (x) => (Number.isInteger(x) ? x.toFixed(1) : String(x));
+
+/** @param {number} value @param {string} what @param {number} max */
+function checkCoefficient(value, what, max) {
+  if (value >= 0 && value <= max) return;
+  throw new BadRecipeError(`The scaling coefficient of ${what} is ${pythonFloat(value)}; it must be from 0 to ${max}.`);
+}
+
+/**
+ * Values of all controls -> recipe, sorted by name, to 4 decimals, without zeros. Throws BadRecipeError.
+ * @param {any[]} values
+ * @param {string[]} vectors those of the rows, "" for a row that nobody has added a vector to
+ * @param {number} sliderMax
+ * @returns {Recipe}
+ */
+export function compose(values, vectors, sliderMax) {
+  const [addition, negation, withAnalogy] = values;
+  /** @type {Recipe} */
+  const total = new Map();
+  /** @param {string} name @param {number} value */
+  const add = (name, value) => total.set(name, (total.get(name) ?? 0) + value);
+  vectors.forEach((name, i) => {
+    if (!name) return;
+    const [on, negate, coef] = values.slice(FIRST_ROW + ROW_FIELDS * i);
+    const value = Number(coef || 0);
+    checkCoefficient(value, "a row", sliderMax);
+    if ((addition || negation) && on) add(name, negation && (negate || !addition) ? -value : value);
+  });
+  if (withAnalogy) {
+    const [a, b, c, coef] = values.slice(FIRST_ROW + ROW_FIELDS * vectors.length);
+    const value = Number(coef || 0);
+    if (new Set([a, b, c]).size < 3) {
+      throw new BadRecipeError(
+        `An analogy needs three different task vectors, not A = '${a}', B = '${b}', C = '${c}'.`,
+      );
+    }
+    checkCoefficient(value, "an analogy", sliderMax);
+    add(a, -value);
+    add(b, value);
+    add(c, value);
+  }
+  const rounded = [...total.keys()].sort().map((name) => [name, Number((total.get(name) ?? 0).toFixed(4))]);
+  return new Map(/** @type {[string, number][]} */ (rounded.filter(([, value]) => value !== 0)));
+}
+
+/**
+ * The number before τ in the formula, e.g. " + 0.80 ": two decimals, up to four where two are not the value applied.
+ * @param {number} value
+ */
+export function formulaNumber(value) {
+  const size = Math.abs(value);
+  const short = size.toFixed(2);
+  return ` ${value < 0 ? MINUS : "+"} ${Number(short) === size ? short : size.toFixed(4).replace(/0+$/, "")} `;
+}
+
+/** @param {Recipe} recipe @param {string[]} order of the vectors */
+export function formulaText(recipe, order) {
+  const terms = order.filter((v) => recipe.get(v)).map((v) => `${formulaNumber(recipe.get(v) ?? 0)}τ_${v}`);
+  return `θ_new = θ_pt${terms.join("")}`;
+}
+
+/**
+ * The recipe as `key=value` pairs of the address.
+ * @param {string} checkpoint
+ * @param {Recipe} recipe
+ * @returns {[string, string][]}
+ */
+export const recipePairs = (checkpoint, recipe) => [
+  ["ckpt", checkpoint],
+  ...[...recipe].map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)])),
+];
