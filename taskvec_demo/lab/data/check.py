@@ -15,7 +15,7 @@ import soundfile
 from tqdm import tqdm
 
 from ...errors import BadAudioError
-from ...recordings.audio import UNKNOWN_FRAMES
+from ...recordings.decoding import UNKNOWN_FRAMES
 from ...recordings.layouts import Recording, RecordingSet, detect, read_set
 from ...recordings.splits import SPLITS
 from .datasets import read_clip
