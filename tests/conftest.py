@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.app_server import server
-from tests.support.browsers import browser
-from tests.support.sounds import wav
-from tests.support.visitor import new_visitor, page
-
-# Fixtures. Here, so that all modules share one browser and one app.
-__all__ = ["browser", "new_visitor", "page", "server", "wav"]
+pytest_plugins = [  # fixtures; here, so that all modules share one browser and one app
+    "tests.support.app_server",
+    "tests.support.browsers",
+    "tests.support.sounds",
+    "tests.support.visitor",
+]
 
 torch.set_num_threads(2)
 # Of the workers, which start after this: two share the cores, so threads that wait should leave them to others.

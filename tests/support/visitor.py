@@ -126,7 +126,7 @@ SHOWS = f"""(wanted) => {{
 
 
 @pytest.fixture
-def new_visitor(server: AppServer, browser: Any) -> Iterator[Any]:
+def new_visitor(browser: Any, server: AppServer) -> Iterator[Any]:
     """new_visitor(**options of the browser context) -> a `Visitor` with a context of its own."""
     visitors: list[Visitor] = []
 
