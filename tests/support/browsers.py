@@ -88,12 +88,19 @@ def first_that_starts(options: Iterable[dict[str, str]], launch: Callable[..., A
 def fetched() -> str:
     """Fetch playwright's own Chromium. Returns an empty text, or why that failed."""
     try:
-        done = subprocess.run(FETCH, capture_output=True, text=True, timeout=FETCH_SECONDS)
+        done = subprocess.run(
+            FETCH,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=FETCH_SECONDS,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode == 0:
         return ""
-    said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     return next((line for line in said if line.startswith("Error:")), said[-1] if said else "it says nothing")
 
 
