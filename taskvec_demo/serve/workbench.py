@@ -25,6 +25,7 @@ from .artifacts import Artifacts, sha256_of
 from .cache import BoundedCache, release_memory
 from .exact_figures import BATCH, ExactEvaluation, ExactFigures
 from .labelled_clips import SYNTHESIZED, VALIDATION, LabelledSet, read_folder, read_synthesized
+from .one_clip import hear
 from .own_vectors import UPLOADED, UploadedVectors, read_all
 from .trace import Trace
 
@@ -237,8 +238,7 @@ class Workbench:
         # `digest` is part of the key: a temporary name may be used again for another recording. So is the name, which
         # is in the message of a refusal.
         def embed() -> _EmbeddedClip:
-            clip = load_clip(path, self.checkpoint.features.sample_rate)
-            mel = log_mel(windows(clip.samples, self.checkpoint.features.n_samples), self.checkpoint.features)
+            clip, mel = hear(path, self.checkpoint.features)
             return _EmbeddedClip(mel, clip_embedding(self.checkpoint.embed_audio(mel)), clip.seconds, clip.notes)
 
         return self._clips.get((path, digest), embed)
