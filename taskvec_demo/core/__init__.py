@@ -1,1 +1,1 @@
-"""The arithmetic: weights, task vectors, recipes, accuracies. Knows neither audio files nor models."""
+"""The arithmetic: weights, task vectors, recipes and accuracies. This room knows neither audio files nor models."""

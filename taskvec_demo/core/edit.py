@@ -1,4 +1,4 @@
-"""The edit itself: pre-trained weights, task vectors and a recipe in, edited weights out. Pure."""
+"""The edit: a pure function from pre-trained weights, task vectors and a recipe to edited weights."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CHUNK = 2**21  # elements of the sum that stay in the cores' shared cache while 
 def apply_recipe(pretrained: Weights, vectors: Mapping[str, TaskVector], recipe: Recipe) -> Weights:
     """θ_new = θ_pt + Σ λ_i τ_i (Ilharco et al. 2022, arXiv:2212.04089), in a new buffer; no input is changed.
 
-    Always from θ_pt, never from an earlier edit, so rounding does not pile up. An empty recipe gives θ_pt bit for bit;
-    equal recipes give equal bits, because the vectors are added in name order. `vectors` maps the names that recipes
-    use to vectors of `pretrained`.
+    The sum starts from θ_pt, never from an earlier edit, so that rounding errors do not pile up. An empty recipe gives
+    θ_pt bit for bit; equal recipes give equal bits, because the vectors are added in name order. `vectors` maps the
+    names that recipes use to vectors of `pretrained`.
 
     Raises BadRecipeError when the recipe names an unknown vector or pins other pre-trained weights, and
     IncompatibleWeightsError when a vector it uses belongs to other pre-trained weights.

@@ -1,4 +1,4 @@
-"""Accuracies of the pre-trained and the edited model on the same labelled clips, with what can be said of them."""
+"""Accuracies of the pre-trained and the edited model on the same labelled clips, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from .intervals import mcnemar, wilson
 from .tasks import Task
 
-CONTROL_KEPT = 0.95  # an edit holds the control where it keeps this share of its pre-trained accuracy
+CONTROL_KEPT = 0.95  # the control holds if it keeps this share of its pre-trained accuracy
 Kind = Literal["exact", "grid", "estimate"]
 """exact: measured now on labelled clips; grid: measured beforehand at this very recipe; estimate: logit surface."""
 
@@ -34,7 +34,7 @@ class Accuracy:
         return cls(k / n if n else float("nan"), float(low), float(high), n)
 
     def to_dict(self) -> dict[str, float | None]:
-        """For JSON, which knows no NaN: the accuracy of no clips is null."""
+        """The accuracy as JSON. It is null if there are no clips, because JSON has no NaN."""
         accuracy = round(self.accuracy, 4) if self.n else None
         return {"accuracy": accuracy, "low": round(self.low, 4), "high": round(self.high, 4)}
 
@@ -50,7 +50,7 @@ class TaskResult:
     predicted_pretrained: np.ndarray
     predicted_edited: np.ndarray
     estimate_error: float | None = None  # mean absolute held-out error of an estimated accuracy
-    estimate_class_error: float | None = None  # that of an estimated per-class accuracy; NaN where not measured
+    estimate_class_error: float | None = None  # the same of an estimated per-class accuracy; NaN if it was not measured
 
     @cached_property
     def pretrained(self) -> Accuracy:
@@ -62,7 +62,10 @@ class TaskResult:
 
     @cached_property
     def per_class(self) -> list[tuple[str, Accuracy, Accuracy]]:
-        """(class name, pre-trained, edited) with recall as accuracy, in the task's order."""
+        """One (class name, pre-trained, edited) for each class, in the task's order.
+
+        The accuracy of a class is its recall.
+        """
         rows = []
         for index, name in enumerate(self.task.class_names):
             of_class = self.labels == index
@@ -83,7 +86,10 @@ class TaskResult:
 
     @property
     def mcnemar_p(self) -> float | None:
-        """McNemar's exact p on the paired predictions; none for an estimate, whose predictions were not measured."""
+        """McNemar's exact p on the paired predictions.
+
+        An estimate has none, because its predictions were not measured.
+        """
         if self.kind == "estimate":
             return None
         return mcnemar(self.predicted_edited == self.labels, self.predicted_pretrained == self.labels)
@@ -118,5 +124,5 @@ def normalized_accuracy(edited: float, finetuned: float) -> float:
 
 
 def percent(share: float) -> str:
-    """Whole percent, halves upwards as in the browser: a figure reads alike wherever it is shown."""
+    """Whole percent. A half is rounded up, as in the browser, so that a figure is the same wherever it is shown."""
     return f"{math.floor(100 * share + 0.5)}"

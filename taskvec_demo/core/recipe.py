@@ -1,7 +1,7 @@
 """A recipe says which task vectors are added to which checkpoint, and how much of each.
 
-It is data: frozen, hashable, JSON or a URL. `edit.apply_recipe` is the function that carries it out. This module also
-owns every bound on a scaling coefficient λ; sliders, API and CLI read the limits from here.
+A recipe is data: it is frozen and hashable, and can be written as JSON or as a URL. `edit.apply_recipe` carries it out.
+This module also owns every bound on a scaling coefficient λ; sliders, API and command line read the limits from here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from taskvec_demo.errors import BadRecipeError
 
-FORMAT = 1  # version of the JSON form; another one is refused, never guessed at
+FORMAT = 1  # version of the JSON form; a recipe of another version is refused
 RULES = ("linear",)  # merge rules a recipe may name
 MAX_SCALING_COEF = 2.0  # |λ| accepted in a recipe: one row at SLIDER_MAX plus one analogy term at SLIDER_MAX
 SLIDER_MAX = 1.0  # the UI's sliders run from 0 to this; the sign comes from the negation boxes
@@ -28,17 +28,17 @@ MEASURED_LOW = -1.0  # accuracy was measured for MEASURED_LOW <= λ <= MEASURED_
 MEASURED_HIGH = 1.0
 QUERY_KEYS = ("ckpt", "rule", "pt")  # the URL form's other keys are vector names, so no vector may be called these
 
-_DECIMALS = 4  # of a stored λ: far finer than SLIDER_STEP, coarse enough that 0.1 + 0.2 equals 0.3
+_DECIMALS = 4  # decimals of a stored λ: far finer than SLIDER_STEP, and coarse enough that 0.1 + 0.2 equals 0.3
 _MAX_QUERY_FIELDS = 64
 _MINUS = "\N{MINUS SIGN}"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CHECKPOINT = re.compile(rf"{_NAME.pattern}(/{_NAME.pattern})?")  # "name" or hub id "owner/name", never a path
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() alone also takes "nan" and "1_0"
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # float() accepts "nan" and "1_0"
 _REQUIRED_KEYS = ("format", "checkpoint", "coefficients")
 _KEYS = (*_REQUIRED_KEYS, "rule", "pretrained_sha256")
 _repr = Repr()
-_repr.maxstring = _repr.maxother = 80  # a hostile recipe must not fill the screen
+_repr.maxstring = _repr.maxother = 80  # an error message quotes at most this much of a recipe
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Recipe:
     """θ_new = θ_pt + Σ λ_i τ_i, as data.
 
     `coefficients` maps vector name -> λ (no unit, |λ| <= MAX_SCALING_COEF). It is kept read-only, sorted by name,
-    rounded to 4 decimals and without zeros, so two recipes that mean the same edit are equal and hash alike.
-    `pretrained_sha256` (64 hex digits), when given, pins the exact pre-trained weights. Raises BadRecipeError on any
-    invalid value.
+    rounded to 4 decimals and without zeros, so two recipes that mean the same edit are equal and hash alike. If
+    `pretrained_sha256` (64 hex digits) is given, the recipe is for exactly those pre-trained weights. Raises
+    BadRecipeError on any invalid value.
     """
 
     checkpoint: str
@@ -120,7 +120,7 @@ class Recipe:
             if key not in data:
                 raise BadRecipeError(f"The recipe lacks {key!r}; it must have: {', '.join(_REQUIRED_KEYS)}.")
         version = data["format"]
-        if type(version) is not int or version != FORMAT:  # True == 1, hence the type
+        if type(version) is not int or version != FORMAT:  # the type is checked too, because True == 1
             raise BadRecipeError(f"Recipe format {_repr.repr(version)} is not supported; the format must be {FORMAT}.")
         return cls(data["checkpoint"], data["coefficients"], data.get("rule", "linear"), data.get("pretrained_sha256"))
 
@@ -147,7 +147,7 @@ class Recipe:
         if "ckpt" not in fields:
             raise BadRecipeError(f"The recipe link {_repr.repr(query)} lacks the checkpoint, as in 'ckpt=tiny-clap'.")
         checkpoint, rule, sha256 = fields.pop("ckpt"), fields.pop("rule", "linear"), fields.pop("pt", None)
-        # What does not look like a number stays text, which the constructor refuses with its own sentence.
+        # Text that does not look like a number stays text: the constructor refuses it with a sentence of its own.
         coefficients = {name: float(text) if _DECIMAL.fullmatch(text) else text for name, text in fields.items()}
         return cls(checkpoint, coefficients, rule, sha256)
 
@@ -162,8 +162,8 @@ class Recipe:
     def formula(self, order: Sequence[str] | None = None) -> str:
         """The edit as one line, e.g. 'θ_new = θ_pt + 0.80 τ_urban − 0.50 τ_emotion'.
 
-        Terms follow `order` (vector names), those it lacks come last by name; the default is by name. λ is shown with
-        two decimals, with up to four where two would not be the value that is applied.
+        Terms are in the `order` of vector names that is given; terms of other vectors follow, sorted by name. λ is
+        shown with two decimals, or with up to four if two would not be the value that is applied.
         """
         rank = {name: position for position, name in enumerate(order or ())}
         names = sorted(self.coefficients, key=lambda name: (rank.get(name, len(rank)), name))
@@ -207,7 +207,9 @@ class Analogy:
 def compose(
     checkpoint: str, rows: Mapping[str, Row], *, addition: bool, negation: bool, analogy: Analogy | None = None
 ) -> Recipe:
-    """What the UI's controls mean. `rows` maps vector name -> its controls; a row counts only if it is on.
+    """The recipe that the controls of the page mean.
+
+    `rows` maps vector name -> its controls; a row counts only if it is on.
 
     | addition | negation | sign of a row's λ              |
     |----------|----------|--------------------------------|
@@ -235,9 +237,9 @@ def _number(value: object, what: str, low: float, high: float) -> float:
         raise BadRecipeError(f"{what} must be a number from {low:g} to {high:g}, not {_repr.repr(value)}.")
     try:
         number = float(value)
-    except OverflowError:  # an integer beyond float64
+    except OverflowError:  # an integer that is too large for float64
         number = math.inf
-    if not low <= number <= high:  # NaN is not either
+    if not low <= number <= high:  # false for NaN too
         raise BadRecipeError(f"{what} is {_repr.repr(value)}; it must be from {low:g} to {high:g}.")
     return number
 

@@ -1,8 +1,8 @@
 """Logit surfaces: the logits of every labelled clip as a polynomial of the scaling coefficients.
 
-Measured once on many recipes, fitted by ridge regression on products of Chebyshev polynomials, evaluated in about a
-millisecond. What a surface says is an estimate and carries its held-out error; the predictions measured at the points
-it was fitted on are kept beside it and are returned as measured.
+The logits are measured once on many recipes. Ridge regression fits products of Chebyshev polynomials to them, which
+takes about a millisecond to evaluate. The value of a surface is an estimate, and the surface knows its held-out error.
+The predictions that were measured at the points of the fit are kept beside it, and are returned as measured.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .weights import read_safetensors, write_safetensors
 SURFACE_FORMAT = "3"
 MAIN_DEGREES = (7, 6, 5)  # largest total degree of a term that joins one, two, three main vectors
 OTHER_DEGREES = (5, 4, 4)  # the same for a term that joins any other vector
-GROWTH = 6.0  # of the ridge penalty with each degree of a term: logits are smooth in λ
-RIDGES = tuple(10 ** (k / 2) for k in range(-16, -5))  # a point; which one, leaving points out decides
+GROWTH = 6.0  # factor of the ridge penalty for each degree of a term, because logits are smooth in λ
+RIDGES = tuple(10 ** (k / 2) for k in range(-16, -5))  # for each point; chosen by leaving points out
 
 
 def sparse_exponents(
@@ -32,7 +32,7 @@ def sparse_exponents(
     main_degrees: Sequence[int] = MAIN_DEGREES,
     other_degrees: Sequence[int] = OTHER_DEGREES,
 ) -> np.ndarray:
-    """Exponents (terms, n_vectors) for many vectors of which few are moved at a time.
+    """Exponents (terms, n_vectors) of a polynomial in many λ, of which people move a few at a time.
 
     A term joins at most `len(main_degrees)` vectors; its total degree is bounded by how many it joins, and by whether
     all of them are `main` (columns). Total degree 5 over eight vectors has 1,287 terms, most of them interactions of
@@ -69,14 +69,16 @@ def _ridge_matrix(basis: np.ndarray, degrees: np.ndarray, ridge: float) -> np.nd
 
 
 def _leave_one_out(basis: np.ndarray, degrees: np.ndarray, ridge: float, values: np.ndarray) -> np.ndarray:
-    """What the fit without a point says at that point, for every point at once: values - residuals / (1 - leverage)."""
+    """For every point, the value that a fit without this point would have there: values - residuals / (1 -
+    leverage).
+    """
     solution = _ridge_matrix(basis, degrees, ridge)
     leverage = np.einsum("pt,tp->p", basis, solution)
     return values - (values - basis @ (solution @ values)) / (1 - leverage)[:, None]
 
 
 def _quantized(solution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (terms, values) -> the same as int8 and the step of each term (terms, 1) float32."""
+    """Coefficients (terms, values) -> the same rounded to int8, and the step of each term (terms, 1) float32."""
     steps = (np.abs(solution).max(1, keepdims=True) / 127).astype(np.float32)
     return np.round(solution / np.where(steps > 0, steps, 1)).astype(np.int8), steps
 
@@ -91,9 +93,9 @@ class LogitSurface:
     """Per-clip logits of one task and split over the coefficients of `vectors`.
 
     powers (terms, n_vectors) Chebyshev exponents; coefficients (terms, n, n_classes) int8 in units of steps (terms,)
-    float32: rounding moves a logit by some hundredths, a small part of what the fit errs by; labels (n,) class indices;
-    points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the accuracy over
-    `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
+    float32: rounding moves a logit by some hundredths, which is small beside the error of the fit; labels (n,) class
+    indices; points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the
+    accuracy over `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
     """
 
     task: str
@@ -123,11 +125,12 @@ class LogitSurface:
     ) -> LogitSurface:
         """Fit measured logits (p, n, n_classes) at `points` with the terms `powers`.
 
-        The points marked in `held_out` (p,) choose nothing and judge a trial fit of the others; the surface itself is
-        then fitted on all points.
+        The points marked in `held_out` (p,) have no part in any choice; they judge a trial fit of the others. The
+        surface itself is then fitted on all points.
         """
         logits, labels = np.asarray(logits, np.float32), np.asarray(labels, np.int64)
-        # A logit is fixed only up to a constant a clip: centred logits need smaller coefficients.
+        # Adding a constant to all logits of a clip changes nothing, so they are centred: that needs smaller
+        # coefficients.
         flat = (logits - logits.mean(-1, keepdims=True)).reshape(len(points), -1)
         basis, degrees = chebyshev(points, powers), powers.sum(1)
         measured = logits.argmax(-1)
@@ -170,18 +173,19 @@ class LogitSurface:
         return np.array([[coefficients.get(name, 0.0) for name in self.vectors]])
 
     def logits(self, coefficients: Mapping[str, float]) -> np.ndarray:
-        """Estimated logits (n, n_classes) at one recipe; the caller has asked `contains`."""
+        """Estimated logits (n, n_classes) at one recipe. The caller must have asked `contains` before."""
         return self.curve(self._point(coefficients))[0]
 
     def curve(self, points: np.ndarray) -> np.ndarray:
         """Estimated logits (p, n, n_classes) at points (p, n_vectors)."""
         basis = chebyshev(points, self.powers).astype(np.float32) * self.steps
-        # Made floats anew each time, in a millisecond: kept, they would be four times as large as all else here.
+        # The coefficients are turned into floats each time, which takes a millisecond: kept as floats they would be
+        # four times as large as everything else here.
         coefficients = self.coefficients.reshape(len(self.steps), -1).astype(np.float32)
         return (basis @ coefficients).reshape(len(points), *self.coefficients.shape[1:])
 
     def measured(self, coefficients: Mapping[str, float]) -> np.ndarray | None:
-        """Predictions (n,) measured at exactly this recipe, or none."""
+        """Predictions (n,) measured at exactly this recipe; None if there are none."""
         if not set(coefficients) <= set(self.vectors):
             return None
         at = np.flatnonzero(np.abs(self.points - self._point(coefficients)).max(1) < 1e-6)

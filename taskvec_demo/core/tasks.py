@@ -1,4 +1,4 @@
-"""Tasks: a label set with its prompts, and whether it is to be changed (target) or must hold (control)."""
+"""Tasks: a set of labels with its prompts, and its role. A target is to be changed; the control must hold."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Role = Literal["control", "target"]
 class Task:
     """A classification task. `prompts[i]` is what the text tower is told for `class_names[i]`, inside each template.
 
-    `clips_folder` is the set that labelled clips come from, where such a folder is on the machine; their class name is
-    the values of the table's columns `clip_label`, joined by "_".
+    `clips_folder` names the set that labelled clips come from, if the machine has it. The class name of such a clip is
+    made of the table's columns `clip_label`, joined by "_".
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""The page. The only room that imports gradio."""
+"""The page. Only this room and app.py import gradio."""

@@ -7,7 +7,7 @@ from ..serve.workbench import Workbench
 
 
 def about_markdown(workbench: Workbench) -> str:
-    """What a task vector is, what the numbers are, whose recordings they come from."""
+    """The text on what a task vector is, what the numbers are, and whose recordings they come from."""
     sources = "\n".join(
         f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest.get("sources", [])
     )

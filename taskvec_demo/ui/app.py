@@ -1,4 +1,4 @@
-"""`build_app(workbench) -> gr.Blocks`: the page. It is handed everything it calls."""
+"""`build_app(workbench) -> gr.Blocks`: the page. It is handed everything that it calls."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def build_app(workbench: Workbench) -> gr.Blocks:
                 controls, presets, actions = _controls_column(page)
             with gr.Column(scale=5, min_width=330):
                 gr.HTML(bars.formula_html(page.start, page.vectors, len(SLOTS)), elem_id="formula")
-                if not page.tasks:  # its script moves formula and address, and must not wait for a tab to open
+                if not page.tasks:  # its script writes formula and address, and must run at once
                     chart = _chart(page, visible="hidden")
                 with gr.Tabs(selected="accuracy" if page.tasks else "sound") as tabs:
                     with gr.Tab("Accuracy", id="accuracy"):
@@ -89,7 +89,10 @@ def _chart(page: Page, **options: Any) -> gr.HTML:
 
 
 def _further_tabs(page: Page) -> gr.Dropdown | None:
-    """The curve and the tables, of what was measured. Returns the choice of the curve's axis, if there is a curve."""
+    """The tabs of the curve and of the tables, if there are any.
+
+    Returns the choice of the curve's axis, if there is a curve.
+    """
     axis = None
     if page.axis:
         with gr.Tab("Along λ", id="curve"):

@@ -1,4 +1,4 @@
-"""The sliders and checkboxes, and what their values mean: a `Recipe`."""
+"""The sliders and checkboxes, and the `Recipe` that their values mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..serve.own_vectors import MAX_BYTES
 ROW_FIELDS = 3  # on, negate, scaling coefficient
 DEFAULT_COEF = 0.5
 ANALOGY_SIGNS = (-1, 1, 1)  # of A, B and C in τ_B + τ_C − τ_A
-# Rows that wait for vectors that the visitor adds. No vector's name begins with "_", so no row has the id of another.
+# Rows for vectors that the visitor may add. No vector's name begins with "_", so that no other row has such an id.
 SLOTS = tuple(f"_slot-{i}" for i in range(1, 5))
 
 
@@ -27,7 +27,7 @@ class RowControls:
 
 @dataclass(frozen=True)
 class Slot:
-    """A row that is not there until a visitor adds a vector."""
+    """A row that is hidden until a visitor adds a vector."""
 
     group: gr.Group
     row: RowControls
@@ -36,10 +36,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Controls:
-    """All controls of the recipe. `settable` fixes the order in which their values travel.
+    """All controls of the recipe. Their values are passed in the order of `settable`.
 
-    `added` holds the names of the visitor's own vectors, one a slot, separated by commas: it travels before the others
-    and belongs to the page, not to a recipe, so that presets and undo leave it alone.
+    `added` holds the names of the visitor's own vectors, one a slot, separated by commas. It is passed before the
+    others. It belongs to the page and not to a recipe, so that presets and undo do not change it.
     """
 
     addition: gr.Checkbox
@@ -72,7 +72,7 @@ class Controls:
 
 @dataclass(frozen=True)
 class ControlValues:
-    """The values of `Controls.settable`, and their meaning. `vectors`: of the rows, "" for a slot without one."""
+    """The values of `Controls.settable`, and their meaning. `vectors` are those of the rows, "" for a free slot."""
 
     vectors: tuple[str, ...]
     values: tuple[Any, ...]
@@ -92,9 +92,9 @@ class ControlValues:
 
     @classmethod
     def of(cls, recipe: Recipe, vectors: Sequence[str], abc: Sequence[str | None]) -> ControlValues:
-        """Controls that mean this recipe, in rows and in the analogy `abc`, if a checkpoint has vectors enough for one.
+        """The controls that mean this recipe: rows, and the analogy `abc` if the checkpoint has enough vectors for one.
 
-        Coefficients that neither can hold are cut to a slider's range.
+        Coefficients that are too large for both are cut to a slider's range.
         """
         coef = _analogy_coef(recipe.coefficients, abc)
         in_analogy = {name: sign * coef for name, sign in zip(abc, ANALOGY_SIGNS, strict=True) if name and coef}
@@ -112,7 +112,7 @@ class ControlValues:
 
 
 def _analogy_coef(coefficients: Mapping[str, float], abc: Sequence[str | None]) -> float:
-    """λ of the analogy in a recipe that is nothing else, or that goes beyond what rows can hold; else 0."""
+    """λ of the analogy if the recipe is nothing but an analogy, or goes beyond the range of the rows; else 0."""
     signed = {name: sign * coefficients.get(name, 0.0) for name, sign in zip(abc, ANALOGY_SIGNS, strict=True) if name}
     if not signed:
         return 0.0
@@ -126,10 +126,10 @@ def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str], start: ControlValues) -> Controls:
-    """Lay out operations and one row a vector.
+    """Lay out the operations and one row for each vector.
 
-    `extra` vectors (those of the analogy) sit in a closed accordion, `own` ones, which nobody has measured, under a
-    heading with those that the visitor adds.
+    `extra` vectors (those of the analogy) are in a closed accordion. `own` vectors, which were not measured, are under
+    a heading of their own together with those that the visitor adds.
     """
     addition, negation, analogy, *rest = start.values
     names = [*main, *extra, *own]
@@ -214,16 +214,19 @@ def _row(name: str, values: Sequence[Any], addition: bool, negation: bool) -> Ro
 
 
 def _connect(controls: Controls) -> None:
-    """Operations reveal what they need; moving the slider of a vector that is off turns it on (in the browser)."""
+    """Show the controls that an operation needs.
+
+    If the slider of a vector that is off is moved, the browser turns the vector on.
+    """
     for row in controls.all_rows:
         row.coef.input(None, None, row.on, js="() => true", show_progress="hidden")
     minus = [row.negate for row in controls.all_rows]
 
     def reveal(addition: bool, negation: bool, analogy: bool) -> list[Any]:
-        # With negation alone every row is subtracted: the box shows it and cannot say otherwise.
+        # With negation alone every row is subtracted: its box is set and cannot be changed.
         box: dict[str, Any] = {"visible": negation, "interactive": addition}
         update = gr.update(**box) if addition or not negation else gr.update(value=True, **box)
-        boxes = [dict(update) for _ in minus]  # a copy each: gradio takes the value out of the one that it was given
+        boxes = [dict(update) for _ in minus]  # a copy each, because gradio removes the value from its own
         return [gr.update(visible=addition or negation), gr.update(visible=analogy), *boxes]
 
     operations = [controls.addition, controls.negation, controls.analogy]

@@ -15,7 +15,7 @@ from .page import Page
 from .sound import SOUND_TAB, SoundTab
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-# One after the other, as they come: two would read the same history and the later would forget the earlier.
+# These run one after the other: two at once would read the same history, and the later one would forget the earlier.
 HISTORY_CONCURRENCY: dict[str, Any] = {"concurrency_id": "history", "concurrency_limit": 1}
 
 
@@ -44,7 +44,7 @@ def connect(
         **MODEL_CONCURRENCY,
         **QUIET,
     }
-    past = [gr.State([]), gr.State(None)]  # the history, and what was undone last
+    past = [gr.State([]), gr.State(None)]  # the history, and the state that was undone last
     remember: dict[str, Any] = {
         "fn": page.remember,
         "inputs": [*past, *controls.inputs],
@@ -61,15 +61,15 @@ def connect(
     for trigger, recipe in zip([*presets, reset], recipes, strict=True):
         values = json.dumps(page.values(recipe).values)
         trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
-    # The recipe in the address is the first state, and the page's own is none to come back to.
+    # The recipe in the address is the first state; undo does not go back to the page's own.
     opened = app.load(page.restore, None, controls.settable, **QUIET)
     opened.then(**remember)
     return [*classified, opened.then(**classify)]
 
 
 def connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab, classified: list[Any]) -> None:
-    """The clip along λ, after the answers at λ, and only while its tab is open."""
-    listening = gr.State(not page.tasks)  # without tasks its tab is the first
+    """Follow the clip along λ after both models have answered, and only while its tab is open."""
+    listening = gr.State(not page.tasks)  # without tasks the sound tab is the first
     trace: dict[str, Any] = {
         "fn": page.trace,
         "inputs": [listening, sound.clip, sound.labels, sound.along, *controls.inputs],
@@ -89,7 +89,10 @@ def connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab
 
 
 def connect_exact(app: gr.Blocks, page: Page, controls: Controls, chart: gr.HTML, measured: gr.HTML) -> None:
-    """Exact figures on opening and at rest. A newer run starts beside an older one, which then ends by itself."""
+    """Ask for exact figures when the page opens and when the controls rest.
+
+    A newer run starts beside an older one, which then ends by itself.
+    """
     exact: dict[str, Any] = {
         "fn": page.exact,
         "inputs": controls.inputs,

@@ -19,10 +19,10 @@ UPLOAD_CONCURRENCY: dict[str, Any] = {
 
 
 def connect_own(page: Page, controls: Controls, along: gr.Dropdown, **options: Any) -> None:
-    """Adding and removing. What is shown follows the names in `controls.added`; nothing is kept here.
+    """Connect the adding and removing of vectors. The rows follow the names in `controls.added`; nothing is kept here.
 
-    Files are gradio's to delete, after an hour: the path comes from the browser, and gradio lets it name any static
-    file of ours.
+    Gradio deletes the files, after an hour. We must not delete them, because the browser names the path, and gradio
+    lets it name any static file of ours.
     """
     outputs: list[Any] = [controls.added, along, *(c for slot in controls.slots for c in _parts(slot))]
 
@@ -67,7 +67,7 @@ def _parts(slot: Slot) -> list[Any]:
 
 
 def _row_updates(name: str) -> list[Any]:
-    """Of one slot: the row of vector `name`, switched off, or none."""
+    """The updates of one slot: the row of the vector `name`, switched off, or no row."""
     return [
         gr.update(visible=bool(name)),
         gr.update(value=False, label=f"τ {name}"),

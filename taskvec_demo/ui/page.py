@@ -1,4 +1,4 @@
-"""What the page knows and answers: its start, and the handlers that its events call."""
+"""What the page opens with, and the handlers that its events call."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from .html.exact_panel import exact_html
 from .html.paper import load_tables
 from .html.trace_figure import trace_figure
 
-HISTORY = 50  # states that undo can go back
+HISTORY = 50  # number of states that undo can go back
 FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see
 
 
 class Page:
-    """Handlers of one page, bound to a workbench. Of a visitor only the newest run of exact figures is kept here.
+    """The handlers of a page, bound to a workbench. All that is kept of a visitor is the newest run of exact figures.
 
-    `main`: vectors that have a task of their own name; `extra`: the analogy's; `own`: those that no surface knows.
-    `aside`: target tasks without a vector of their own, shown only while an extra vector is on. `axis`: the vector that
-    the curve begins with, "" without surfaces. Handlers get `added`, the names in `Controls.added`, before the values.
+    Vectors are `main` (they have a task of their own name), `extra` (the analogy's) or `own` (no surface knows them).
+    `aside` are target tasks without a vector of their own, which are shown only while an extra vector is on. `axis` is
+    the vector that the curve begins with, "" without surfaces. Handlers get `added`, the names in `Controls.added`,
+    before the values.
     """
 
     def __init__(self, workbench: Workbench) -> None:
@@ -54,11 +55,11 @@ class Page:
         self.start = next((p.recipe for p in self.presets if p.name == FIRST_PRESET), Recipe(workbench.name))
         self.finetuned = self._finetuned()
         self.tables = load_tables(workbench.artifacts.folder / "tables")
-        self._newest_run: dict[str | None, object] = {}  # session -> the run whose figures it waits for
+        self._newest_run: dict[str | None, object] = {}  # session -> its newest run of exact figures
         self.examples = [str(p) for p in workbench.artifacts.examples]
 
     def _finetuned(self) -> dict[str, float]:
-        """Validation accuracy of every task under its own vector at λ = 1: what normalized accuracy divides by."""
+        """Validation accuracy of every task under its own vector at λ = 1, by which normalized accuracy divides."""
         own = {n: self.workbench.evaluate(Recipe(self.workbench.name, {n: 1.0})) for n in self.main}
         return {n: r.edited.accuracy for n, results in own.items() for r in results if r.task.name == n}
 
@@ -82,7 +83,7 @@ class Page:
         return set() if set(recipe.coefficients) & set(self.extra) else self.aside
 
     def nothing_measured(self) -> str:
-        """The place of the exact figures before the first of them."""
+        """What stands in the place of the exact figures before the first of them."""
         labelled, none = self.workbench.labelled, np.empty(0, np.int64)
         results = [TaskResult(task, labelled.split, "exact", none, none, none) for task in labelled.tasks.values()]
         return self._exact_html(ExactFigures(results, 0, len(labelled)), self.start)
@@ -94,10 +95,13 @@ class Page:
         return exact_html(figures, recipe, clips, self._hidden(recipe), seconds_left)
 
     def exact(self, request: gr.Request, added: str, *values: Any) -> Iterator[Any]:
-        """Exact figures of the recipe, growing, at last no change; stops when a newer run of the page has begun."""
+        """Yield exact figures of the recipe batch by batch, and no change at the end.
+
+        The run stops when a newer run of the page has begun.
+        """
         try:
             recipe = self.recipe(added, values)
-        except TaskVecError:  # controls half-way to a recipe: the formula's line says what is missing
+        except TaskVecError:  # the controls are not a recipe yet: the line of the formula says what is missing
             yield gr.skip()
             return
         session, run = request.session_hash, object()
@@ -109,7 +113,7 @@ class Page:
                     break
                 a_clip = (time.monotonic() - began) / max(figures.done, 1)
                 yield self._exact_html(figures, recipe, a_clip * (figures.total - figures.done))
-            # Gradio sends the last value once more when a run ends, which would cover a newer run's figures
+            # When a run ends, gradio sends its last value once more, which would overwrite a newer run's figures
             yield gr.skip()
         except TaskVecError as error:
             raise user_error(error) from error
@@ -118,12 +122,12 @@ class Page:
                 del self._newest_run[session]
 
     def classify(self, clip: str | None, labels: str, added: str, *values: Any) -> tuple[Any, Any, Any]:
-        """Both models' top labels for the clip under the controls as they are."""
+        """The top labels of both models for the clip, under the recipe of the controls."""
         if not clip:
             return None, None, "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
         try:
             recipe = self.recipe(added, values)
-        except TaskVecError:  # controls half-way to a recipe: the formula's line says what is missing
+        except TaskVecError:  # the controls are not a recipe yet: the line of the formula says what is missing
             return gr.skip(), gr.skip(), gr.skip()
         try:
             result = self.workbench.classify(clip, recipe, labels)
@@ -134,7 +138,7 @@ class Page:
     def trace(
         self, listening: bool, clip: str | None, labels: str, vector: str | None, added: str, *values: Any
     ) -> tuple[Any, Any]:
-        """A sentence and a figure on the clip along λ of `vector`; nothing is computed unless someone is looking."""
+        """A sentence and a figure on the clip along λ of `vector`. Nothing is computed unless the tab is open."""
         if not listening or not vector:
             return gr.skip(), gr.skip()
         if not clip:
@@ -149,9 +153,10 @@ class Page:
         return clip_text.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
 
     def remember(self, history: list, undone: list | None, added: str, *values: Any) -> tuple[list, list | None]:
-        """The history with the settled state at its end; states that mean the same recipe are one step of undo.
+        """The history with the settled state at its end. States that mean the same recipe are one step of undo.
 
-        `undone` is the state that undo has just left. To hear of it again before any other has settled is late news.
+        `undone` is the state that undo has just left. It is not added until another state has settled, because its
+        event may reach the server after the undo.
         """
         state = list(values)
         try:
@@ -160,7 +165,7 @@ class Page:
                 return history, undone
             same = history and self.recipe(added, tuple(history[-1])) == recipe
         except TaskVecError:
-            return history, undone  # an analogy that is not complete yet is no state to come back to
+            return history, undone  # undo does not go back to an analogy that is not complete
         return [*(history[:-1] if same else history), state][-HISTORY:], None
 
     def undo(self, history: list) -> list:
@@ -171,7 +176,7 @@ class Page:
         return [history[:-1], history[-1], *history[-2]]
 
     def restore(self, request: gr.Request) -> list:
-        """Controls from the recipe in the address, if there is one."""
+        """The controls of the recipe in the address, if there is one."""
         keys = {*QUERY_KEYS, *self.vectors}
         asked = dict(request.query_params)
         found = {k: v for k, v in asked.items() if k in keys}
@@ -195,13 +200,13 @@ class Page:
 
 
 def names_of(added: str) -> tuple[str, ...]:
-    """The names in `Controls.added`: one a slot, "" for a free one."""
+    """The names in `Controls.added`, one for each slot, "" for a free one."""
     names = (added or "").split(",")[: len(SLOTS)]
     return (*names, *("" for _ in SLOTS[len(names) :]))
 
 
 def unmeasured_html(checkpoint: str) -> str:
-    """What to do for figures where there are none: no surfaces, no labelled recordings."""
+    """What a visitor can do to get figures if there are neither surfaces nor labelled recordings."""
     return (
         f"<div class='tv-note tv-unmeasured'><b>No accuracy of {escape(checkpoint)} has been measured.</b><br>"
         "The answers for your own sound are exact. For accuracies with intervals start the app with labelled "

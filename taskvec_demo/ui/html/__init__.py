@@ -1,1 +1,4 @@
-"""What the page shows, rendered: bars, tables, figures, sentences. Pure: no state, no events."""
+"""What the server renders for the page: bars, tables, figures and sentences.
+
+Pure functions, without state or events.
+"""

@@ -1,4 +1,4 @@
-"""Results -> HTML: formula, tiles and per-class bars, the table of test figures. Pure strings.
+"""Results as HTML: formula, tiles, per-class bars, the table of test figures. Pure functions that return strings.
 
 The server writes the first paint; from then on the browser (bars.js) changes numbers and widths in the same elements.
 """
@@ -17,14 +17,15 @@ from .paper_cells import SCROLL_BOX
 
 
 def formula_html(recipe: Recipe, order: Sequence[str], spare: int = 0) -> str:
-    """The formula line: one term a vector, hidden while its λ is 0, and a place for a sentence. recipe.js goes on.
+    """The formula line: one term for each vector, hidden while its λ is 0, and a place for a sentence. recipe.js goes
+    on.
 
-    `spare` terms are for vectors that a visitor may add.
+    The `spare` terms are for vectors that a visitor may add.
     """
     terms = []
     for name in order:
         value = recipe.coefficients.get(name)
-        # The term as the recipe writes it, without the ends that are marked up here
+        # The term as the recipe writes it, without the parts that get their own markup here
         term = Recipe(recipe.checkpoint, {name: value or 1.0}).formula().removeprefix("θ_new = θ_pt")
         number = term.removesuffix(f"τ_{name}") if value else ""
         terms.append(
@@ -50,11 +51,11 @@ def results_html(
     hidden: Container[str] = (),
     note: str = "",
 ) -> str:
-    """Tiles and bars of every task; those in `hidden` are there but not shown. bars.js finds its places in it.
+    """Tiles and bars of every task. Tasks in `hidden` are there but not shown. bars.js changes the same elements later.
 
-    A result of no clips is a task without an estimate: its places are empty. `finetuned`: validation accuracy of each
-    task's own vector at λ = 1. `note` is HTML above the bars. The bars grow from the pre-trained to the edited value
-    once, when the page opens (class tv-first).
+    A result without clips is a task without an estimate; its places are empty. `finetuned`: validation accuracy of each
+    task's own vector at λ = 1. `note` is HTML above the bars. When the page opens, the bars grow once from the
+    pre-trained to the edited value (class tv-first).
     """
     tiles = "".join(_tile(r, finetuned.get(r.task.name), r.task.name in hidden) for r in results)
     panels = "".join(_panel(r, r.task.name in hidden) for r in results)
@@ -72,7 +73,9 @@ def results_html(
 
 
 def _badge(results: Sequence[TaskResult]) -> str:
-    """What the figures are: measured, or estimated with the largest held-out error among the tasks shown."""
+    """The badge that says what the figures are: measured, or estimated with the largest held-out error of the tasks
+    shown.
+    """
     if not all(len(r.labels) for r in results):
         return "<p class='tv-state tv-many-lines'><span class='tv-badge tv-none'>not measured yet</span></p>"
     estimates = [r for r in results if r.kind == "estimate"]
@@ -81,7 +84,7 @@ def _badge(results: Sequence[TaskResult]) -> str:
 
 
 def badge_text(estimates: Sequence[TaskResult]) -> str:
-    """The badge's words, as in bars.js; the error of single classes is left out where no surface knows it."""
+    """The words of the badge, as in bars.js. The error of single classes is left out if no surface knows it."""
     if not estimates:
         return "measured at exactly this λ"
     by_class = [e for r in estimates if (e := r.estimate_class_error) is not None and math.isfinite(e)]
@@ -90,7 +93,7 @@ def badge_text(estimates: Sequence[TaskResult]) -> str:
 
 
 def _points(share: float) -> str:
-    """A share in points to one decimal, halves upwards as in the browser."""
+    """A share in points to one decimal; a half is rounded up, as in the browser."""
     return f"{math.floor(1000 * share + 0.5) / 10:.1f}"
 
 
@@ -129,7 +132,7 @@ def _tile_of(result: TaskResult, before: str, after: str, notes: str, hidden: bo
 
 
 def delta_html(change: float) -> str:
-    points = math.floor(round(100 * change, 6) + 0.5)  # 0.9 − 0.925 is less than −0.025, which counted clips give
+    points = math.floor(round(100 * change, 6) + 0.5)  # as floats, 0.9 − 0.925 is below −0.025
     if not points:
         return "<span class='tv-delta tv-same'>±0</span>"
     direction, sign = ("tv-up", "+") if points > 0 else ("tv-down", "−")
@@ -167,7 +170,7 @@ def class_row(name: str, before: Accuracy, after: Accuracy) -> str:
 
 
 def _empty_row(name: str, before: Accuracy, after: Accuracy) -> str:
-    """A class of a task that nobody has measured yet: bars.js fills it when there are figures."""
+    """The row of a class that was not measured yet. bars.js fills it when there are figures."""
     shown = escape(name.replace("_", " "))
     return (
         f"<div class='tv-row' title='{shown}: not measured' role='img' aria-label='{shown}: not measured'>"
@@ -182,7 +185,10 @@ def _control_titles(tasks: Mapping[str, Task]) -> str:
 
 
 def safe_legend_html(tasks: Mapping[str, Task]) -> str:
-    """What the bands under the sliders mean; `tasks` are those with a surface. Nothing where no control is one."""
+    """The legend of the bands under the sliders.
+
+    `tasks` are those with a surface; if the control is not among them, there is no legend.
+    """
     if not _control_titles(tasks):
         return ""
     return (
@@ -192,7 +198,7 @@ def safe_legend_html(tasks: Mapping[str, Task]) -> str:
 
 
 def curve_html(tasks: Mapping[str, Task]) -> str:
-    """The place where curve.js draws, and what is drawn."""
+    """The element in which curve.js draws, and a sentence on what is drawn."""
     return (
         "<div class='tv-curve'><p class='tv-muted'>The curves are drawn when the logit surfaces have arrived.</p></div>"
         "<p class='tv-legend'>Validation accuracy. Lines: estimated by the logit surfaces, the other λ as set. "
@@ -202,7 +208,7 @@ def curve_html(tasks: Mapping[str, Task]) -> str:
 
 
 def test_table_html(presets: Sequence[Preset], tasks: Mapping[str, Task], order: Sequence[str]) -> str:
-    """Test figures of the presets: the only recipes whose test accuracy was ever measured."""
+    """The table of test figures of the presets. Test accuracy was measured for no other recipe."""
     head = "".join(f"<th scope='col'>{escape(t.title)}<br><em>{t.role}</em></th>" for t in tasks.values())
     rows = []
     for preset in presets:

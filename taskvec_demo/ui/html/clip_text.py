@@ -1,4 +1,4 @@
-"""What both models answer for a clip, in words. Pure strings."""
+"""The answers of both models for a clip, in words. Pure functions that return strings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ...core.recipe import Recipe
 from ...serve.trace import Trace
 from ...serve.workbench import Classification
 
-MAX_FLIPS = 3  # of a trace that are told in words
+MAX_FLIPS = 3  # flips of a trace that are told in words
 
 
 def difference_html(result: Classification, recipe: Recipe) -> str:
-    """One line on why the two answers differ, and what was done to the clip."""
+    """One line that says how the two answers differ, and what was done to the clip."""
     changes = {label: result.edited[label] - p for label, p in result.pretrained.items()}
     top = {name: max(p, key=lambda k: p[k]) for name, p in (("pre", result.pretrained), ("ed", result.edited))}
     if not recipe.coefficients:
@@ -38,7 +38,7 @@ def difference_html(result: Classification, recipe: Recipe) -> str:
 
 
 def trace_html(trace: Trace) -> str:
-    """Where the answer flips along λ, in one sentence, and what was left out."""
+    """One sentence on where the answer flips along λ, and on what was left out."""
     along = f"Along λ {escape(trace.vector)} your clip"
     if trace.flips:
         turns = [

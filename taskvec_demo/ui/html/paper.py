@@ -1,6 +1,6 @@
-"""The tab "The paper, replayed": reported figures beside ours and the baselines. Pure strings.
+"""The tab "The paper, replayed": reported figures beside ours and the baselines. Pure functions that return strings.
 
-`tables` are the contents of `tables/*.json` by name, as `lab.tables` writes them.
+`tables` are the contents of `tables/*.json` by name, as `lab/measuring/table_contents.py` makes them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ REPORTED: dict[str, dict[str, str]] = {
     },
     "analogy": {"seed": "λ = 0.75<br>“D” 35.3 → <b>95.1 %</b>"},
 }
-SUMS = {  # of pairs, which are named; larger sums are counted
+SUMS = {  # titles of pairs; larger sums are called by their number
     "two": "{pair}, each its own λ",
     "two_shared": "{pair}, one λ",
     "three": "Three tasks, each its own λ",
@@ -75,7 +75,7 @@ def load_tables(folder: Path) -> dict[str, Any]:
 
 
 def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
-    """The whole tab. A table that is not there is a sentence in its place."""
+    """The whole tab. If a table is not there, a sentence takes its place."""
     parts = (
         ("negation", "1. Negation: forgetting", _negation),
         ("addition", "2. Addition: learning several tasks at once", _addition),
@@ -133,7 +133,7 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
 
 
 def _tempered(temperatures: Mapping[str, float], titles: Mapping[str, str]) -> str:
-    """Which vectors learned from divided logits, and what for."""
+    """A sentence on the vectors that learned from divided logits, and on the reason."""
     if not temperatures:
         return ""
     named = ", ".join(f"“{title_of(titles, name)}” {value:g}" for name, value in temperatures.items())
@@ -144,7 +144,9 @@ def _tempered(temperatures: Mapping[str, float], titles: Mapping[str, str]) -> s
 
 
 def _averaged(names: Sequence[str], titles: Mapping[str, str]) -> str:
-    """Which vectors went through RegMean, and what that does to classes that the control has too."""
+    """A sentence on the vectors that went through RegMean, and on what that does to classes that the control has
+    too.
+    """
     if not names:
         return ""
     named = ", ".join(f"“{title_of(titles, name)}”" for name in names)

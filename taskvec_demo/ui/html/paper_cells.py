@@ -1,4 +1,4 @@
-"""What stands in the cells of "The paper, replayed": entries of `tables/*.json` as HTML. Pure."""
+"""The cells of "The paper, replayed": entries of `tables/*.json` as HTML. Pure functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def change(entry: Mapping[str, Any], with_p: bool = False) -> str:
 
 
 def kept(control: Mapping[str, Any]) -> str:
-    """How much of the control's accuracy is left."""
+    """The share of the control's accuracy that is left."""
     before, after = (control[m]["accuracy"] for m in ("pretrained", "edited"))
     return f"keeps {percent(after / before, 0)} %" if before else "has nothing to keep"
 
@@ -59,7 +59,7 @@ def lambdas(coefficients: Mapping[str, float]) -> str:
 
 
 def apart(row: Mapping[str, Any]) -> str:
-    """The control without what the target has too: to forget that is what was asked."""
+    """The control without the classes that the target has too, because those are meant to be forgotten."""
     if "control_apart" not in row:
         return ""
     shared = ", ".join(f"“{escape(name.replace('_', ' '))}”" for name in row["shared"])
@@ -71,7 +71,10 @@ def unheld(row: Mapping[str, Any]) -> str:
 
 
 def html_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Cells are HTML. On a phone the cells of a table of few columns stand below each other, each under its head."""
+    """A table whose cells are HTML.
+
+    On a phone the cells of a table with few columns stand below each other, each under its heading.
+    """
     few = len(head) <= 4
     labels = [f" data-label='{h}'" if few else "" for h in head[1:]]
     top = "".join(f"<th scope='col'>{h}</th>" for h in head)

@@ -1,4 +1,4 @@
-"""Results -> Plotly figures. Pure: no state, no I/O; backgrounds are transparent so that both themes work."""
+"""Results as Plotly figures. Pure functions. Backgrounds are transparent, so that both themes work."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ COLOURS = ("#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00")
 def trace_figure(trace: Trace, current: float) -> go.Figure:
     """Probabilities of one clip along λ of one vector: its leading labels, where the answer flips, the current λ.
 
-    Shown are the labels with the largest probabilities anywhere, among them every label that is ever on top as far as
-    `TRACED_LABELS` reach.
+    The lines are those of the `TRACED_LABELS` labels with the largest probabilities anywhere; labels that are on top
+    somewhere come first.
     """
     peaks = {label: float(p.max()) for label, p in trace.probabilities.items()}
     leading = [label for _, a, b in trace.flips for label in (a, b)]
@@ -52,12 +52,12 @@ def trace_figure(trace: Trace, current: float) -> go.Figure:
 
 
 def _style(figure: go.Figure, x_title: str, y_title: str) -> None:
-    """λ to the right, percent upwards, on whatever the page's background is."""
+    """The axes: λ to the right, percent upwards, on a transparent background."""
     figure.update_layout(
         xaxis={"title": x_title, "zeroline": True, "zerolinecolor": GREY, "gridcolor": GRID},
         yaxis={"title": y_title, "range": [0, 101], "gridcolor": GRID},
         legend={"orientation": "h", "y": -0.25},
-        margin={"l": 50, "r": 10, "t": 40, "b": 40},  # above: the name that the page lays over its corner
+        margin={"l": 50, "r": 10, "t": 40, "b": 40},  # top: room for the name in the corner
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": GREY, "size": 13},
