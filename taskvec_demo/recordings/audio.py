@@ -31,6 +31,7 @@ class Clip:
     sample_rate: int  # Hz, of `samples`
     seconds: float  # of the whole recording, which may be longer than `samples`
     notes: tuple[str, ...]  # whole sentences for the user; empty if there is nothing to know
+    recorded_rate: int  # Hz, of the file or array
 
 
 def load_clip(path: str | os.PathLike[str], sample_rate: int) -> Clip:
@@ -119,7 +120,7 @@ def _clip(name: str, sample_rate: int, decode: Callable[[int | None], tuple[Mixe
     # Codecs and resampling overshoot full scale a little; scaling down keeps the wave, clipping would distort it.
     samples = (sound.samples / max(1.0, float(np.abs(sound.samples).max()))).astype(np.float32)
     samples.setflags(write=False)
-    return Clip(samples, sample_rate, sound.seconds, (*notes, *_notes(sound)))
+    return Clip(samples, sample_rate, sound.seconds, (*notes, *_notes(sound)), sound.rate)
 
 
 def _notes(sound: Mixed) -> Iterator[str]:

@@ -16,32 +16,23 @@ from . import published as corpora
 from .published import Read
 from .splits import (
     SPLIT_NAMES,
-    SPLITS,
-    TEST,
-    TRAIN,
-    VALIDATION,
     Recording,
     RecordingSet,
     audio_files,
+    printable,
     table_header,
     table_rows,
     with_all_splits,
 )
+from .tables import read_tables, split_named, tables_in, usable_tables
 
 __all__ = ["LAYOUTS", "TABLE", "Recording", "RecordingSet", "detect", "read_set"]
 
 TABLE = "clips.csv"
 TABLE_COLUMNS = ("file", "split", "label")  # that a clips.csv must have; group and gender may be there too
-COLUMN_NAMES = {  # of any other table, in any case; what we call it -> what others do, the first that is there counts
-    "file": ("file", "path", "filename", "file_name", "filepath", "audio"),
-    "label": ("label", "labels", "class", "category", "genre", "emotion"),
-    "split": ("split", "set", "subset", "partition"),
-    "fold": ("fold",),
-    "group": ("group", "speaker", "speaker_id", "actor", "artist", "src_file", "fsid"),
-    "gender": ("gender", "sex"),
-}
-AUDIO_FOLDERS = ("", "audio", "clips", "wav", "data")  # where the files of a table may start
-GENDERS = {"f": "female", "m": "male"}  # short forms
+AUDIO_FOLDERS = ("", "audio", "audio/audio", "clips", "wav", "data")  # where a set with a table keeps its sound
+PART = re.compile(r"(fold|part|split|batch|chunk|disc|cd)[ _-]?\d+", re.IGNORECASE)  # a folder that is no class
+SHOWN = 5  # names in a message
 GENDERED = re.compile(r"(female|male)_(.+)")
 SPEAKERS = (  # file names that tell the speaker, of corpora which gender_emotion_recognition is made from
     re.compile(r"\d\d-\d\d-\d\d-\d\d-\d\d-\d\d-(?P<actor>\d\d)\."),  # RAVDESS
@@ -60,82 +51,36 @@ def _read_own(folder: Path) -> Read:
     """`clips.csv` with the columns file, label and split, and perhaps group and gender; others are not used."""
     table = folder / TABLE
     return [
-        Recording(r["file"], r["label"], _split(table, r["split"]), r.get("group", ""), r.get("gender", ""))
+        Recording(r["file"], r["label"], split_named(table, r["split"]), r.get("group", ""), r.get("gender", ""))
         for r in table_rows(table, TABLE_COLUMNS)
     ], []
 
 
 def _is_table(folder: Path) -> bool:
-    return bool(_tables(folder))
+    """A table that can be read, or one that cannot but lies beside folders that look like classes: they are none."""
+    return bool(usable_tables(folder)) or bool(tables_in(folder) and _folders_beside_tables(folder))
 
 
 def _read_table(folder: Path) -> Read:
-    """Any one `.csv` in the folder with columns for the file and the label; for split or fold, group and gender too.
-
-    Without splits but with three folds or more the last fold is test and the one before it validation.
-    """
-    found = _tables(folder)
-    if len(found) != 1:
-        names = ", ".join(t.name for t in found) or "none"
+    beside = _folders_beside_tables(folder)
+    if not usable_tables(folder) and beside:
+        header = {t.name: table_header(t)[0] for t in tables_in(folder)}
+        named = "; ".join(f"{name} with the columns {', '.join(columns)}" for name, columns in header.items())
         raise BadArtifactError(
-            f"{folder} must hold one table with a column for the file ({', '.join(COLUMN_NAMES['file'])}) and one for "
-            f"the label ({', '.join(COLUMN_NAMES['label'])}), it holds: {names}."
+            f"{folder} holds {named}, which no reader uses, beside folders that may or may not be classes "
+            f"({_some(beside)}); name its columns file and label, or move it elsewhere."
         )
-    table, columns = found[0], _columns(found[0])
-    rows = list(table_rows(table))
-    splits, notes = _splits_of_rows(table, rows, columns)
-    some = [row[columns["file"]] for row in rows[:100]]  # of which not all may be there
-    start = next((a for a in AUDIO_FOLDERS if any((folder / a / file).is_file() for file in some)), "")
-    recordings = []
-    for row, split in zip(rows, splits, strict=True):
-        values = {name: row[column] for name, column in columns.items()}
-        file = f"{start}/{values['file']}" if start else values["file"]
-        recordings.append(
-            Recording(file, values["label"], split, values.get("group", ""), gender_of(values.get("gender", "")))
-        )
-    return recordings, notes
+    return read_tables(folder)
 
 
-def _tables(folder: Path) -> list[Path]:
-    return [t for t in sorted(folder.glob("*.csv")) if {"file", "label"} <= set(_columns(t))]
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
 
 
-def _columns(table: Path) -> dict[str, str]:
-    """What we call it -> how the table's header spells it."""
-    spelled = {column.lower(): column for column in table_header(table)[0]}
-    found = {name: next((spelled[a] for a in accepted if a in spelled), "") for name, accepted in COLUMN_NAMES.items()}
-    return {name: column for name, column in found.items() if column}
-
-
-def _splits_of_rows(
-    table: Path, rows: Sequence[dict[str, str]], columns: dict[str, str]
-) -> tuple[list[str], list[str]]:
-    """The split of each row, "" where the table does not say it, and a note on folds."""
-    if "split" in columns:
-        return [_split(table, r[columns["split"]]) for r in rows], []
-    folds = [r[columns["fold"]] for r in rows] if "fold" in columns else []
-    by_fold, notes = splits_by_fold(folds)
-    return [by_fold.get(fold, "") for fold in folds] or [""] * len(rows), notes
-
-
-def splits_by_fold(folds: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Fold -> split, and a sentence that says it: of three folds or more the last is test, the one before validation.
-
-    Both are empty for fewer.
-    """
-    names = sorted(set(folds), key=lambda fold: (len(fold), fold))  # 10 after 9
-    if len(names) < 3:
-        return {}, []
-    *others, validation, test = names
-    note = f"Fold {test} is test, fold {validation} validation, the other {len(others)} are train."
-    return {**dict.fromkeys(others, TRAIN), validation: VALIDATION, test: TEST}, [note]
-
-
-def _split(table: Path, value: str) -> str:
-    try:
-        return SPLIT_NAMES[value.lower()]
-    except KeyError:
-        raise BadArtifactError(f"{table} has the split {value!r}; accepted are {', '.join(SPLITS)}.") from None
+def _folders_beside_tables(folder: Path) -> list[str]:
+    """Names of folders that look like classes, in the folder itself or where sets keep their sound."""
+    places = [folder / name for name in AUDIO_FOLDERS if (folder / name).is_dir()]
+    return next((names for place in places if (names := [p.name for p in _class_folders(place)])), [])
 
 
 # ---- a folder per class ---------------------------------------------------------------------------------------------
@@ -143,10 +88,20 @@ def _is_folders(folder: Path) -> bool:
     return any(len(_class_folders(place)) > 1 for place in _split_folders(folder).values())
 
 
+def _check_classes(folder: Path) -> None:
+    """Raise `BadArtifactError` for folders that are named like parts of a set, all of them."""
+    names = [label.name for place in _split_folders(folder).values() for label in _class_folders(place)]
+    if names and all(PART.fullmatch(name) for name in names):
+        raise BadArtifactError(
+            f"{folder} holds {_some(names)}, which are named like parts of a set and not like classes; add its "
+            "table, with the columns file and label, or rename them."
+        )
+
+
 def _read_folders(folder: Path) -> Read:
     """`dog/1.wav`, or `train/dog/1.wav` with train, validation (valid, val, dev) and test above; labels are names."""
     return [
-        Recording(file.relative_to(folder).as_posix(), label.name, split)
+        Recording(file.relative_to(folder).as_posix(), printable(label.name), split)
         for split, place in _split_folders(folder).items()
         for label in _class_folders(place)
         for file in audio_files(label)
@@ -162,13 +117,13 @@ def _split_folders(folder: Path) -> dict[str, Path]:
 def _class_folders(folder: Path) -> list[Path]:
     """Folders with sounds right in them, but no sets of their own."""
     below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    return [p for p in below if audio_files(p) and not (_is_table(p) or corpora.is_emodb(p))]
+    return [p for p in below if audio_files(p) and not (usable_tables(p) or corpora.is_emodb(p))]
 
 
 # ---- gender and emotion in one label --------------------------------------------------------------------------------
 def _is_gendered(folder: Path) -> bool:
-    if _is_table(folder):
-        labels = {row[_columns(t)["label"]] for t in _tables(folder) for row in table_rows(t)}
+    if tables_in(folder):
+        labels = {row["label"] for table in usable_tables(folder) for row in table.rows()}
     else:
         labels = {label.name for place in _split_folders(folder).values() for label in _class_folders(place)}
     return bool(labels) and all(GENDERED.fullmatch(label) for label in labels)
@@ -181,7 +136,7 @@ def _read_gendered(folder: Path) -> Read:
     source; parquet, which `data import` unpacks), whose clips come from several corpora: where a file's name is that
     of RAVDESS, CREMA-D, TESS or SAVEE it tells the speaker, and clips are split by speaker.
     """
-    recordings, notes = _read_table(folder) if _is_table(folder) else _read_folders(folder)
+    recordings, notes = _read_table(folder) if tables_in(folder) else _read_folders(folder)
     return [replace(r, group=r.group or speaker_of(r.file)) for r in with_genders(recordings)], notes
 
 
@@ -191,11 +146,6 @@ def with_genders(recordings: Sequence[Recording]) -> list[Recording]:
     pairs = zip(recordings, matches, strict=True)
     read = [replace(r, gender=match[1], label=match[2]) for r, match in pairs if match]
     return read if len(read) == len(recordings) else list(recordings)
-
-
-def gender_of(value: str) -> str:
-    """female or male, of any spelling; what is neither stays as it is, in lower case."""
-    return GENDERS.get(value.lower(), value.lower())
 
 
 def speaker_of(file: str) -> str:
@@ -216,13 +166,17 @@ class Layout:
 
 LAYOUTS = {  # in the order in which a folder is tried: what is told apart most surely comes first
     "clips.csv": Layout(f"{TABLE} with {', '.join(TABLE_COLUMNS)}", _is_own, _read_own),
-    "esc50": Layout(f"{corpora.ESC50_TABLE}, audio/", corpora.is_esc50, corpora.read_esc50),
-    "urbansound8k": Layout(f"{corpora.URBAN_TABLE}, audio/fold1/", corpora.is_urbansound8k, corpora.read_urbansound8k),
+    "esc50": Layout(f"{corpora.ESC50_TABLE} or esc50.csv, audio/", corpora.is_esc50, corpora.read_esc50),
+    "urbansound8k": Layout(
+        f"{corpora.URBAN_TABLE} or UrbanSound8K.csv, audio/fold1/ or fold1/",
+        corpora.is_urbansound8k,
+        corpora.read_urbansound8k,
+    ),
     "gtzan": Layout("genres_original/blues/blues.00000.wav", corpora.is_gtzan, corpora.read_gtzan),
     "ravdess": Layout("Actor_01/03-01-06-01-02-01-01.wav", corpora.is_ravdess, corpora.read_ravdess),
     "emodb": Layout("wav/03a01Fa.wav", corpora.is_emodb, corpora.read_emodb),
     "gender_emotion": Layout("labels or folders such as female_happy", _is_gendered, _read_gendered),
-    "csv": Layout("one table with columns such as filename and label", _is_table, _read_table),
+    "csv": Layout("a table, or one for each split, with columns such as filename and label", _is_table, _read_table),
     "folders": Layout("a folder per class, perhaps under train/, validation/ and test/", _is_folders, _read_folders),
 }
 
@@ -248,6 +202,8 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
         raise BadArtifactError(f"{what}; accepted are: {accepted}.")
     if layout != "auto" and not (folder.is_dir() and LAYOUTS[name].found(folder)):
         raise BadArtifactError(f"{folder} does not have the layout {name}: {LAYOUTS[name].looks_like}.")
+    if layout == "auto" and name == "folders":
+        _check_classes(folder)
     recordings, notes = LAYOUTS[name].read(folder)
     if not recordings:
         raise BadArtifactError(f"{folder} has the layout {name} but lists no recording.")
@@ -258,4 +214,4 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
         )
     # Our own table says what it wants; sets of others, and parts of them, may lack a split.
     completed, dealt = (recordings, []) if name == "clips.csv" else with_all_splits(recordings)
-    return RecordingSet(name, tuple(completed), (*notes, *dealt))
+    return RecordingSet(name, tuple(completed), tuple(printable(note) for note in (*notes, *dealt)))

@@ -13,45 +13,50 @@ from pathlib import Path
 from ..errors import BadArtifactError, BadAudioError
 from .audio import load_clip
 from .splits import SPLITS, TEST, TRAIN, VALIDATION, Recording, audio_files, table_rows
+from .tables import SoundFiles, table_named
 
 Read = tuple[list[Recording], list[str]]
 
 # ---- ESC-50 (Piczak 2015) and UrbanSound8K (Salamon et al. 2014): official folds keep a source together -------------
-ESC50_TABLE = "meta/esc50.csv"
+ESC50_TABLE, ESC50_NAMES = "meta/esc50.csv", ("esc50", "esc-50")  # as published; what its name begins with
 ESC50_FOLDS = {**dict.fromkeys("123", TRAIN), "4": VALIDATION, "5": TEST}
-URBAN_TABLE = "metadata/UrbanSound8K.csv"
+URBAN_TABLE, URBAN_NAMES = "metadata/UrbanSound8K.csv", ("urbansound8k", "urban_sound_8k")
 URBAN_FOLDS = {**dict.fromkeys("12345678", TRAIN), "9": VALIDATION, "10": TEST}
 
 
 def is_esc50(folder: Path) -> bool:
-    return (folder / ESC50_TABLE).is_file()
+    return table_named(folder, ESC50_NAMES) is not None
 
 
 def read_esc50(folder: Path) -> Read:
-    """`audio/5-9032-A-0.wav`: fold, source, take, class. All 50 classes; the column esc10 is not used."""
-    table = folder / ESC50_TABLE
-    rows = table_rows(table, ("filename", "fold", "category", "src_file"))
+    """`audio/5-9032-A-0.wav`: fold, source, take, class. All 50 classes; the column esc10 is not used.
+
+    Kaggle ships the table beside `audio/audio/`.
+    """
+    table = table_named(folder, ESC50_NAMES) or folder / ESC50_TABLE
+    rows = list(table_rows(table, ("filename", "fold", "category", "src_file")))
+    files = SoundFiles(folder).of_rows([r["filename"] for r in rows], "audio")
     return [
-        Recording(f"audio/{r['filename']}", r["category"], _of_fold(table, r["fold"], ESC50_FOLDS), r["src_file"])
-        for r in rows
+        Recording(file, r["category"], _of_fold(table, r["fold"], ESC50_FOLDS), r["src_file"])
+        for r, file in zip(rows, files, strict=True)
     ], []
 
 
 def is_urbansound8k(folder: Path) -> bool:
-    return (folder / URBAN_TABLE).is_file()
+    return table_named(folder, URBAN_NAMES) is not None
 
 
 def read_urbansound8k(folder: Path) -> Read:
-    """`audio/fold5/100032-3-0-0.wav`: source, class, occurrence, slice."""
-    table = folder / URBAN_TABLE
+    """`audio/fold5/100032-3-0-0.wav`: source, class, occurrence, slice.
+
+    Kaggle ships the table beside `fold1/` to `fold10/`.
+    """
+    table = table_named(folder, URBAN_NAMES) or folder / URBAN_TABLE
+    rows = list(table_rows(table, ("slice_file_name", "fsID", "fold", "class")))
+    files = SoundFiles(folder).of_rows([f"fold{r['fold']}/{r['slice_file_name']}" for r in rows], "audio")
     return [
-        Recording(
-            f"audio/fold{r['fold']}/{r['slice_file_name']}",
-            r["class"],
-            _of_fold(table, r["fold"], URBAN_FOLDS),
-            r["fsID"],
-        )
-        for r in table_rows(table, ("slice_file_name", "fsID", "fold", "class"))
+        Recording(file, r["class"], _of_fold(table, r["fold"], URBAN_FOLDS), r["fsID"])
+        for r, file in zip(rows, files, strict=True)
     ], []
 
 

@@ -49,6 +49,11 @@ class RecordingSet:
         return tuple(sorted({r.label for r in self.recordings}))
 
 
+def printable(name: str) -> str:
+    """A name of files or folders as it can be written anywhere: "?" in place of bytes that are not UTF-8."""
+    return name.encode(errors="replace").decode()
+
+
 def table_header(table: Path) -> tuple[list[str], str]:
     """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab."""
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -130,7 +135,9 @@ def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[s
     total = Counter(_class(r) for r in recordings)
     dealt: dict[str, Counter[str]] = {split: Counter() for split in shares}
     splits = [""] * len(recordings)
-    for key in sorted(groups, key=lambda k: (-len(groups[k]), hashlib.sha256(k.encode()).digest())):
+    for key in sorted(
+        groups, key=lambda k: (-len(groups[k]), hashlib.sha256(k.encode(errors="surrogateescape")).digest())
+    ):
         classes = Counter(_class(recordings[i]) for i in groups[key])
 
         def lack(split: str, classes: Counter[str] = classes) -> float:

@@ -17,16 +17,34 @@ from .labelled_clips import NOT_OF_TASK, LabelledSet
 
 CACHE_BYTES = 16 * 2**20  # predictions of 1,500 recipes for 1,000 clips in five tasks
 BATCH = 64  # clips between two figures, at most
+UNREADABLE = -1  # in place of a class index
+NAMED = 5  # unreadable clips that a note names
 FIRST_BATCH = 4  # so that the first figure is there within a second on a full-size tower; then twice as many each time
 
 
 @dataclass(frozen=True)
 class ExactFigures:
-    """Results measured so far: `done` of `total` labelled clips, balanced over the classes as far as they go."""
+    """Results measured so far: `done` of `total` labelled clips, balanced over the classes as far as they go.
+
+    Clips that cannot be read count in neither; `left_out` are the names of those that were met.
+    """
 
     results: list[TaskResult]
     done: int
     total: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """A sentence on the clips that cannot be read; "" if all can."""
+        n = len(self.left_out)
+        if not n:
+            return ""
+        more = f" and {n - NAMED} more" if n > NAMED else ""
+        return (
+            f"{n} of {self.total + n} clips cannot be read and {'is' if n == 1 else 'are'} left out: "
+            f"{', '.join(self.left_out[:NAMED])}{more}."
+        )
 
 
 class ExactEvaluation:
@@ -49,8 +67,8 @@ class ExactEvaluation:
     def stream(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
         """Yield the figures after the first clips, then after ever more, at most `batch`. Closing stops the work.
 
-        Tasks without clips are left out, and without any nothing is yielded. Raises `BadAudioError` for a clip that
-        cannot be read.
+        Tasks without clips are left out, and without any nothing is yielded; so are clips that cannot be read. Raises
+        `BadAudioError` where none can.
         """
         pretrained, total = Recipe(recipe.checkpoint), len(self.labelled)
         before, after = (np.empty((len(self.labelled.tasks), total), np.int64) for _ in range(2))
@@ -60,18 +78,27 @@ class ExactEvaluation:
                 after[:, start:stop] = (
                     self._predictions(recipe, start, stop) if recipe.coefficients else before[:, start:stop]
                 )
-                yield ExactFigures(self._results(before[:, :stop], after[:, :stop]), stop, total)
+                left_out = tuple(self.labelled.left_out(stop))
+                done, of = stop - len(left_out), total - len(left_out)
+                yield ExactFigures(self._results(before[:, :stop], after[:, :stop]), done, of, left_out)
         finally:
             release_memory()
 
     def _predictions(self, recipe: Recipe, start: int, stop: int) -> np.ndarray:
-        """Class indices (n_tasks, stop - start) of clips; what they say of a task that a clip is not of is not used."""
+        """Class indices (n_tasks, stop - start) of clips, UNREADABLE for one that cannot be read.
+
+        What they say of a task that a clip is not of is not used.
+        """
 
         def predict() -> np.ndarray:
             mel, owners = self.labelled.mel(start, stop)
-            embedded = clip_embeddings(self.embed(mel, self.edited(recipe)), owners)
-            logits = (self.heads[name].logits(embedded, 1.0) for name in self.labelled.tasks)
-            return np.stack([of_task.argmax(-1).numpy() for of_task in logits]).astype(np.int16)
+            found = np.full((len(self.labelled.tasks), stop - start), UNREADABLE, np.int16)
+            readable, numbered = torch.unique(owners, return_inverse=True)
+            if len(readable):
+                embedded = clip_embeddings(self.embed(mel, self.edited(recipe)), numbered)
+                logits = (self.heads[name].logits(embedded, 1.0) for name in self.labelled.tasks)
+                found[:, readable.numpy()] = np.stack([of_task.argmax(-1).numpy() for of_task in logits])
+            return found
 
         return self._answers.get((recipe, start, stop), predict)
 
@@ -79,7 +106,7 @@ class ExactEvaluation:
         results = []
         for row, task in enumerate(self.labelled.tasks.values()):
             labels = self.labelled.classes[row, : before.shape[1]]
-            own = labels != NOT_OF_TASK
+            own = (labels != NOT_OF_TASK) & (before[row] != UNREADABLE)
             split = self.labelled.split
             results.append(TaskResult(task, split, "exact", labels[own], before[row, own], after[row, own]))
         return results

@@ -20,9 +20,10 @@ import torch
 
 from ..clap.features import FeatureConfig, log_mel
 from ..core.tasks import Task
-from ..errors import BadArtifactError
+from ..errors import BadArtifactError, BadAudioError
 from ..recordings.audio import load_clip, windows
 from ..recordings.layouts import TABLE, RecordingSet, read_set
+from ..recordings.limits import shown_name
 from ..recordings.splits import VALIDATION, table_rows
 
 SYNTHESIZED = "synthesized"  # what `TaskResult.split` says of such clips, as it says "validation" of recordings
@@ -117,7 +118,8 @@ class LabelledSet:
         self.tasks = {name: task for name, task in tasks.items() if any(name in clip.classes for clip in clips)}
         rows = [[clip.classes.get(name, NOT_OF_TASK) for clip in self.clips] for name in self.tasks]
         self.classes = np.array(rows, np.int64).reshape(len(self.tasks), len(self.clips))
-        self._mel: list[torch.Tensor] = []  # (windows, 1, frames, mels) a clip
+        self._mel: list[torch.Tensor] = []  # (windows, 1, frames, mels) a clip; no windows of one that cannot be read
+        self._unreadable: list[int] = []  # clips, in order
         self._error: Exception | None = None
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
@@ -130,6 +132,10 @@ class LabelledSet:
         """Clips whose features are there."""
         return len(self._mel)
 
+    def left_out(self, stop: int) -> list[str]:
+        """Names of those of the first `stop` clips that cannot be read, as far as their features are computed."""
+        return [shown_name(self.clips[i].path) for i in self._unreadable if i < stop]
+
     def start(self) -> None:
         """Start computing features, unless that was done before; returns at once."""
         with self._changed:
@@ -140,7 +146,8 @@ class LabelledSet:
     def mel(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-mel windows (k, 1, frames, mels) float32 of clips start..stop-1, and each window's clip, 0-based, (k,).
 
-        Waits until they are computed. Raises the `BadAudioError` of a clip that cannot be read.
+        Waits until they are computed. A clip that cannot be read has no windows; where that is so of all clips of the
+        set, it is a `BadAudioError`.
         """
         self.start()
         with self._changed:
@@ -154,13 +161,25 @@ class LabelledSet:
     def _compute(self) -> None:
         try:
             features = self.features()
-            for clip in self.clips:
-                samples = load_clip(clip.path, features.sample_rate).samples
-                mel = log_mel(windows(samples, features.n_samples)[:MAX_WINDOWS], features).half()
+            for i, clip in enumerate(self.clips):
+                mel = _mel(clip, features)
                 with self._changed:
+                    if not len(mel):
+                        self._unreadable.append(i)
+                        if len(self._unreadable) == len(self):
+                            raise BadAudioError(f"None of the {len(self)} clips can be read; `data check` says why.")
                     self._mel.append(mel)
                     self._changed.notify_all()
         except Exception as error:  # whatever it is, nobody may wait for ever
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
+
+
+def _mel(clip: LabelledClip, features: FeatureConfig) -> torch.Tensor:
+    """Log-mel windows (k, 1, frames, mels) float16 of a clip; k is 0 where it cannot be read."""
+    try:
+        samples = load_clip(clip.path, features.sample_rate).samples
+    except BadAudioError:
+        return torch.zeros((0, 1, features.n_frames, features.n_mels), dtype=torch.float16)
+    return log_mel(windows(samples, features.n_samples)[:MAX_WINDOWS], features).half()

@@ -21,10 +21,11 @@ from ..core.weights import Weights
 from ..core.zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
 from ..errors import BadRecipeError
 from ..recordings.audio import load_clip, windows
+from ..recordings.splits import TEST, VALIDATION
 from .artifacts import Artifacts, sha256_of
 from .cache import BoundedCache, release_memory
 from .exact_figures import BATCH, ExactEvaluation, ExactFigures
-from .labelled_clips import SYNTHESIZED, VALIDATION, LabelledSet, read_folder, read_synthesized
+from .labelled_clips import SYNTHESIZED, LabelledSet, read_folder, read_synthesized
 from .one_clip import hear
 from .own_vectors import UPLOADED, UploadedVectors, read_all
 from .trace import Trace
@@ -37,7 +38,6 @@ CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
 TRACE_CACHE_BYTES = 8 * 2**20  # 200 traces of 41 λ and 256 dimensions
 TRACED_WINDOWS = 2
 TRACE_POINTS = 41  # every 0.05 of the measured range
-SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class Workbench:
 
         Intervals narrow as clips come in; tasks without clips are left out, and without any nothing is yielded. Closing
         the iterator stops the work. What was measured is kept: asked again, a recipe answers at once. Raises
-        `BadRecipeError` here, and `BadAudioError` from the iterator for a clip that cannot be read.
+        `BadRecipeError` here, and `BadAudioError` from the iterator where no clip can be read.
         """
         return self._exact.stream(self.check(recipe), batch)
 
@@ -280,7 +280,7 @@ class Workbench:
         Test figures exist only for recipes that were chosen on validation beforehand (the presets); any other, another
         split, or a recipe that no task has an accuracy for, is a `BadRecipeError`.
         """
-        if split == "validation":
+        if split == VALIDATION:
             results = self.evaluate(recipe)
             if not results:
                 raise BadRecipeError(
@@ -288,9 +288,9 @@ class Workbench:
                     "labelled recordings: `python app.py --data DIR`."
                 )
             return [result.to_dict() for result in results]
-        if split == "test":
+        if split == TEST:
             return self._test_figures(self.check(recipe))
-        raise BadRecipeError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
+        raise BadRecipeError(f"There is no split {split!r}; choose one of: {VALIDATION}, {TEST}.")
 
     def _result(self, task: str, recipe: Recipe) -> TaskResult:
         surface = self.artifacts.surfaces[task]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -107,6 +108,28 @@ def test_figures_grow_and_intervals_narrow(measuring):
             assert np.array_equal(a.predicted_edited, b.predicted_edited[:n])  # nothing said is taken back
     first, last = streamed[0].results[0].edited, streamed[-1].results[0].edited
     assert last.high - last.low < first.high - first.low
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_clips_that_cannot_be_read_are_left_out_and_named(artifacts, data, tmp_path, n):
+    """What is measured on the others is what it was; the first batch may lose all its clips."""
+    whole = Workbench(artifacts, data)
+    copied = tmp_path / "copied"
+    shutil.copytree(data, copied)
+    broken = [clip.path.name for clip in whole.labelled.clips[:n]]
+    for i, clip in enumerate(whole.labelled.clips[:n]):
+        file = copied / clip.path.relative_to(data)
+        file.write_bytes((b"", b"no sound", file.read_bytes()[:500])[i % 3])
+    figures = list(Workbench(artifacts, copied).exact(recipe(**EDIT)))
+    total = len(whole.labelled)
+    assert (figures[-1].done, figures[-1].total, list(figures[-1].left_out)) == (total - n, total - n, broken)
+    said = f"{n} of {total} clips cannot be read and {'is' if n == 1 else 'are'} left out: {', '.join(broken[:5])}"
+    assert figures[-1].note == said + (f" and {n - 5} more." if n > 5 else ".")
+    expected = directly(whole, EDIT)
+    for result in figures[-1].results:
+        kept = {name: c for name, c in expected[result.task.name].items() if name not in broken}
+        assert result.edited.n == len(kept)
+        assert sorted(result.predicted_edited.tolist()) == sorted(kept.values())
 
 
 def test_closing_the_stream_stops_the_work(measuring, monkeypatch):

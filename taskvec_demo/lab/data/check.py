@@ -8,18 +8,19 @@ import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import soundfile
 from tqdm import tqdm
 
 from ...errors import BadAudioError
-from ...recordings.decoding import UNKNOWN_FRAMES
+from ...recordings.audio import load_clip
 from ...recordings.layouts import Recording, RecordingSet, detect, read_set
-from ...recordings.splits import SPLITS
-from .datasets import read_clip
+from ...recordings.limits import MIN_SECONDS, TooShortError
+from ...recordings.splits import SPLITS, printable
+from .datasets import header_of, read_clip
 
+UNKNOWN_RATE = 16_000  # Hz, at which clips are decoded whose header does not say theirs
 SHOWN = 8  # lines of one kind that the table shows; --json has all
 
 
@@ -33,10 +34,11 @@ class CheckedClip:
     seconds: float = 0.0
     sha256: str = ""  # of the decoded sound and its length
     error: str = ""
+    too_short: bool = False  # a whole clip, which is left out
 
     @property
     def name(self) -> str:
-        return f"{self.dataset}/{self.recording.file}"
+        return printable(f"{self.dataset}/{self.recording.file}")
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def check(folder: Path, layout: str = "auto", rate: int | None = None) -> DataRe
     for clip in checked:
         by_set[clip.dataset].append(clip)
     return DataReport(
-        str(folder),
+        printable(str(folder)),
         tuple(_report(name, found, by_set[name]) for name, (_, found) in sets.items()),
         tuple(_told(group) for group in duplicates),
         tuple(_told(group) for group in crossing),
@@ -112,23 +114,26 @@ def _sets(folder: Path, layout: str) -> tuple[dict[str, tuple[Path, RecordingSet
     if not sets:
         read_set(folder)  # says what is accepted
     other = [p.name for p in below if p.name not in sets]
-    return sets, (f"Of no known layout, and not looked at: {', '.join(other)}.",) if other else ()
+    return sets, (f"Of no known layout, and not looked at: {printable(', '.join(other))}.",) if other else ()
 
 
 def _checked(folder: Path, clip: CheckedClip, rate: int | None) -> CheckedClip:
     file = folder / clip.recording.file
+    own = header_of(file)[0]
+    target = rate or own or UNKNOWN_RATE
     try:
-        info = soundfile.info(file)
-        own, frames = info.samplerate, info.frames
-    except (soundfile.SoundFileError, OSError):
-        own = frames = 0
-    try:
-        samples = read_clip(file, rate or own or 16_000)
+        heard = load_clip(file, target)
+        own, seconds, samples = heard.recorded_rate, heard.seconds, heard.samples
+    except TooShortError as error:
+        return replace(clip, error=str(error), too_short=True)
     except BadAudioError as error:
-        return CheckedClip(clip.dataset, clip.recording, error=str(error))
-    seconds = frames / own if frames < UNKNOWN_FRAMES else len(samples) / (rate or own)
-    content = hashlib.sha256(f"{own} {frames} ".encode() + samples.tobytes())
-    return CheckedClip(clip.dataset, clip.recording, own, seconds, content.hexdigest())
+        try:  # silence too is trained on
+            samples = read_clip(file, target)
+        except BadAudioError:
+            return replace(clip, error=str(error))
+        seconds = len(samples) / target
+    content = hashlib.sha256(f"{own} {seconds} ".encode() + samples.tobytes())
+    return replace(clip, rate=own, seconds=seconds, sha256=content.hexdigest())
 
 
 def _report(name: str, found: RecordingSet, clips: Sequence[CheckedClip]) -> SetReport:
@@ -139,17 +144,29 @@ def _report(name: str, found: RecordingSet, clips: Sequence[CheckedClip]) -> Set
         splits[r.group].add(r.split)
     lengths = [c.seconds for c in clips if not c.error]
     return SetReport(
-        name,
+        printable(name),
         found.layout,
-        found.notes,
+        (*found.notes, *_short(clips)),
         {split: sum(n[split] for n in classes.values()) for split in SPLITS},
         classes,
         dict(sorted(Counter(r.gender for r in found.recordings if r.gender).items())),
         dict(sorted(Counter(c.rate for c in clips if not c.error).items())),
         (min(lengths), statistics.median(lengths), max(lengths)) if lengths else None,
-        {c.recording.file: c.error for c in clips if c.error},
+        {printable(c.recording.file): c.error for c in clips if c.error and not c.too_short},
         {g: [s for s in SPLITS if s in found_in] for g, found_in in splits.items() if g and len(found_in) > 1},
     )
+
+
+def _short(clips: Sequence[CheckedClip]) -> list[str]:
+    """A note on clips that are whole but too short to be used: published sets have some, and nobody can mend them."""
+    short = [printable(clip.recording.file) for clip in clips if clip.too_short]
+    if not short:
+        return []
+    more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+    return [
+        f"{len(short)} of {len(clips)} clips {'is' if len(short) == 1 else 'are'} shorter than {MIN_SECONDS:g} s and "
+        f"left out: {', '.join(short[:SHOWN])}{more}."
+    ]
 
 
 def _told(group: Iterable[CheckedClip]) -> tuple[str, ...]:

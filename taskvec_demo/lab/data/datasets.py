@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -72,15 +73,22 @@ def read_clip(file: Path, sample_rate: int) -> np.ndarray:
     What is mono and has the rate is taken as it is, beyond full scale and under 0.1 s too, as the shipped figures were
     measured; `load_clip` makes everything else so, and says what is wrong with it.
     """
-    try:
-        info = soundfile.info(file)
-        if (info.samplerate, info.channels) == (sample_rate, 1):
-            samples = soundfile.read(file, dtype="float32")[0]
+    if header_of(file) == (sample_rate, 1):
+        with suppress(soundfile.SoundFileError, OSError), file.open("rb") as content:
+            samples = soundfile.read(content, dtype="float32")[0]
             if samples.size and np.isfinite(samples).all():
                 return samples
-    except (soundfile.SoundFileError, OSError):
-        pass
     return load_clip(file, sample_rate).samples
+
+
+def header_of(file: Path) -> tuple[int, int]:
+    """Sampling rate in Hz and channels by the header of a file; 0 and 0 where libsndfile does not open it."""
+    try:
+        with file.open("rb") as content:  # a name may be of bytes that libsndfile does not take
+            info = soundfile.info(content)
+        return info.samplerate, info.channels
+    except (soundfile.SoundFileError, OSError, ValueError):
+        return 0, 0
 
 
 class MelStore:

@@ -22,8 +22,9 @@ from tqdm import tqdm
 from ...clap.sources import allow_hub, is_hub_id
 from ...core.files import whole_folder
 from ...errors import BadArtifactError, TaskVecError
-from ...recordings.layouts import COLUMN_NAMES, TABLE, gender_of, speaker_of, splits_by_fold, with_genders
+from ...recordings.layouts import TABLE, speaker_of, with_genders
 from ...recordings.splits import SPLIT_NAMES, SPLITS, Recording, counted, with_all_splits
+from ...recordings.tables import COLUMN_NAMES, gender_of, splits_by_fold
 from ...serve.artifacts import write_json
 
 COLUMNS = ("file", "label", "split", "group", "gender")

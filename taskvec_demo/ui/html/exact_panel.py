@@ -31,7 +31,7 @@ def exact_html(
         f"aria-busy='{'false' if done == total else 'true'}'>"
         "<h4>Measured now with these very weights <span class='tv-badge tv-exact'>exact</span></h4>"
         f"<p class='tv-legend'>On {total} labelled clips of this machine: {escape(clips)}. Pre-trained → edited, 95 % "
-        "Wilson interval. Open a task for its classes.</p>"
+        f"Wilson interval. Open a task for its classes.{escape(f' {figures.note}'.rstrip())}</p>"
         f"<div class='tv-progress'><progress max='{total}' value='{done}' aria-label='Clips measured'></progress>"
         f"<span>{done} / {total} clips{_time_left(seconds_left)}</span></div>"
         f"<div class='tv-panels'>{panels}</div></section>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,40 @@ def test_unreadable_and_missing_files_are_named(esc50: Path, capsys: pytest.Capt
     assert "does not exist" in unreadable["audio/2-100200-A-0.wav"]
     assert report["problems"] == 2
     assert sum(report["sets"][0]["rates"].values()) == 8
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [None, "16000"])
+def test_whole_clips_that_are_too_short_are_a_note_and_no_problem(esc50: Path, capsys, channels, rate) -> None:
+    files = sorted((esc50 / "audio").iterdir())[:2]
+    for file, seconds in zip(files, (0.05, 0.099), strict=True):
+        soundfile.write(file, np.full((round(seconds * 44_100), channels), 0.1), 44_100)
+    code, report = checked(esc50, capsys, *(("--rate", rate) if rate else ()))
+    assert code == report["problems"] == 0
+    said = f"2 of 10 clips are shorter than 0.1 s and left out: audio/{files[0].name}, audio/{files[1].name}."
+    assert said in report["sets"][0]["notes"]
+    assert report["sets"][0]["seconds"][0] == copies.SECONDS
+
+
+def test_a_name_that_is_not_utf8_is_shown_with_question_marks(tmp_path: Path, capsys) -> None:
+    folder = copies.write_folders(tmp_path / "set")
+    (folder / "dog" / "0.wav").rename(os.fsdecode(os.fsencode(folder) + b"/dog/aboiement\xe9.wav"))
+    copies.corrupt(next(folder.glob("dog/abo*")))
+    code, report = checked(folder, capsys)
+    assert code == report["problems"] == 1
+    assert list(report["sets"][0]["unreadable"]) == ["dog/aboiement?.wav"]
+    assert main(["data", "check", str(folder)]) == 1
+    assert "aboiement?.wav" in capsys.readouterr().out
+
+
+def test_the_length_is_that_of_the_sound_whatever_the_header_says(esc50: Path, capsys: pytest.CaptureFixture) -> None:
+    for file in (esc50 / "audio").iterdir():
+        content = bytearray(file.read_bytes())
+        content[40:44] = bytes(4)  # nobody closed it
+        file.write_bytes(content)
+    code, report = checked(esc50, capsys)
+    assert code == 0
+    assert report["sets"][0]["seconds"] == [copies.SECONDS] * 3
 
 
 def test_the_same_sound_in_two_splits_is_a_problem_in_one_it_is_told(esc50: Path, capsys) -> None:

@@ -1,0 +1,209 @@
+"""Tables of labelled recordings, as others write them: which column is what, and where the files lie that rows name.
+
+A table is CSV or TSV with a header, in the set's folder or in a folder of metadata in it. The column of the files is
+known by its name, or because its values are the names of files that are there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ..errors import BadArtifactError
+from .splits import AUDIO_SUFFIXES, SPLIT_NAMES, SPLITS, TEST, TRAIN, VALIDATION, Recording, table_header, table_rows
+
+SUFFIXES = (".csv", ".tsv")
+PLACES = ("meta", "metadata", "annotation", "annotations", "labels", "csv", "tables")  # folders, in any case
+COLUMN_NAMES = {  # in any case; what we call it -> what others do, the first that is there counts
+    "file": (
+        "file", "path", "filename", "file_name", "filepath", "file_path", "audio", "slice_file_name", "fname", "wav",
+        "audio_file", "audio_path", "wav_file", "clip", "recording",
+    ),
+    "label": (
+        "label", "labels", "class", "category", "genre", "emotion", "class_name", "classname", "class_label",
+        "label_name", "sound_class", "event", "species", "instrument", "target", "classid", "class_id",
+    ),
+    "split": ("split", "set", "subset", "partition"),
+    "fold": ("fold",),
+    "group": ("group", "speaker", "speaker_id", "actor", "artist", "src_file", "fsid"),
+    "gender": ("gender", "sex"),
+}  # fmt: skip
+GENDERS = {"f": "female", "m": "male"}  # short forms
+LOOKED_AT = 100  # rows, which tell in what column and folder the files are; not all of them may be there
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with columns for the file and the label: `columns` is what we call them -> how its header spells them."""
+
+    path: Path
+    columns: Mapping[str, str]
+
+    def rows(self) -> list[dict[str, str]]:
+        """Its rows by what we call their columns."""
+        read = table_rows(self.path)
+        return [{name: row[column] for name, column in self.columns.items()} for row in read]
+
+
+class SoundFiles:
+    """The sound files below a folder, to find those that a table's rows name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.by_name: dict[str, list[str]] = defaultdict(list)  # with suffix and without -> paths from the folder
+        for place, folders, names in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = Path(place).relative_to(folder)
+            for name in sorted(names):
+                stem, suffix = os.path.splitext(name)
+                if suffix.lower() in AUDIO_SUFFIXES and not name.startswith("."):
+                    for key in (name, stem):
+                        self.by_name[key].append((below / name).as_posix())
+
+    def named(self, value: str) -> list[str]:
+        """Files that a row's value may mean: a path, the end of one, or a name without its suffix."""
+        wanted = _path(value)
+        found = self.by_name.get(wanted.rsplit("/", 1)[-1], [])
+        ends = [file for file in found if f"/{file}".endswith(f"/{wanted}")]
+        return ends or [file for file in found if f"/{os.path.splitext(file)[0]}".endswith(f"/{wanted}")] or found
+
+    def of_rows(self, values: Sequence[str], start: str = "") -> list[str]:
+        """The file that each value means, from the folder; under `start` if there is none.
+
+        Of several the one that starts as most do: a set may hold copies of its files at another rate.
+        """
+        candidates = [self.named(value) for value in values]
+        starts = Counter(_start(file, v) for v, files in zip(values, candidates, strict=True) for file in files)
+        best = min(starts, key=lambda s: (-starts[s], len(s), s), default=start)
+        found = []
+        for value, files in zip(values, candidates, strict=True):
+            nearest = min(files, key=lambda f: (_start(f, value) != best, len(f), f), default="")
+            found.append(nearest or f"{best}/{_path(value)}".lstrip("/"))
+        return found
+
+
+def _path(value: str) -> str:
+    return re.sub(r"^(\./|/)+", "", value.replace("\\", "/"))
+
+
+def _start(file: str, value: str) -> str:
+    """The folders before what a row says of its file."""
+    depth = _path(value).count("/") + 1
+    return "/".join(file.split("/")[:-depth])
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """All tables in the folder, and in those of its folders that are named as places of metadata."""
+    below = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in PLACES]
+    return [t for place in (folder, *below) for t in sorted(place.iterdir()) if _is_named_as_table(t)]
+
+
+def _is_named_as_table(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def usable_tables(folder: Path) -> list[Table]:
+    """Those that have a column for the file and one for the label."""
+    found, files = [], None
+    for path in tables_in(folder):
+        columns = _columns(path)
+        if "label" in columns and "file" not in columns:
+            files = files or SoundFiles(folder)
+            columns |= _file_column(path, files)
+        if {"file", "label"} <= set(columns):
+            found.append(Table(path, columns))
+    return found
+
+
+def _columns(table: Path) -> dict[str, str]:
+    spelled = {column.lower(): column for column in table_header(table)[0]}
+    found = {name: next((spelled[a] for a in accepted if a in spelled), "") for name, accepted in COLUMN_NAMES.items()}
+    return {name: column for name, column in found.items() if column}
+
+
+def _file_column(table: Path, files: SoundFiles) -> dict[str, str]:
+    """The column of which most values are names of sound files, as "file"; nothing if there is none."""
+    try:
+        rows = list(islice(table_rows(table), LOOKED_AT))
+    except BadArtifactError:
+        return {}
+    hits = {column: sum(bool(files.named(row[column])) for row in rows) for column in (rows[0] if rows else {})}
+    best = max(hits, key=lambda column: hits[column], default="")
+    return {"file": best} if best and 2 * hits[best] > len(rows) else {}
+
+
+def read_tables(folder: Path) -> tuple[list[Recording], list[str]]:
+    """One table in the folder, or one for each split, named after it; and a sentence on folds.
+
+    Without splits but with three folds or more the last fold is test and the one before it validation. Raises
+    `BadArtifactError` that names the tables which are there.
+    """
+    tables = usable_tables(folder)
+    own = [_split_of_name(table.path.stem) for table in tables]
+    if not tables or (len(tables) > 1 and ("" in own or len(set(own)) < len(own))):
+        there = ", ".join(t.name for t in ([t.path for t in tables] or tables_in(folder)))
+        raise BadArtifactError(
+            f"{folder} must hold one table with a column for the file ({', '.join(COLUMN_NAMES['file'])}) and one for "
+            f"the label ({', '.join(COLUMN_NAMES['label'])}), it holds: {there or 'none'}."
+        )
+    files, recordings, notes = SoundFiles(folder), [], []
+    for table, split in zip(tables, own, strict=True):
+        rows = table.rows()
+        splits, said = _splits_of_rows(table, rows, split if len(tables) > 1 else "")
+        notes += said
+        for row, file, of_row in zip(rows, files.of_rows([row["file"] for row in rows]), splits, strict=True):
+            gender = gender_of(row.get("gender", ""))
+            recordings.append(
+                Recording(file if row["file"] else "", row["label"], of_row, row.get("group", ""), gender)
+            )
+    return recordings, notes
+
+
+def _split_of_name(stem: str) -> str:
+    parts = re.split(r"[^a-z]+", stem.lower())
+    return next((SPLIT_NAMES[part] for part in parts if part in SPLIT_NAMES), "")
+
+
+def _splits_of_rows(table: Table, rows: Sequence[Mapping[str, str]], otherwise: str) -> tuple[list[str], list[str]]:
+    """The split of each row, "" where neither the table nor its name says it, and a note on folds."""
+    if "split" in table.columns:
+        return [split_named(table.path, row["split"]) for row in rows], []
+    if otherwise or "fold" not in table.columns:
+        return [otherwise] * len(rows), []
+    by_fold, notes = splits_by_fold([row["fold"] for row in rows])
+    return [by_fold.get(row["fold"], "") for row in rows], notes
+
+
+def splits_by_fold(folds: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Fold -> split, and a sentence that says it: of three folds or more the last is test, the one before validation.
+
+    Both are empty for fewer.
+    """
+    names = sorted(set(folds), key=lambda fold: (len(fold), fold))  # 10 after 9
+    if len(names) < 3:
+        return {}, []
+    *others, validation, test = names
+    note = f"Fold {test} is test, fold {validation} validation, the other {len(others)} are train."
+    return {**dict.fromkeys(others, TRAIN), validation: VALIDATION, test: TEST}, [note]
+
+
+def split_named(table: Path, value: str) -> str:
+    try:
+        return SPLIT_NAMES[value.lower()]
+    except KeyError:
+        raise BadArtifactError(f"{table} has the split {value!r}; accepted are {', '.join(SPLITS)}.") from None
+
+
+def gender_of(value: str) -> str:
+    """female or male, of any spelling; what is neither stays as it is, in lower case."""
+    return GENDERS.get(value.lower(), value.lower())
+
+
+def table_named(folder: Path, beginnings: Iterable[str]) -> Path | None:
+    """The first table whose name begins so, in any case."""
+    names = tuple(beginnings)
+    return next((t for t in tables_in(folder) if t.name.lower().startswith(names)), None)

@@ -1,0 +1,141 @@
+"""Tables beside folders: each is read, or refused by name; folders are classes only where nothing says otherwise."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from taskvec_demo.errors import BadArtifactError
+from taskvec_demo.recordings.layouts import detect, read_set
+from tests.support import layout_copies as copies
+
+CLASSES = ("dog_bark", "siren", "drilling")
+
+
+def rewritten(table: Path, to: Path, header: dict[str, str] | None = None, delimiter: str = ",") -> None:
+    """The table with other names of columns (a name that is not in `header` stays), and another delimiter."""
+    with table.open(newline="") as file:
+        first, *rows = csv.reader(file)
+    table.unlink()
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with to.open("w", newline="") as file:
+        out = csv.writer(file, delimiter=delimiter)
+        out.writerows([[(header or {}).get(name, name) for name in first], *rows])
+
+
+@pytest.fixture
+def urban(tmp_path):
+    return copies.write_urbansound8k(tmp_path / "urban", CLASSES)
+
+
+def as_published(urban: Path) -> set:
+    return {(Path(r.file).name, r.label, r.split, r.group) for r in read_set(urban).recordings}
+
+
+def flat(folder: Path) -> None:
+    for fold in (folder / "audio").iterdir():
+        shutil.move(fold, folder / fold.name)
+    (folder / "audio").rmdir()
+
+
+@pytest.mark.parametrize("place", ["UrbanSound8K.csv", "metadata/UrbanSound8K.csv", "urbansound8k (1).csv"])
+@pytest.mark.parametrize("flattened", [False, True])
+def test_urbansound8k_is_known_wherever_its_table_and_folds_lie(urban, place, flattened):
+    expected = as_published(urban)
+    rewritten(urban / "metadata" / "UrbanSound8K.csv", urban / place)
+    if flattened:
+        flat(urban)
+    found = read_set(urban)
+    assert found.layout == "urbansound8k"
+    assert found.class_names == tuple(sorted(CLASSES))
+    assert {(Path(r.file).name, r.label, r.split, r.group) for r in found.recordings} == expected
+    assert all((urban / r.file).is_file() for r in found.recordings)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "meta.TSV", "annotations/train_all.tsv", "Metadata/all.csv"])
+@pytest.mark.parametrize(
+    "header", [{}, {"slice_file_name": "ID", "class": "Class"}, {"slice_file_name": "what", "fold": "k"}]
+)
+def test_any_table_beside_folds_is_read_for_its_labels(urban, name, header):
+    expected = {(file, label) for file, label, _, _ in as_published(urban)}
+    delimiter = "\t" if name.lower().endswith("tsv") else ";"
+    rewritten(urban / "metadata" / "UrbanSound8K.csv", urban / name, header, delimiter)
+    flat(urban)
+    found = read_set(urban)
+    assert found.layout == "csv"
+    assert {(Path(r.file).name, r.label) for r in found.recordings} == expected
+    assert all((urban / r.file).is_file() for r in found.recordings)
+
+
+@pytest.mark.parametrize("where", ["notes.csv", "metadata/notes.tsv"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_table_that_no_reader_uses_beside_folders_is_refused_by_name(urban, where, deep):
+    rewritten(urban / "metadata" / "UrbanSound8K.csv", urban / where, {"class": "x", "classID": "y"})
+    if not deep:
+        flat(urban)
+    with pytest.raises(
+        BadArtifactError, match=r"notes\.[ct]sv with the columns slice_file_name, .*which no reader uses"
+    ):
+        read_set(urban)
+    if not deep:
+        assert len(read_set(urban, "folders").class_names) == 10  # whoever says so gets it
+
+
+def test_folders_named_like_folds_are_no_classes_and_others_are(urban, tmp_path):
+    (urban / "metadata" / "UrbanSound8K.csv").unlink()
+    with pytest.raises(BadArtifactError, match=r"fold1, .* named like parts of a set"):
+        read_set(urban / "audio")
+    plain = copies.write_folders(tmp_path / "plain", ("dog", "rain", "fold"))
+    assert read_set(plain).layout == "folders"
+    digits = copies.write_folders(tmp_path / "digits", ("0", "1", "2"))
+    assert read_set(digits).class_names == ("0", "1", "2")
+
+
+def test_esc50_is_read_as_kaggle_ships_it(tmp_path):
+    folder = copies.write_esc50(tmp_path / "esc", ("dog", "rain"))
+    expected = as_published(folder)
+    shutil.move(folder / "meta" / "esc50.csv", folder / "esc50.csv")
+    (folder / "meta").rmdir()
+    shutil.move(folder / "audio", folder / "sound")
+    shutil.copytree(folder / "sound", folder / "audio" / "audio" / "16000")  # the same names at another rate
+    for file in (folder / "sound").iterdir():
+        shutil.move(file, folder / "audio" / "audio" / file.name)
+    (folder / "sound").rmdir()
+    found = read_set(folder)
+    assert found.layout == "esc50"
+    assert {(Path(r.file).name, r.label, r.split, r.group) for r in found.recordings} == expected
+    assert {str(Path(r.file).parent) for r in found.recordings} == {"audio/audio"}
+
+
+def test_one_table_for_each_split_is_read_and_two_others_are_refused(tmp_path):
+    copies.write_table(tmp_path, ("fname", "label"), [("a.wav", "x"), ("b.wav", "y")], "train.csv")
+    copies.write_table(tmp_path, ("fname", "label"), [("c.wav", "x"), ("d.wav", "y")], "labels_test.csv")
+    found = read_set(tmp_path)
+    assert {r.file for r in found.recordings if r.split == "test"} == {"c.wav", "d.wav"}
+    shutil.copy(tmp_path / "train.csv", tmp_path / "more.csv")
+    with pytest.raises(BadArtifactError, match=r"holds: labels_test\.csv, more\.csv, train\.csv\.$"):
+        read_set(tmp_path)
+
+
+def test_a_table_beside_sets_is_not_a_set(tmp_path):
+    copies.write_folders(tmp_path / "one")
+    copies.write_esc50(tmp_path / "two", ("dog", "rain"))
+    (tmp_path / "sources.csv").write_text("set,licence\none,CC0\n")
+    assert detect(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_names_of_bytes_that_are_not_utf8_are_read_and_shown_with_question_marks(tmp_path):
+    folder = copies.write_folders(tmp_path / "set", ("dog", "rain"))
+    (folder / "rain").rename(os.fsdecode(os.fsencode(folder) + b"/pluie\xe9"))
+    (folder / "dog" / "0.wav").rename(os.fsdecode(os.fsencode(folder) + b"/dog/aboiement\xe9.wav"))
+    found = read_set(folder)
+    assert found.class_names == ("dog", "pluie?")
+    assert all((folder / r.file).is_file() for r in found.recordings)
+    assert len(found.recordings) == 20
+    assert found == read_set(folder)
