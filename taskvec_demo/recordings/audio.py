@@ -46,7 +46,7 @@ def load_clip(path: str | os.PathLike[str], sample_rate: int) -> Clip:
 
 
 def clip_from_array(samples: np.ndarray, sample_rate: int, target_rate: int) -> Clip:
-    """The same for an array of shape (n,) or (n, channels) at `sample_rate` Hz, resampled to `target_rate` Hz.
+    """The clip of an array of shape (n,) or (n, channels) at `sample_rate` Hz, resampled to `target_rate` Hz.
 
     Integers are scaled by their type's range (unsigned ones are centred first), floats are taken as they are.
     Raises BadAudioError.
@@ -74,9 +74,9 @@ def clip_from_array(samples: np.ndarray, sample_rate: int, target_rate: int) -> 
 def windows(samples: np.ndarray, n_window: int) -> np.ndarray:
     """Cut mono `samples` (n,) into windows: float32 (k, n_window), k >= 1, always the same for the same input.
 
-    Shorter than a window: the clip as often as it fits whole, then zeros (`ClapFeatureExtractor`'s "repeatpad").
-    Longer: consecutive windows; a remainder gets a window that ends with the clip and so overlaps the one before,
-    unless it is under `MIN_REMAINDER` of a window, which is dropped.
+    A clip shorter than a window is repeated as often as it fits whole, then padded with zeros (`ClapFeatureExtractor`'s
+    "repeatpad"). A longer clip is cut into consecutive windows. Its remainder gets a window that ends with the clip,
+    and so overlaps the one before; a remainder under `MIN_REMAINDER` of a window is dropped.
     """
     if samples.ndim != 1 or not len(samples) or n_window < 1:
         raise ValueError(f"need samples of shape (n,) with n > 0 and n_window > 0, got {samples.shape} and {n_window}")
@@ -106,7 +106,7 @@ def _read(path: str | os.PathLike[str], name: str) -> bytes:
 
 
 def _clip(name: str, sample_rate: int, decode: Callable[[int | None], tuple[Mixed, tuple[str, ...]]]) -> Clip:
-    """Decode the mean of the channels (None), or the loudest one where they cancel; refuse what holds no sound."""
+    """Decode the mean of the channels, or the loudest channel if they cancel. A recording without sound is refused."""
     sound, notes = decode(None)
     if float(sound.channel_peaks.max()) >= PEAK_SILENCE and sound.spectra.cancelled > CANCELLING:
         channel = sound.spectra.loudest
@@ -124,7 +124,7 @@ def _clip(name: str, sample_rate: int, decode: Callable[[int | None], tuple[Mixe
 
 
 def _notes(sound: Mixed) -> Iterator[str]:
-    """What a user needs to know to trust, or not to trust, the prediction."""
+    """Sentences that tell a user how far to trust the prediction."""
     if sound.seconds > USED_SECONDS:
         yield f"Only the first {USED_SECONDS} s of {length(sound.seconds)} are used."
     if sound.clipped_share > CLIPPED_SHARE:

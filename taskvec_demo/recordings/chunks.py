@@ -1,8 +1,8 @@
 """Containers that say how long their sound is: WAV in all its forms, AIFF, AU, CAF and W64.
 
-Recorders that die, encoders that write to a pipe and careless tools leave wrong lengths in the headers of files whose
-sound is whole. `put_right` writes the length that is there where the header cannot be meant, and says what is cut off
-where it can.
+The header of a file may give a wrong length although the sound is whole: a recorder died, an encoder wrote to a pipe,
+or a tool was careless. If the length in the header makes no sense, `put_right` writes the true one. If it makes sense,
+a shorter file is cut off, and `put_right` says so.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-STREAMED_BYTES = 0x7FFF0000  # a larger size means "unknown": recorders write it before they stop
+STREAMED_BYTES = 0x7FFF0000  # a larger size means "unknown": recorders write such a size before they stop
 MAX_MISSING = 44  # bytes; the size of a WAV header, which some tools count as sound
-MIN_LEFT = 8820  # bytes behind the sound that are worth a word: 0.1 s of 16 bit mono at 44.1 kHz
+MIN_LEFT = 8820  # more bytes than this behind the sound get a note: 0.1 s of 16 bit mono at 44.1 kHz
 UNCLOSED = "The file was not closed properly, so its length is counted and its end may be missing."
 W64_RIFF, W64_DATA = (
     bytes.fromhex("726966662e91cf11a5d628db04c10000"),
@@ -36,8 +36,8 @@ AIFC_BITS = {
 class Put:
     """A container put right: what libsndfile reads, `problem` if its sound is cut off, `notes` for the user.
 
-    `tag` is the format of a WAV (mmreg.h), the format of a CAF or the compression of an AIFF-C; `sound` the bytes that
-    they are the format of.
+    `tag` is the format of a WAV (mmreg.h) or CAF, or the compression of an AIFF-C. `sound` holds the bytes in that
+    format.
     """
 
     content: bytes
@@ -49,7 +49,7 @@ class Put:
 
 @dataclass(frozen=True)
 class _Size:
-    """How many bytes of sound are there, by what is promised."""
+    """How many bytes of sound there are, judged by the length that the header promises."""
 
     n: int
     problem: str = ""
@@ -57,7 +57,10 @@ class _Size:
 
 
 def put_right(content: bytes) -> Put | None:
-    """The container that `content` is, put right; None if it is none of those, or lacks what it cannot be without."""
+    """The container in `content`, put right.
+
+    None if it is no such container, or lacks a part that every such container has.
+    """
     magic = content[:4]
     if magic in (b"RIFF", b"RIFX", b"RF64", b"BW64") and content[8:12] == b"WAVE":
         return _wav(content)
@@ -71,8 +74,10 @@ def put_right(content: bytes) -> Put | None:
 
 
 def _judged(promised: int, there: int, contradicted: bool, rest: bytes = b"") -> _Size:
-    """What to make of `promised` bytes where `there` follow. `contradicted`: the container as a whole is said to be
-    shorter, as a header is before a recorder stops; `rest` is what would lie behind the sound if nothing was promised.
+    """The size of the sound if the header promises `promised` bytes and `there` bytes follow.
+
+    `contradicted`: the header says that the whole container is shorter, as it does before a recorder stops. `rest`
+    would lie behind the sound if nothing was promised.
     """
     if promised == 0 and there and not _is_id(rest):
         return _Size(there, notes=(UNCLOSED,))
@@ -95,7 +100,7 @@ def _is_id(content: bytes) -> bool:
 def _chunks(content: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
     """(id, where its content starts, size) of the chunks behind the first twelve bytes.
 
-    A chunk of odd size should be padded; where another one starts right behind it, it is not.
+    A chunk of odd size should be padded with a byte. If another chunk starts right behind it, it was not padded.
     """
     at = 12
     while at + 8 <= len(content):
@@ -108,7 +113,7 @@ def _chunks(content: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _wav(content: bytes) -> Put | None:
-    """A WAV of nothing but format and sound, in place of whatever RIFF, RF64 or BW64 was there."""
+    """A WAV that holds nothing but format and sound, made from a RIFF, RF64 or BW64."""
     order = ">" if content[:4] == b"RIFX" else "<"
     first: dict[bytes, tuple[int, int]] = {}
     for name, start, size in _chunks(content, order):
@@ -126,7 +131,7 @@ def _wav(content: bytes) -> Put | None:
     if b"ds64" in first and first[b"ds64"][1] >= 16 and promised in (0, 0xFFFFFFFF):
         whole, promised = struct.unpack_from("<QQ", content.ljust(first[b"ds64"][0] + 16), first[b"ds64"][0])
     elif content[:4] in (b"RF64", b"BW64"):
-        whole = start + promised  # nobody says it
+        whole = start + promised  # no header says where it ends
     there = len(content) - start
     found = _judged(promised, there, whole + 8 + MAX_MISSING < start + promised, content[start : start + 8])
     fmt = content[first[b"fmt "][0] :][: first[b"fmt "][1]]
@@ -159,7 +164,7 @@ def _aiff(content: bytes) -> Put | None:
     channels, frames, bits = struct.unpack_from(">hIh", content, common)
     kind = content[common + 18 : common + 22] if content[8:12] == b"AIFC" else b"NONE"
     there, whole = len(content) - start, struct.unpack_from(">I", content, 4)[0]
-    if promised == 8 and not frames and there > 8:  # offset and block size of a sound that has yet to come
+    if promised == 8 and not frames and there > 8:  # only the offset and the block size: the sound was not written yet
         promised = 0
     found = _judged(promised, there, whole + 8 + MAX_MISSING < start + promised, content[start + 8 : start + 16])
     if found.n == promised or kind not in AIFC_BITS or found.problem:
@@ -183,7 +188,10 @@ def _au(content: bytes) -> Put | None:
 
 
 def _caf(content: bytes) -> Put | None:
-    """Chunks have sizes of 64 bits; -1 is allowed for a sound that goes on to the end of the file."""
+    """The size and format of a CAF's sound.
+
+    Chunks have sizes of 64 bits; -1 is allowed for a sound that goes on to the end of the file.
+    """
     at, kind = 8, b""
     while at + 12 <= len(content):
         name, promised = struct.unpack_from(">4sq", content, at)
@@ -203,7 +211,7 @@ def _caf(content: bytes) -> Put | None:
 
 
 def _w64(content: bytes) -> Put | None:
-    """Sizes of 64 bits count the 24 bytes of the chunk's own header."""
+    """The size of a W64's sound. Sizes have 64 bits and count the 24 bytes of the chunk's own header."""
     at, whole = 40, struct.unpack_from("<Q", content.ljust(24, b"\0"), 16)[0]
     while at + 24 <= len(content):
         promised = struct.unpack_from("<Q", content, at + 16)[0]

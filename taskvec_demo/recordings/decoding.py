@@ -18,12 +18,15 @@ from .limits import MAX_SECONDS, USED_SECONDS, check_rate, check_seconds, length
 from .mixing import BLOCK_VALUES, Mixed, mixed
 from .source import Source
 
-CONTAINERS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3")  # of those libsndfile decodes
-UNKNOWN_FRAMES = 2**48  # libsndfile reports more than this for a FLAC stream whose encoder did not know the length
+CONTAINERS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3")  # that libsndfile decodes
+UNKNOWN_FRAMES = 2**48  # libsndfile reports more than this for a FLAC stream of unknown length
 
 
 class _ForwardFile(soundfile.SoundFile):
-    """Read from front to back: soundfile seeks after each block of a seekable file, which is inexact in mp3."""
+    """A file that is read from front to back only.
+
+    In a seekable file soundfile seeks after each block, which is inexact in mp3.
+    """
 
     def seekable(self) -> bool:
         return False
@@ -32,7 +35,8 @@ class _ForwardFile(soundfile.SoundFile):
 def decoded(
     source: Source, path: str | os.PathLike[str], name: str, sample_rate: int, channel: int | None
 ) -> tuple[Mixed, tuple[str, ...]]:
-    """The used part of the file at `path`, which is `source`, mixed or of one channel, and notes on the decoding.
+    """The used part of the file at `path`, whose content is `source`, mixed to mono or of one channel; and notes on the
+    decoding.
 
     Raises BadAudioError with a sentence about `name`.
     """
@@ -43,7 +47,7 @@ def decoded(
         if file.format not in CONTAINERS:
             raise refusal(name, f"is a {file.format} file")
         rate, promised = file.samplerate, source.frames
-        if promised is None or file.format == "MP3":  # there the header says what was counted, less what pads it
+        if promised is None or file.format == "MP3":  # in mp3 the header gives the counted length, less the padding
             promised = file.frames if file.frames < UNKNOWN_FRAMES else None
         check_rate(name, rate)
         if promised is not None:
@@ -55,14 +59,17 @@ def decoded(
             sound.frames = _count(file, sound.frames, promised)
         except soundfile.SoundFileError as error:
             raise refusal(name, "is damaged or cut off") from error
-    check_seconds(name, sound.seconds)  # again: a damaged file yields less, a streamed FLAC did not say
+    check_seconds(name, sound.seconds)  # again: now the true length is known
     if promised is not None and promised > sound.frames and source.promises:
         raise refusal(name, f"is cut off after {length(sound.seconds)} of {length(promised / rate)}")
     return sound, ()
 
 
 def _opened(source: Source) -> soundfile.SoundFile | None:
-    """By libsndfile, which reads bytes that carry no name to guess a format from; None if it does not."""
+    """The file opened by libsndfile, from bytes, which have no name from which a format could be guessed.
+
+    None if libsndfile does not open it.
+    """
     try:
         return _ForwardFile(io.BytesIO(source.content)) if source.content is not None else None
     except (soundfile.SoundFileError, OSError, ValueError):
@@ -108,6 +115,6 @@ def _count(file: soundfile.SoundFile, frames: int, promised: int | None) -> int:
     if promised is None:
         return frames + sum(len(block) for block in _blocks(file, (MAX_SECONDS + 1) * file.samplerate))
     if file.format == "FLAC" and promised > frames:
-        file.seek(promised - 1)  # the last sample must be there, or the file is cut off behind the used part
+        file.seek(promised - 1)  # fails if the file is cut off behind the used part
         file.read(1)
     return promised

@@ -1,4 +1,4 @@
-"""Sound of phones and messengers (AAC, AMR, WebM …) decoded by the program ffmpeg, where it is installed.
+"""Recordings of phones and messengers (AAC, AMR, WebM …), decoded by the program ffmpeg if it is installed.
 
 ffmpeg is told which format to expect, may open this one file and nothing else (no network, no other protocol), and is
 stopped when it takes too long or too much memory. Its output comes through a pipe; nothing is written to disk.
@@ -25,10 +25,10 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-LIMIT_SECONDS = 60  # of wall time: ten minutes of AAC take about two
+LIMIT_SECONDS = 60  # seconds of wall time: ten minutes of AAC take about two
 LIMIT_BYTES = 2 * 2**30  # of address space, most of it libraries
 LARGEST_PART = 100 * 2**20  # bytes that ffmpeg may allocate at once
-LOG_BYTES = 4096  # of its complaints, that are read
+LOG_BYTES = 4096  # bytes of its error messages that are read
 CUT_OFF = re.compile(rb"partial file|ended prematurely|moov atom not found|truncat|End of file", re.IGNORECASE)
 NO_SOUND = re.compile(rb"matches no streams|does not contain any stream", re.IGNORECASE)
 NO_DECODER = re.compile(rb"decoder .*not found|unknown codec|no decoder|not implemented", re.IGNORECASE)
@@ -37,7 +37,7 @@ SAMPLE = np.dtype(">f4")
 
 
 class FfmpegError(Exception):
-    """What is wrong with a file, to come after its name."""
+    """The problem of a file, as the part of a sentence that follows the file's name."""
 
 
 class FfmpegStream:
@@ -67,7 +67,7 @@ def program() -> str | None:
 def opened(path: str | os.PathLike[str], demuxer: str, notes: list[str]) -> Iterator[FfmpegStream]:
     """The sound of the file at `path`, of the format that ffmpeg calls `demuxer`, until soon after `MAX_SECONDS`.
 
-    What was wrong but left something to hear is added to `notes` at the end. Raises FfmpegError.
+    Problems that did not stop the decoding are added to `notes` at the end. Raises FfmpegError.
     """
     source = b"file:" + os.fsencode(os.path.abspath(path))
     command: list[str | bytes] = [
@@ -95,7 +95,7 @@ def opened(path: str | os.PathLike[str], demuxer: str, notes: list[str]) -> Iter
         if channels:
             process.stdout.read(start - AU_HEADER)
             yield FfmpegStream(process.stdout, rate, channels)
-        if process.stdout.read(1):  # more than anybody wants to hear
+        if process.stdout.read(1):  # there is more sound than is ever used
             process.kill()
             process.wait()
             return
@@ -118,7 +118,10 @@ def opened(path: str | os.PathLike[str], demuxer: str, notes: list[str]) -> Iter
 
 
 class _Log:
-    """The beginning of what a process writes to a pipe, all of which is read so that the process never waits."""
+    """The beginning of what a process writes to a pipe.
+
+    The rest is read and dropped, so that the process never waits.
+    """
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe, self._kept = pipe, bytearray()

@@ -1,7 +1,7 @@
-"""What a file is, told by its first bytes, as a user would call it; and who can decode it.
+"""The kind of a file, told by its first bytes and in a user's words, and the program that can decode it.
 
-Files are judged by their content, never by their name. libsndfile decodes some kinds; the others are decoded by the
-program ffmpeg where it is installed, and named where it is not.
+Files are judged by their content, never by their name. libsndfile decodes some kinds. ffmpeg decodes the others if it
+is installed; otherwise the error names the kind.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-WAV_CODECS = {  # of mmreg.h, those that libsndfile does not decode; -> name
+WAV_CODECS = {  # numbers of mmreg.h that libsndfile does not decode -> name
     0x0020: "Yamaha ADPCM", 0x0022: "TrueSpeech", 0x0042: "G.723.1", 0x0045: "G.726", 0x0064: "G.726", 0x0065: "G.722",
     0x0069: "Xbox ADPCM", 0x0083: "G.729", 0x0092: "AC-3", 0x00FF: "AAC", 0x0130: "ACELP", 0x0160: "WMA", 0x0161: "WMA",
     0x0162: "WMA Pro", 0x0163: "WMA Lossless", 0x0200: "Creative ADPCM", 0x0270: "ATRAC3", 0x028F: "G.722",
@@ -19,7 +19,7 @@ WAV_CODECS = {  # of mmreg.h, those that libsndfile does not decode; -> name
 }  # fmt: skip
 KNOWN_BITS = {1: (8, 16, 24, 32), 2: (4,), 3: (32, 64), 6: (8,), 7: (8,), 0x11: (4,), 0x31: (0,)}  # libsndfile's own
 MPEG_TAGS = (0x0050, 0x0055)  # a WAV around MPEG audio: layer 1 or 2, layer 3
-CODE_NAMES = {  # of CAF and AIFF-C -> name
+CODE_NAMES = {  # codes of CAF and AIFF-C -> name
     b"aac ": "AAC", b"aach": "AAC", b"aacp": "AAC", b"alac": "ALAC", b"opus": "Opus", b"Opus": "Opus", b".mp3": "mp3",
     b".mp1": "MP1", b".mp2": "MP2", b"flac": "FLAC", b"samr": "AMR", b"sawb": "AMR", b"ilbc": "iLBC", b"ima4": "ADPCM",
     b"MAC3": "MACE 3:1", b"MAC6": "MACE 6:1", b"QDM2": "QDesign", b"QDMC": "QDesign", b"Qclp": "QCELP", b"ac-3": "AC-3",
@@ -29,7 +29,9 @@ CODE_NAMES = {  # of CAF and AIFF-C -> name
 
 @dataclass(frozen=True)
 class Kind:
-    """`what` a file is, to come after "is"; `demuxer`, by which ffmpeg reads it, "" where it is not asked to."""
+    """`what` a file is, as it follows "is" in a sentence; `demuxer` is ffmpeg's name of the format, "" if ffmpeg is not
+    asked.
+    """
 
     what: str
     demuxer: str = ""

@@ -1,7 +1,7 @@
-"""Sets of labelled recordings, each read in the layout that it comes in.
+"""Sets of labelled recordings, read in the layout in which they were published.
 
-`read_set` finds out the layout of a folder. Published sets are known by their own tables and file names (`corpora`);
-everything else is a table or a folder per class.
+`read_set` finds out the layout of a folder. Published sets are told by their own tables and file names (`published`);
+any other set is a table, or a folder for each class.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["LAYOUTS", "TABLE", "Recording", "RecordingSet", "detect", "read_set"
 
 TABLE = "clips.csv"
 TABLE_COLUMNS = ("file", "split", "label")  # that a clips.csv must have; group and gender may be there too
-AUDIO_FOLDERS = ("", "audio", "audio/audio", "clips", "wav", "data")  # where a set with a table keeps its sound
-PART = re.compile(r"(fold|part|split|batch|chunk|disc|cd)[ _-]?\d+", re.IGNORECASE)  # a folder that is no class
+AUDIO_FOLDERS = ("", "audio", "audio/audio", "clips", "wav", "data")  # sound of a set with a table
+PART = re.compile(r"(fold|part|split|batch|chunk|disc|cd)[ _-]?\d+", re.IGNORECASE)  # no class
 SHOWN = 5  # names in a message
 GENDERED = re.compile(r"(female|male)_(.+)")
 SPEAKERS = (  # file names that tell the speaker, of corpora which gender_emotion_recognition is made from
@@ -48,7 +48,10 @@ def _is_own(folder: Path) -> bool:
 
 
 def _read_own(folder: Path) -> Read:
-    """`clips.csv` with the columns file, label and split, and perhaps group and gender; others are not used."""
+    """Read `clips.csv` with the columns file, label and split, and perhaps group and gender.
+
+    Other columns are not used.
+    """
     table = folder / TABLE
     return [
         Recording(r["file"], r["label"], split_named(table, r["split"]), r.get("group", ""), r.get("gender", ""))
@@ -57,7 +60,10 @@ def _read_own(folder: Path) -> Read:
 
 
 def _is_table(folder: Path) -> bool:
-    """A table that can be read, or one that cannot but lies beside folders that look like classes: they are none."""
+    """Whether the folder has a table.
+
+    One that cannot be read counts if it lies beside folders that look like classes, because these are no classes then.
+    """
     return bool(usable_tables(folder)) or bool(tables_in(folder) and _folders_beside_tables(folder))
 
 
@@ -89,7 +95,7 @@ def _is_folders(folder: Path) -> bool:
 
 
 def _check_classes(folder: Path) -> None:
-    """Raise `BadArtifactError` for folders that are named like parts of a set, all of them."""
+    """Raise `BadArtifactError` if all folders are named like parts of a set."""
     names = [label.name for place in _split_folders(folder).values() for label in _class_folders(place)]
     if names and all(PART.fullmatch(name) for name in names):
         raise BadArtifactError(
@@ -99,7 +105,10 @@ def _check_classes(folder: Path) -> None:
 
 
 def _read_folders(folder: Path) -> Read:
-    """`dog/1.wav`, or `train/dog/1.wav` with train, validation (valid, val, dev) and test above; labels are names."""
+    """Read folders such as `dog/1.wav`, or `train/dog/1.wav` with train, validation (valid, val, dev) and test above.
+
+    Labels are the names of folders.
+    """
     return [
         Recording(file.relative_to(folder).as_posix(), printable(label.name), split)
         for split, place in _split_folders(folder).items()
@@ -109,13 +118,13 @@ def _read_folders(folder: Path) -> Read:
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """Split -> its folder; the folder itself under "" where none is named as a split."""
+    """Split -> its folder. If no folder is named as a split, "" -> the folder itself."""
     below = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir()}
     return {SPLIT_NAMES[n]: p for n, p in below.items() if n in SPLIT_NAMES and _class_folders(p)} or {"": folder}
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    """Folders with sounds right in them, but no sets of their own."""
+    """Folders that hold sound files themselves and are not sets of their own."""
     below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     return [p for p in below if audio_files(p) and not (usable_tables(p) or corpora.is_emodb(p))]
 
@@ -130,18 +139,18 @@ def _is_gendered(folder: Path) -> bool:
 
 
 def _read_gendered(folder: Path) -> Read:
-    """Labels such as female_happy, from a table (`audio`, `labels`) or as folders; read as gender and label.
+    """A set with labels such as female_happy, in a table (`audio`, `labels`) or as folders, read as gender and label.
 
     As in Huan0806/gender_emotion_recognition on the Hugging Face hub (one split, 11.9k clips, columns audio, labels and
-    source; parquet, which `data import` unpacks), whose clips come from several corpora: where a file's name is that
-    of RAVDESS, CREMA-D, TESS or SAVEE it tells the speaker, and clips are split by speaker.
+    source; parquet, which `data import` unpacks), whose clips come from several corpora. A file name of RAVDESS,
+    CREMA-D, TESS or SAVEE tells the speaker, and clips are then split by speaker.
     """
     recordings, notes = _read_table(folder) if tables_in(folder) else _read_folders(folder)
     return [replace(r, group=r.group or speaker_of(r.file)) for r in with_genders(recordings)], notes
 
 
 def with_genders(recordings: Sequence[Recording]) -> list[Recording]:
-    """The label female_happy becomes gender and label, if all labels are such."""
+    """Turn labels such as female_happy into gender and label, if all labels have this form."""
     matches = [GENDERED.fullmatch(r.label) for r in recordings]
     pairs = zip(recordings, matches, strict=True)
     read = [replace(r, gender=match[1], label=match[2]) for r, match in pairs if match]
@@ -149,7 +158,7 @@ def with_genders(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def speaker_of(file: str) -> str:
-    """The speaker that a file's name tells, in the corpora of SPEAKERS; "" in others."""
+    """The speaker that a file's name tells, if the file is of one of the corpora in SPEAKERS; else ""."""
     name = file.rsplit("/", 1)[-1]
     return next((match["actor"] for pattern in SPEAKERS if (match := pattern.match(name))), "")
 
@@ -157,14 +166,17 @@ def speaker_of(file: str) -> str:
 # ---- all of them ----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Layout:
-    """`found` says whether a folder has it; `read` yields its recordings, some perhaps without a split, and notes."""
+    """`found` tells whether a folder has this layout.
+
+    `read` gives its recordings, some perhaps without a split, and notes.
+    """
 
     looks_like: str
     found: Callable[[Path], bool]
     read: Callable[[Path], Read]
 
 
-LAYOUTS = {  # in the order in which a folder is tried: what is told apart most surely comes first
+LAYOUTS = {  # a folder is tried in this order, the surest layouts first
     "clips.csv": Layout(f"{TABLE} with {', '.join(TABLE_COLUMNS)}", _is_own, _read_own),
     "esc50": Layout(f"{corpora.ESC50_TABLE} or esc50.csv, audio/", corpora.is_esc50, corpora.read_esc50),
     "urbansound8k": Layout(
@@ -182,14 +194,14 @@ LAYOUTS = {  # in the order in which a folder is tried: what is told apart most 
 
 
 def detect(folder: Path) -> str | None:
-    """The name in LAYOUTS of the layout that a folder has; none if it has none of them."""
+    """The layout of a folder, by its name in LAYOUTS; None if it has none of them."""
     return next((name for name, layout in LAYOUTS.items() if folder.is_dir() and layout.found(folder)), None)
 
 
 def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
     """The recordings of a set, each with a split; `layout` is a name in LAYOUTS, "auto" finds it out.
 
-    Whether the files are there and can be decoded is not looked at. Raises `BadArtifactError`.
+    The files themselves are not looked at. Raises `BadArtifactError`.
     """
     accepted = "; ".join(f"{name} ({known.looks_like})" for name, known in LAYOUTS.items())
     name = detect(folder) if layout == "auto" else layout
@@ -212,6 +224,6 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
         raise BadArtifactError(
             f"{folder} lists a recording without a file or a label: {unnamed.file or unnamed.label!r}."
         )
-    # Our own table says what it wants; sets of others, and parts of them, may lack a split.
+    # Our own table gives every clip a split; sets of others may lack a split, for all clips or for some.
     completed, dealt = (recordings, []) if name == "clips.csv" else with_all_splits(recordings)
     return RecordingSet(name, tuple(completed), tuple(printable(note) for note in (*notes, *dealt)))

@@ -1,4 +1,4 @@
-"""Blocks of samples -> mono at a model's rate, with what a user should know of the recording measured on the way."""
+"""Blocks of samples -> mono at a model's rate. Peaks and cancelling channels are measured on the way."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .limits import refusal
 BLOCK_VALUES = 2**18  # samples * channels decoded at a time: 1 MiB of float32
 CLIPPED_LEVEL = 0.999  # of full scale
 FFT_SIZE = 1024  # samples: 64 ms at 16 kHz
-SKIPPED_BINS = 2  # of a spectrum, which hold a constant level
+SKIPPED_BINS = 2  # lowest bins of a spectrum, which hold a constant level
 CANCELLED = 0.25  # of a power, -6 dB
 
 
 class Spectra:
     """Power of each channel and of their mean at each frequency, to tell whether the channels cancel each other out.
 
-    Codecs keep the phase of low frequencies only, and a delay matters to high ones only: so the channels of a recording
-    may cancel at some frequencies and not at others.
+    The channels of a recording may cancel at some frequencies only, because codecs keep the phase of low frequencies
+    only, and because a delay matters at high ones only.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Spectra:
     def cancelled(self) -> float:
         """Share of the power that lies at frequencies where the mean of the channels has much less than they have.
 
-        Less than `CANCELLED` of what the mean of channels with nothing in common has.
+        Much less means less than `CANCELLED` times the power that the mean of unrelated channels would have.
         """
         apart = self.channels.sum(axis=1) / self.channels.shape[1] ** 2
         return float(apart[self.mean < CANCELLED * apart].sum() / max(float(apart.sum()), 1e-30))
 
     @property
     def loudest(self) -> int:
-        """The channel of most power, 0-based."""
+        """The channel with most power, counted from 0."""
         return int(self.channels.sum(axis=0).argmax())
 
 

@@ -1,9 +1,9 @@
-"""MPEG audio (mp3, mp2): frames are counted one by one, because what a header says of the length is often wrong.
+"""MPEG audio (mp3, mp2): frames are counted one by one, because the length in a header is often wrong.
 
 A frame starts with 11 set bits, then version, layer, bit rate and sampling rate (ISO 11172-3, 13818-3). The first frame
-may say how many follow (the Xing or Info header). Where it does not, libsndfile guesses the length from the bit rate of
-the first frame, and stops reading there. So a stream whose header is missing or wrong is given one that says what was
-counted.
+may give the number of frames (the Xing or Info header). Without it, libsndfile guesses the length from the bit rate of
+the first frame and stops reading there. So a stream whose header is missing or wrong gets a header with the counted
+number.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ KILOBITS = {  # (version 1, layer) -> kbit/s by index; versions 2 and 2.5 are al
 }
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}  # version bits -> Hz
 MAX_JUNK = 2**16  # bytes between two frames that are searched for the next one
-CERTAIN_FRAMES = 4  # in a row; fewer may be an accident where something else comes before them
+CERTAIN_FRAMES = 4  # frames in a row; if something else comes before them, fewer may be an accident
 FRAMES_FLAG, BYTES_FLAG = 1, 2  # of a Xing header: which numbers follow
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the four bytes of a frame's header say."""
+    """The header of a frame, from its four bytes."""
 
     kind: tuple[int, int, int]  # version bits, layer, Hz: the same in all frames of a stream
     mono: bool
@@ -46,7 +46,7 @@ class Frames:
 
     first: int
     end: int
-    n: int  # of those that hold sound: without a Xing header's own
+    n: int  # number of frames that hold sound, without that of a Xing header
     samples: int  # a channel
     rate: int  # Hz
     promised: int | None  # frames, by a Xing header; None without one
@@ -72,7 +72,7 @@ def frame_at(content: bytes, at: int) -> Frame | None:
 
 
 def frames_of(content: bytes, max_seconds: float) -> Frames | None:
-    """Walk from frame to frame and stop soon after `max_seconds`; None for what is no MPEG audio."""
+    """The frames of a stream, counted until soon after `max_seconds`; None if this is no MPEG audio."""
     first = _first(content)
     if first is None:
         return None
@@ -95,7 +95,7 @@ def frames_of(content: bytes, max_seconds: float) -> Frames | None:
 
 
 def with_counted_header(content: bytes, frames: Frames) -> bytes:
-    """The frames alone, behind a header that says how many they are unless the stream's own says so."""
+    """The frames alone, behind a header with their number, unless the stream's own header has the right number."""
     head = frame_at(content, frames.first)
     assert head is not None
     if frames.promised == frames.n or head.kind[1] != 3:
@@ -111,7 +111,7 @@ def with_counted_header(content: bytes, frames: Frames) -> bytes:
 
 
 def _first(content: bytes) -> int | None:
-    """Where the first frame starts: behind zeros, or behind some junk if several frames follow each other."""
+    """The start of the first frame: behind zeros, or behind other bytes if several frames follow each other."""
     zeros = len(content) - len(content.lstrip(b"\0"))
     if _row(content, zeros) >= 2 or (_row(content, zeros) == 1 and _ends(content, zeros)):
         return zeros
@@ -148,7 +148,9 @@ def _next(content: bytes, at: int, kind: tuple[int, int, int]) -> int | None:
 
 
 def _promised(content: bytes, at: int, head: Frame) -> int | None:
-    """Frames that follow by the Xing or Info header in the frame at `at`; 0 if it does not say, None without one."""
+    """The number of frames by the Xing or Info header in the frame at `at`: 0 if the header does not tell, None without
+    a header.
+    """
     if head.kind[1] != 3:
         return None
     if content[at + 36 : at + 40] == b"VBRI":

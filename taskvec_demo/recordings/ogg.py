@@ -1,4 +1,4 @@
-"""Ogg pages (RFC 3533): which codec a file holds, where its last page ends, whether each page is whole."""
+"""Ogg pages (RFC 3533): they tell the codec of a file, where its last page ends, and whether each page is whole."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Ogg:
-    """What a file holds: its codecs in order, and its first stream of sound, `codec` "" where none can be decoded."""
+    """The codecs of a file in order, and its first stream of sound. `codec` is "" if no stream can be decoded."""
 
     codecs: tuple[str, ...]
     codec: str
@@ -46,10 +46,10 @@ class Ogg:
 
 
 def read_ogg(content: bytes) -> Ogg:
-    """The first stream of sound in `content`, which starts with a page; what lies behind the last page is left out."""
+    """The first stream of sound in `content`, which starts with a page. Bytes behind the last page are left out."""
     pages, problem = _pages(content)
     names = {page.stream: _codec(content, page) for page in reversed(pages) if page.flags & BEGIN}
-    codecs = tuple(_codec(content, page) for page in pages if page.flags & BEGIN)  # twice where another file follows
+    codecs = tuple(_codec(content, page) for page in pages if page.flags & BEGIN)  # twice if another file follows
     sound = next((s for s in dict.fromkeys(page.stream for page in pages) if names.get(s) in SOUND), None)
     own = _until_end(page for page in pages if page.stream == sound)
     notes = []
@@ -83,7 +83,7 @@ def _pages(content: bytes) -> tuple[list[Page], str]:
     at = 0
     while True:
         page = _page(content, at)
-        if page is None:  # a page in the making, or something else behind the last page or between two
+        if page is None:  # a page that was not finished, or other bytes behind the last page or between two pages
             following = content.find(CAPTURE, at)
             if following < 0:
                 return pages, ""
@@ -110,7 +110,7 @@ def _codec(content: bytes, page: Page) -> str:
 
 
 def _sum_is_right(content: bytes, page: Page) -> bool:
-    """Whether the page's checksum holds: the CRC-32 of zlib, but of mirrored bits and without its inversions."""
+    """Whether the page's checksum is right. It is the CRC-32 of zlib, but with mirrored bits and without inversions."""
     zeroed = content[page.start : page.start + 22] + bytes(4) + content[page.start + 26 : page.end]
     mirrored = ~zlib.crc32(zeroed.translate(_MIRRORED), 0xFFFFFFFF) & 0xFFFFFFFF
     stored = int.from_bytes(content[page.start + 22 : page.start + 26], "little")

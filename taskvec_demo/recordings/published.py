@@ -1,7 +1,7 @@
-"""Published sets in the layouts that their publishers chose: for each, whether a folder is one, and its recordings.
+"""Published sets in the layouts of their publishers: for each, a test whether a folder is one, and a reader.
 
-A reader yields recordings with the official splits where there are some, a split by speaker where speakers are known,
-and split "" where the set knows neither; and sentences that its user must know.
+A reader gives recordings and sentences that a user must know. Splits are the official ones if there are any, else by
+speaker if speakers are known, else "".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .tables import SoundFiles, table_named
 Read = tuple[list[Recording], list[str]]
 
 # ---- ESC-50 (Piczak 2015) and UrbanSound8K (Salamon et al. 2014): official folds keep a source together -------------
-ESC50_TABLE, ESC50_NAMES = "meta/esc50.csv", ("esc50", "esc-50")  # as published; what its name begins with
+ESC50_TABLE, ESC50_NAMES = "meta/esc50.csv", ("esc50", "esc-50")  # as published; the beginnings of other names
 ESC50_FOLDS = {**dict.fromkeys("123", TRAIN), "4": VALIDATION, "5": TEST}
 URBAN_TABLE, URBAN_NAMES = "metadata/UrbanSound8K.csv", ("urbansound8k", "urban_sound_8k")
 URBAN_FOLDS = {**dict.fromkeys("12345678", TRAIN), "9": VALIDATION, "10": TEST}
@@ -29,7 +29,9 @@ def is_esc50(folder: Path) -> bool:
 
 
 def read_esc50(folder: Path) -> Read:
-    """`audio/5-9032-A-0.wav`: fold, source, take, class. All 50 classes; the column esc10 is not used.
+    """Read files such as `audio/5-9032-A-0.wav`: fold, source, take, class.
+
+    All 50 classes are read; the column esc10 is not used.
 
     Kaggle ships the table beside `audio/audio/`.
     """
@@ -47,7 +49,7 @@ def is_urbansound8k(folder: Path) -> bool:
 
 
 def read_urbansound8k(folder: Path) -> Read:
-    """`audio/fold5/100032-3-0-0.wav`: source, class, occurrence, slice.
+    """Read files such as `audio/fold5/100032-3-0-0.wav`: source, class, occurrence, slice.
 
     Kaggle ships the table beside `fold1/` to `fold10/`.
     """
@@ -79,7 +81,7 @@ def is_gtzan(folder: Path) -> bool:
 
 
 def read_gtzan(folder: Path) -> Read:
-    """`genres_original/blues/blues.00000.wav`, or .au, under genres/ or directly in the folder.
+    """Read files such as `genres_original/blues/blues.00000.wav`, or .au, under genres/ or directly in the folder.
 
     The split is that of the artist-aware, fault-filtered lists of Kereliuk et al. 2015 (arXiv:1507.04761) if
     {train,valid,test}_filtered.txt lie in the folder, with the genres or beside the folder.
@@ -114,7 +116,7 @@ def _gtzan_files(folder: Path) -> list[Path]:
 
 
 def _gtzan_splits(folder: Path, root: Path) -> dict[str, str]:
-    """Name without suffix -> split; empty where the lists are not all there."""
+    """Name without suffix -> split; empty if one of the lists is missing."""
     for place in (folder, root, folder.parent):
         if all((place / name).is_file() for name in GTZAN_LISTS):
             return {
@@ -157,11 +159,11 @@ def is_ravdess(folder: Path) -> bool:
 
 
 def read_ravdess(folder: Path) -> Read:
-    """`Actor_12/03-01-06-01-02-01-12.wav`; the third field is the emotion, odd actors are men.
+    """Read files such as `Actor_12/03-01-06-01-02-01-12.wav`. The third field is the emotion; odd actors are men.
 
     Actors 1-16 train, 17-20 validation, 21-24 test. Songs and second copies of a file are left out.
     """
-    first = {f.name: f for f in reversed(list(_ravdess_files(folder)))}  # one copy holds all actors a second time
+    first = {f.name: f for f in reversed(list(_ravdess_files(folder)))}  # one published copy holds all actors twice
     recordings, songs = [], 0
     for name in sorted(first):
         channel, emotion, actor = _groups(RAVDESS_FILE, name)
@@ -186,7 +188,7 @@ def is_emodb(folder: Path) -> bool:
 
 
 def read_emodb(folder: Path) -> Read:
-    """`wav/03a01Fa.wav`: speaker, text, German initial of the emotion, version.
+    """Read files such as `wav/03a01Fa.wav`: speaker, text, German initial of the emotion, version.
 
     Six speakers train, 12 and 14 validation, 15 and 16 test: a man and a woman each.
     """

@@ -1,4 +1,4 @@
-"""The content of a file, put right where its container is slightly off, with what is known of it before decoding."""
+"""The content of a file and what is known of it before decoding. A container that is slightly wrong is put right."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .limits import MAX_SECONDS, refusal
 from .ogg import CAPTURE, read_ogg
 
 NATIVE = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"fLaC", CAPTURE, b"FORM", b"caff", b".snd")  # libsndfile's own
-APE_HEADER = 2**31  # flag of an APE tag: its header counts besides what its footer says
+APE_HEADER = 2**31  # flag of an APE tag: it has a header, which the size in its footer does not count
 
 
 @dataclass(frozen=True)
 class Source:
     """`content` is what libsndfile reads, None if it does not read such a file at all.
 
-    `kind` says what the file is where libsndfile does not open it. `frames` were counted; where they are None, and
-    `promises` is set, the header's number is trusted, and a file that holds fewer is cut off. `notes` are whole
+    `kind` says what the file is if libsndfile does not open it. `frames` is a counted number. If it is None and
+    `promises` is set, the header's number is trusted: a file that holds fewer frames is cut off. `notes` are whole
     sentences for the user.
     """
 
@@ -32,7 +32,10 @@ class Source:
 
 
 def identified(content: bytes, name: str) -> Source:
-    """What the file `name` is. Raises BadAudioError for one that is seen to be cut off or damaged, or is too long."""
+    """The source of the file `name`.
+
+    Raises BadAudioError if the file is cut off, damaged or too long, as far as that can be seen here.
+    """
     bare = without_tags(content)
     kind = kinds.foreign_kind(bare)
     if kind is not None:
@@ -50,7 +53,9 @@ def identified(content: bytes, name: str) -> Source:
 
 
 def without_tags(content: bytes) -> bytes:
-    """Without the ID3 tags before it and the ID3, APE and Lyrics3 tags behind it, which taggers put on any file."""
+    """The content without ID3 tags before it and without ID3, APE and Lyrics3 tags behind it, which tagging programs
+    add to any file.
+    """
     start, end = 0, len(content)
     while content[start : start + 3] == b"ID3" and start + 10 <= end:
         size = sum(

@@ -1,7 +1,7 @@
-"""Labelled recordings of a set, and the splits they lie in: what every layout is read into.
+"""Labelled recordings of a set and their splits: the form into which every layout is read.
 
-A split is by source wherever the sources are known: clips of one source share their speaker, microphone and room, so a
-figure measured on clips whose source was trained on says too much.
+A split is by source if the sources are known. Clips of one source share their speaker, microphone and room, so that a
+figure measured on clips whose source was trained on is too high.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import BadArtifactError
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-SPLIT_NAMES = {  # what sets call their splits -> what we call them
+SPLIT_NAMES = {  # names of splits in published sets -> ours
     **dict.fromkeys(("train", "training", "trn"), TRAIN),
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), VALIDATION),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation"), TEST),
@@ -27,7 +27,10 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", ".aif", ".aif
 
 @dataclass(frozen=True)
 class Recording:
-    """One clip. `file` starts at the set's folder, with slashes; `group` is its source, "" where nobody knows it."""
+    """One clip.
+
+    `file` is its path in the set's folder, with slashes; `group` is its source, "" if that is not known.
+    """
 
     file: str
     label: str
@@ -65,7 +68,7 @@ def table_header(table: Path) -> tuple[list[str], str]:
 def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """Rows of a table with a header, without surrounding blanks.
 
-    Raises `BadArtifactError` for a column that is not there, a row that is too short and what is no text.
+    Raises `BadArtifactError` for a missing column, a row that is too short, and a file that is not text.
     """
     header, delimiter = table_header(table)
     missing = [c for c in columns if c not in header]
@@ -86,7 +89,7 @@ def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, s
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Sound files that lie directly in `folder`, sorted; hidden ones are not meant to be seen."""
+    """Sound files that lie directly in `folder`, sorted, without hidden ones."""
     found = (p for p in folder.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
     return sorted(p for p in found if p.is_file())
 
@@ -98,10 +101,12 @@ def counted(recordings: Sequence[Recording]) -> str:
 
 
 def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
-    """Deal clips without a split ("") to all three, or take validation and test clips that a set lacks from train.
+    """Give every clip a split.
 
-    What was dealt depends on the names of files and groups only, never on their order, and a group is never divided.
-    Returns the recordings in their order and a sentence that says what was done, none if nothing was.
+    Clips without one ("") are dealt to all three; validation or test clips that a set lacks are taken from train.
+
+    The result depends on the names of files and groups only, never on their order, and a group is never divided.
+    Returns the recordings in their order, and a sentence on what was done if anything was.
     """
     present = {r.split for r in recordings}
     lacking = [split for split in (TEST, VALIDATION) if split not in present]
@@ -125,9 +130,9 @@ def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], l
 def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[str]:
     """A split for each recording so that every class comes as near to `shares` (split -> share) as whole groups allow.
 
-    Large groups first, then in the order of a hash; each goes to the split that still lacks most of the group's
-    classes, in proportion to its share (after iterative stratification, Sechidis et al. 2011). A recording without a
-    group is its own.
+    Large groups come first, then the order is that of a hash. Each group goes to the split that still lacks most of the
+    group's classes, in proportion to the split's share (after iterative stratification, Sechidis et al. 2011). A
+    recording without a group is a group of its own.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, r in enumerate(recordings):

@@ -1,7 +1,7 @@
-"""Tables of labelled recordings, as others write them: which column is what, and where the files lie that rows name.
+"""Tables of labelled recordings, as others write them: the meaning of each column, and the files that the rows name.
 
 A table is CSV or TSV with a header, in the set's folder or in a folder of metadata in it. The column of the files is
-known by its name, or because its values are the names of files that are there.
+told by its name, or by its values if they are names of files that are there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .splits import AUDIO_SUFFIXES, SPLIT_NAMES, SPLITS, TEST, TRAIN, VALIDATION
 
 SUFFIXES = (".csv", ".tsv")
 PLACES = ("meta", "metadata", "annotation", "annotations", "labels", "csv", "tables")  # folders, in any case
-COLUMN_NAMES = {  # in any case; what we call it -> what others do, the first that is there counts
+COLUMN_NAMES = {  # in upper or lower case: our name -> names that others use, of which the first that is there counts
     "file": (
         "file", "path", "filename", "file_name", "filepath", "file_path", "audio", "slice_file_name", "fname", "wav",
         "audio_file", "audio_path", "wav_file", "clip", "recording",
@@ -34,24 +34,24 @@ COLUMN_NAMES = {  # in any case; what we call it -> what others do, the first th
     "gender": ("gender", "sex"),
 }  # fmt: skip
 GENDERS = {"f": "female", "m": "male"}  # short forms
-LOOKED_AT = 100  # rows, which tell in what column and folder the files are; not all of them may be there
+LOOKED_AT = 100  # number of rows that tell the column and the folder of the files; not all files need be there
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with columns for the file and the label: `columns` is what we call them -> how its header spells them."""
+    """A table with columns for the file and the label: `columns`: our names -> the header's."""
 
     path: Path
     columns: Mapping[str, str]
 
     def rows(self) -> list[dict[str, str]]:
-        """Its rows by what we call their columns."""
+        """Its rows, with our names of the columns."""
         read = table_rows(self.path)
         return [{name: row[column] for name, column in self.columns.items()} for row in read]
 
 
 class SoundFiles:
-    """The sound files below a folder, to find those that a table's rows name."""
+    """The sound files below a folder, among which those are found that a table's rows name."""
 
     def __init__(self, folder: Path) -> None:
         self.by_name: dict[str, list[str]] = defaultdict(list)  # with suffix and without -> paths from the folder
@@ -72,9 +72,12 @@ class SoundFiles:
         return ends or [file for file in found if f"/{os.path.splitext(file)[0]}".endswith(f"/{wanted}")] or found
 
     def of_rows(self, values: Sequence[str], start: str = "") -> list[str]:
-        """The file that each value means, from the folder; under `start` if there is none.
+        """The file that each value means, as a path in the folder.
 
-        Of several the one that starts as most do: a set may hold copies of its files at another rate.
+        If there is no such file, its path would be under `start`.
+
+        If a value means several files, the one in the folder of most other values is taken, because a set may hold
+        copies of its files at another rate.
         """
         candidates = [self.named(value) for value in values]
         starts = Counter(_start(file, v) for v, files in zip(values, candidates, strict=True) for file in files)
@@ -91,13 +94,13 @@ def _path(value: str) -> str:
 
 
 def _start(file: str, value: str) -> str:
-    """The folders before what a row says of its file."""
+    """The folders in front of the path that a row gives."""
     depth = _path(value).count("/") + 1
     return "/".join(file.split("/")[:-depth])
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """All tables in the folder, and in those of its folders that are named as places of metadata."""
+    """All tables in the folder, and in its folders with a name such as "metadata"."""
     below = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in PLACES]
     return [t for place in (folder, *below) for t in sorted(place.iterdir()) if _is_named_as_table(t)]
 
@@ -126,7 +129,7 @@ def _columns(table: Path) -> dict[str, str]:
 
 
 def _file_column(table: Path, files: SoundFiles) -> dict[str, str]:
-    """The column of which most values are names of sound files, as "file"; nothing if there is none."""
+    """The column most of whose values are names of sound files, as "file"; empty if there is none."""
     try:
         rows = list(islice(table_rows(table), LOOKED_AT))
     except BadArtifactError:
@@ -137,10 +140,10 @@ def _file_column(table: Path, files: SoundFiles) -> dict[str, str]:
 
 
 def read_tables(folder: Path) -> tuple[list[Recording], list[str]]:
-    """One table in the folder, or one for each split, named after it; and a sentence on folds.
+    """The recordings of one table, or of one table for each split, which is named after it; and a sentence on folds.
 
-    Without splits but with three folds or more the last fold is test and the one before it validation. Raises
-    `BadArtifactError` that names the tables which are there.
+    Without splits but with three folds or more, the last fold is test and the one before it is validation. Raises
+    `BadArtifactError`, which names the tables that are there.
     """
     tables = usable_tables(folder)
     own = [_split_of_name(table.path.stem) for table in tables]
@@ -169,7 +172,7 @@ def _split_of_name(stem: str) -> str:
 
 
 def _splits_of_rows(table: Table, rows: Sequence[Mapping[str, str]], otherwise: str) -> tuple[list[str], list[str]]:
-    """The split of each row, "" where neither the table nor its name says it, and a note on folds."""
+    """The split of each row, "" if neither the table nor its name tells it; and a note on folds."""
     if "split" in table.columns:
         return [split_named(table.path, row["split"]) for row in rows], []
     if otherwise or "fold" not in table.columns:
@@ -199,11 +202,11 @@ def split_named(table: Path, value: str) -> str:
 
 
 def gender_of(value: str) -> str:
-    """female or male, of any spelling; what is neither stays as it is, in lower case."""
+    """The gender as "female" or "male", from any spelling of them; anything else in lower case."""
     return GENDERS.get(value.lower(), value.lower())
 
 
 def table_named(folder: Path, beginnings: Iterable[str]) -> Path | None:
-    """The first table whose name begins so, in any case."""
+    """The first table whose name begins with one of these, in upper or lower case."""
     names = tuple(beginnings)
     return next((t for t in tables_in(folder) if t.name.lower().startswith(names)), None)
