@@ -1,1 +1,1 @@
-"""The model: where checkpoints come from, the audio tower, what it hears. Only this room imports transformers."""
+"""The model: where checkpoints come from, the audio tower, and its features. Only this room imports transformers."""

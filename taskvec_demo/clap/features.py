@@ -14,7 +14,7 @@ DB_FLOOR = 1e-10  # power under which transformers' `power_to_db` clamps, -100 d
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """What a CLAP checkpoint listens to. Rates in Hz, lengths in samples."""
+    """The front end of a CLAP checkpoint: sampling rate, window and mel bands. Rates are in Hz, lengths in samples."""
 
     sample_rate: int
     n_fft: int
@@ -26,7 +26,9 @@ class FeatureConfig:
 
     @classmethod
     def from_preprocessor(cls, config: dict) -> FeatureConfig:
-        """From the dictionary of a `preprocessor_config.json` (the names of `ClapFeatureExtractor`)."""
+        """The front end that the dictionary of a `preprocessor_config.json` describes (names of
+        `ClapFeatureExtractor`).
+        """
         rate = int(config["sampling_rate"])
         return cls(
             sample_rate=rate,

@@ -1,7 +1,7 @@
-"""Forward passes of the audio tower under given weights: a traced graph over a flat buffer of its own.
+"""Forward passes of the audio tower under given weights, as a traced graph over a flat buffer of weights.
 
-`torch.jit.trace` takes Python out of the pass: a window of tiny-CLAP takes 5 ms instead of 9, bit for bit the same, and
-passes of two threads run side by side instead of queueing for the interpreter.
+`torch.jit.trace` records a pass once, so that it runs without Python. A window of tiny-CLAP takes 5 ms instead of 9,
+with the same bits, and passes of two threads run side by side.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _tracing = threading.Lock()  # torch records one graph at a time
 
 
 class TracedTower:
-    """One thread at a time: `load` weights into the buffer, then embed windows with them."""
+    """A tower that embeds windows with the weights that were loaded into its buffer; for one thread at a time."""
 
     def __init__(self, tower: torch.nn.Module, layout: Layout, example: torch.Tensor, device: torch.device) -> None:
         self.buffer = torch.empty(layout.size, device=device)
@@ -36,13 +36,13 @@ class TracedTower:
             setattr(self._module.get_submodule(owner), leaf, torch.nn.Parameter(view, requires_grad=False))
 
     def load(self, weights: Weights) -> None:
-        """Take over the values of `weights`; nothing is copied if they are those of the last call."""
+        """Copy the values of `weights` into the buffer, unless they are those of the last call."""
         if self._loaded is None or self._loaded() is not weights:
             self.buffer.copy_(weights.buffer)
             self._loaded = weakref.ref(weights)
 
     def load_sum(self, weights: Weights, delta: torch.Tensor, scaling_coef: float) -> None:
-        """Take over `weights` + λ `delta`, the float32 values of a vector, (layout.size,)."""
+        """Write `weights` + λ `delta` into the buffer; `delta` (layout.size,) holds the float32 values of a vector."""
         self._loaded = None
         if self.buffer.is_cpu:
             torch.add(weights.buffer, delta, alpha=scaling_coef, out=self.buffer)
@@ -50,7 +50,7 @@ class TracedTower:
             self.buffer.copy_(weights.buffer).add_(delta.to(self.buffer.device), alpha=scaling_coef)
 
     def embed(self, mel: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Windows (n, 1, frames, mels) -> unit embeddings (n, dim) float32 on the CPU; `dtype` of the arithmetic."""
+        """Windows (n, 1, frames, mels) -> unit embeddings (n, dim) float32 on the CPU, computed in `dtype`."""
         with torch.inference_mode():
             return self._graph(dtype)(mel.to(self.buffer.device)).cpu()
 
@@ -65,14 +65,18 @@ class TracedTower:
                 torch.no_grad(),
                 torch.autocast(device.type, dtype if rounded else torch.bfloat16, rounded, cache_enabled=False),
             ):
-                # Branches on the shape of a window are taken once: every window of a checkpoint has the same.
+                # The graph keeps the branches that the shape of a window decides: all windows of a checkpoint have one
+                # shape.
                 warnings.simplefilter("ignore")
                 self._graphs[dtype] = torch.jit.trace(self._module, (self._example.to(device),), check_trace=False)
         return self._graphs[dtype]
 
 
 class TowerPool:
-    """As many towers as forward passes may run at once. Who is patient comes after everybody who is not."""
+    """The towers of a checkpoint, one for each forward pass that may run at once.
+
+    A patient caller waits until no other caller waits.
+    """
 
     def __init__(self, tower: torch.nn.Module, layout: Layout, example: torch.Tensor, size: int, device: str) -> None:
         self.size = size
@@ -82,7 +86,10 @@ class TowerPool:
 
     @contextlib.contextmanager
     def borrow(self, patient: bool = False) -> Iterator[TracedTower]:
-        """A tower for the caller alone; waits for one to be free. A thread must not borrow a second one meanwhile."""
+        """A tower for the caller alone.
+
+        The call waits until one is free. A thread must not borrow a second one meanwhile.
+        """
         with self._changed:
             if patient:
                 self._changed.wait_for(lambda: self._free and not self._hurried)

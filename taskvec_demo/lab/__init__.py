@@ -1,1 +1,1 @@
-"""The offline side, never imported by the app: training, measuring, building artifacts."""
+"""The offline side, which the app never imports: training, measuring, building artifacts."""

@@ -1,1 +1,3 @@
-"""What page, API and command line call: the workbench, the artifacts of a checkpoint, figures measured on request."""
+"""What the page, the API and the command line call: the workbench, a checkpoint's artifacts, figures measured on
+request.
+"""

@@ -1,4 +1,4 @@
-"""Exact accuracies of edited weights on the labelled clips of this machine, growing batch by batch."""
+"""Exact accuracies of edited weights, measured on the labelled clips of this machine, batch by batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_BATCH = 4  # so that the first figure is there within a second on a full-s
 
 @dataclass(frozen=True)
 class ExactFigures:
-    """Results measured so far: `done` of `total` labelled clips, balanced over the classes as far as they go.
+    """The results so far, on `done` of `total` labelled clips, which are balanced over the classes.
 
     Clips that cannot be read count in neither; `left_out` are the names of those that were met.
     """
@@ -48,10 +48,10 @@ class ExactFigures:
 
 
 class ExactEvaluation:
-    """Both models' predictions for the labelled clips, each computed once. Safe to call from many threads.
+    """Predictions of both models for the labelled clips. Each is computed once; many threads may call.
 
     `embed`: log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under weights. `edited` gives the weights
-    of a recipe; one without coefficients is the pre-trained model.
+    of a recipe; a recipe without coefficients is the pre-trained model.
     """
 
     def __init__(
@@ -65,7 +65,9 @@ class ExactEvaluation:
         self._answers: BoundedCache[tuple[Recipe, int, int], np.ndarray] = BoundedCache(CACHE_BYTES, lambda a: a.nbytes)
 
     def stream(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
-        """Yield the figures after the first clips, then after ever more, at most `batch`. Closing stops the work.
+        """Yield the figures after the first clips, then after each larger batch of at most `batch` clips.
+
+        Closing the iterator stops the work.
 
         Tasks without clips are left out, and without any nothing is yielded; so are clips that cannot be read. Raises
         `BadAudioError` where none can.
@@ -113,7 +115,7 @@ class ExactEvaluation:
 
 
 def steps(total: int, batch: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of batches that grow from FIRST_BATCH to `batch` clips. The same for every recipe."""
+    """(start, stop) of batches that grow from FIRST_BATCH to `batch` clips, the same for every recipe."""
     start, size = 0, min(FIRST_BATCH, batch)
     while start < total:
         stop = min(start + size, total)

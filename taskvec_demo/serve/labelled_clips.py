@@ -1,4 +1,4 @@
-"""Labelled clips on this machine: what exact accuracies are measured on. Their features stay in memory.
+"""Labelled clips on this machine, on which exact accuracies are measured. Their features stay in memory.
 
 Recordings lie in a folder of sets, `<data>/<set>`, each with `clips.csv` (file, label, split) or in another of the
 known `layouts`; a task says which set is its own and whether label, or gender and label, make up a class name. The
@@ -26,22 +26,22 @@ from ..recordings.layouts import TABLE, RecordingSet, read_set
 from ..recordings.limits import shown_name
 from ..recordings.splits import VALIDATION, table_rows
 
-SYNTHESIZED = "synthesized"  # what `TaskResult.split` says of such clips, as it says "validation" of recordings
+SYNTHESIZED = "synthesized"  # the `TaskResult.split` of such clips; that of recordings is "validation"
 MAX_WINDOWS = 2  # of a clip, as in `lab.data.datasets`: exact and tabulated figures are about the same sound
-LABEL_COLUMNS = ("label", "gender")  # of a recording, that class names may be made of
+LABEL_COLUMNS = ("label", "gender")  # columns of a recording of which class names may be made
 NOT_OF_TASK = -1  # class index of a clip that a task does not have
 
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """One recording and its class index in every task that it belongs to."""
+    """One recording, and its class index in each task that it belongs to."""
 
     path: Path
     classes: Mapping[str, int]
 
 
 def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) -> list[LabelledClip]:
-    """The clips of one split, those of every set that is there; sets that are not are left out.
+    """The clips of one split, from every set that is there.
 
     Raises `BadArtifactError` when `data` holds no clip of any task, a set has no known layout or lacks a column.
     """
@@ -65,7 +65,7 @@ def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) 
 
 
 def _known_columns(task: Task, folder: Path, recordings: RecordingSet) -> tuple[str, ...]:
-    """The task's columns, all of which the set can tell."""
+    """The task's columns; the set must have all of them."""
     for column in task.clip_label:
         if column not in LABEL_COLUMNS or not any(getattr(r, column) for r in recordings.recordings):
             raise BadArtifactError(
@@ -87,9 +87,9 @@ def read_synthesized(folder: Path, tasks: Mapping[str, Task]) -> list[LabelledCl
 
 
 def stratified(clips: Iterable[LabelledClip]) -> list[LabelledClip]:
-    """One clip of each class in turn until all are dealt, so that every beginning of the list is balanced.
+    """The clips in an order whose every beginning is balanced: one clip of each class in turn.
 
-    The tasks take turns too: of a task with fifty classes not all come before the next task's first.
+    The tasks take turns too, so that a task with fifty classes does not come whole before the next one.
     """
     queues: dict[tuple[str, int], list[LabelledClip]] = defaultdict(list)
     for clip in clips:
@@ -103,8 +103,8 @@ class LabelledSet:
     """Labelled clips in stratified order, with log-mel windows that a background thread computes once.
 
     `tasks` are those that have a clip here; `classes` (n_tasks, n) holds class indices in their order, NOT_OF_TASK for
-    a clip of other tasks. `split` names what the clips are. Features are kept as float16, as `lab` measured them;
-    `features` is asked what they are by the background thread.
+    a clip of other tasks. `split` names what the clips are. Features are kept as float16, as `lab` measured them; the
+    background thread asks `features` for the front end.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class LabelledSet:
 
     @property
     def ready(self) -> int:
-        """Clips whose features are there."""
+        """How many clips have their features already."""
         return len(self._mel)
 
     def left_out(self, stop: int) -> list[str]:
@@ -137,7 +137,7 @@ class LabelledSet:
         return [shown_name(self.clips[i].path) for i in self._unreadable if i < stop]
 
     def start(self) -> None:
-        """Start computing features, unless that was done before; returns at once."""
+        """Start to compute features in the background, unless that was started before. Returns at once."""
         with self._changed:
             if self._worker is None:
                 self._worker = threading.Thread(target=self._compute, name="labelled features", daemon=True)
@@ -170,7 +170,7 @@ class LabelledSet:
                             raise BadAudioError(f"None of the {len(self)} clips can be read; `data check` says why.")
                     self._mel.append(mel)
                     self._changed.notify_all()
-        except Exception as error:  # whatever it is, nobody may wait for ever
+        except Exception as error:  # any error is kept for the callers that wait, who would wait for ever otherwise
             with self._changed:
                 self._error = error
                 self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""One clip followed along one vector's λ: its probabilities, and where the answer flips."""
+"""One clip followed along the λ of one vector: its probabilities, and the λ at which the answer flips."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trace:
-    """Probabilities of one clip along λ of `vector`, the other coefficients held; each λ computed exactly.
+    """Probabilities of one clip along λ of `vector`, while the other coefficients stay. Each λ is computed exactly.
 
     `scaling_coefs` (p,) in order; `probabilities` has (p,) for each label, adding up to 1 at every λ; `flips` are (λ,
     label before, label after) where the most probable label changes, λ midway between the two points around it. `notes`
-    are sentences about what was left out.
+    are sentences on what was left out.
     """
 
     vector: str

@@ -1,1 +1,1 @@
-"""What is trained and measured on: cached recordings, their embeddings, and studies, which say what tasks they make."""
+"""The data of training and measuring: cached recordings, their embeddings, and studies, which define tasks."""

@@ -1,4 +1,6 @@
-"""Augmentation of log-mel windows in dB, (batch, frames, mels): what a microphone, a room or an encoder may change."""
+"""Augmentation of log-mel windows in dB, (batch, frames, mels), as a microphone, a room or an encoder may change
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,10 @@ MIN_DB = -100.0
 
 
 def augment(x: torch.Tensor) -> torch.Tensor:
-    """Gain, roll, tilt, stretch, room, noise, band limit and two time and two mel masks; shape kept."""
+    """Change gain, position, tilt, tempo, room, noise and band of each window, and mask two times and two mel bands.
+
+    The shape is kept.
+    """
     batch, frames, mels = x.shape
     x = x + torch.randn(batch, 1, 1) * 4  # gain, dB
     # Windows are padded by repetition, so a roll is a shift.
@@ -22,7 +27,7 @@ def augment(x: torch.Tensor) -> torch.Tensor:
         x = _room_and_noise(x)
     floor = x.amin((1, 2), keepdim=True)
     band = torch.arange(mels)[None, None]
-    if torch.rand(()) < 0.3:  # some of the batch loses its highest mels, as a codec or a narrow-band microphone does
+    if torch.rand(()) < 0.3:  # some windows lose their highest mels, as with a codec or a narrow-band microphone
         cut = torch.where(torch.rand(batch, 1, 1) < 0.4, torch.randint(mels // 2, mels, (batch, 1, 1)), mels)
         x = torch.where(band >= cut, floor, x)
     time = torch.arange(frames)[None, :, None]
@@ -40,9 +45,11 @@ def _stretch(x: torch.Tensor) -> torch.Tensor:
 
 
 def _room_and_noise(x: torch.Tensor) -> torch.Tensor:
-    """Each window gets an exponential tail of up to half a second (20 ms a frame) and a noise floor 0-40 dB below."""
+    """Give each window an exponential tail of up to half a second (20 ms a frame) and a noise floor 0-40 dB below
+    it.
+    """
     energy = 10 ** (x / 10)
-    decay = torch.rand(len(x), 1) * 0.25  # of a frame's length: the tail falls by 60 dB in 5 to 55 frames
+    decay = torch.rand(len(x), 1) * 0.25  # in frame lengths: the tail falls by 60 dB in 5 to 55 frames
     tail = torch.exp(-torch.arange(24)[None] / (decay * 16).clamp_min(0.1))
     padded = F.pad(energy.transpose(1, 2), (23, 0))
     shape = padded.shape
@@ -65,7 +72,7 @@ def _mask(x: torch.Tensor, axis: torch.Tensor, size: int, widest: int, floor: to
 
 
 def mixup(x: torch.Tensor, target: torch.Tensor, alpha: float = 0.3) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix each window with another of the batch: energies are mixed, not decibels (mixup, arXiv:1710.09412)."""
+    """Mix each window with another of the batch (mixup, arXiv:1710.09412). Energies are mixed, not decibels."""
     other = torch.randperm(len(x))
     share = torch.distributions.Beta(alpha, alpha).sample((len(x),))
     share = torch.maximum(share, 1 - share)

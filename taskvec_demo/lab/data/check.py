@@ -1,4 +1,4 @@
-"""`data check`: what a folder of recordings holds, and what in it would make figures measured on it wrong."""
+"""`data check`: what a folder of recordings holds, and what would make figures wrong that are measured on it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SHOWN = 8  # lines of one kind that the table shows; --json has all
 
 @dataclass(frozen=True)
 class CheckedClip:
-    """What a recording is as a file. `error` is a sentence, and the other fields are 0 or "", where it is no sound."""
+    """A recording as a file. If it cannot be read, `error` is a sentence and the other fields are 0 or ""."""
 
     dataset: str
     recording: Recording
     rate: int = 0  # Hz
     seconds: float = 0.0
-    sha256: str = ""  # of the decoded sound and its length
+    sha256: str = ""  # hash of the decoded sound and its length
     error: str = ""
     too_short: bool = False  # a whole clip, which is left out
 
@@ -64,7 +64,8 @@ class SetReport:
 class DataReport:
     """All sets of a folder. `duplicates` are lists of clips that sound the same, as "set/file (split, label)".
 
-    Those in `crossing` lie in two splits, of one set or of two, so that what is measured on was trained on.
+    Those in `crossing` lie in two splits, of one set or of two, so that clips would be measured on that were trained
+    on.
     """
 
     folder: str
@@ -106,13 +107,15 @@ def check(folder: Path, layout: str = "auto", rate: int | None = None) -> DataRe
 
 
 def _sets(folder: Path, layout: str) -> tuple[dict[str, tuple[Path, RecordingSet]], tuple[str, ...]]:
-    """Name -> folder and recordings, of the folder itself or of the sets in it; and a note on what is neither."""
+    """Name -> folder and recordings, of the folder itself or of the sets in it; and a note on everything else in the
+    folder.
+    """
     if layout != "auto" or detect(folder):
         return {folder.resolve().name: (folder, read_set(folder, layout))}, ()
     below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
     sets = {p.name: (p, read_set(p)) for p in below if detect(p)}
     if not sets:
-        read_set(folder)  # says what is accepted
+        read_set(folder)  # raises a sentence that says what is accepted
     other = [p.name for p in below if p.name not in sets]
     return sets, (f"Of no known layout, and not looked at: {printable(', '.join(other))}.",) if other else ()
 
@@ -175,7 +178,7 @@ def _told(group: Iterable[CheckedClip]) -> tuple[str, ...]:
 
 # ---- the command ----------------------------------------------------------------------------------------------------
 def run(options: argparse.Namespace) -> int:
-    """`data check`: print the report. Exit code 1 if something in the data would make figures wrong."""
+    """Print the report of `data check`. Exit code 1 if something in the data would make figures wrong."""
     report = check(options.folder, options.layout, options.rate)
     if options.json:
         print(json.dumps({**asdict(report), "problems": report.problems}, ensure_ascii=False, indent=1))

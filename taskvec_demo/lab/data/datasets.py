@@ -1,4 +1,4 @@
-"""The recordings: rows of every set and their log-mel windows, cached on disk for training and measuring.
+"""Rows of all recordings and their log-mel windows, cached on disk for training and measuring.
 
 The cache stays in the work folder. Neither recordings nor features of them belong in the repository.
 """
@@ -32,7 +32,7 @@ NAMED = 5  # unreadable clips that a warning names
 
 @dataclass(frozen=True)
 class ClipRow:
-    """One recording: where it lies, what it is, which split its source belongs to, and its windows in the cache."""
+    """One recording: its file, its labels, the split of its source, and its windows in the cache."""
 
     dataset: str
     file: str
@@ -45,10 +45,10 @@ class ClipRow:
 
 
 def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
-    """Rows of the sets `data`/<name>, each in any of the known `layouts`; what a set's user must know is printed.
+    """Rows of the sets `data`/<name>, each in any of the known `layouts`. Notes on a set are printed.
 
-    Freesound sources that occur in several sets are kept only where they are not training material of one set and held
-    out in another, so that no measured clip's source was ever trained on. Raises TaskVecError.
+    A Freesound source may occur in several sets. If it is training material of one set and held out in another, its
+    training clips are left out, so that no measured clip's source was trained on. Raises TaskVecError.
     """
     rows, freesound = [], []
     for name in sets:
@@ -70,8 +70,8 @@ def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
 def read_clip(file: Path, sample_rate: int) -> np.ndarray:
     """Mono (n,) at `sample_rate` Hz. Raises BadAudioError.
 
-    What is mono and has the rate is taken as it is, beyond full scale and under 0.1 s too, as the shipped figures were
-    measured; `load_clip` makes everything else so, and says what is wrong with it.
+    A mono file of this rate is taken as it is, even beyond full scale or under 0.1 s, because the shipped figures were
+    measured so. Any other file goes through `load_clip`.
     """
     if header_of(file) == (sample_rate, 1):
         with suppress(soundfile.SoundFileError, OSError), file.open("rb") as content:
@@ -99,14 +99,16 @@ class MelStore:
 
     @classmethod
     def open(cls, work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow] | None = None) -> MelStore:
-        """Open the cache under `work`, building it first (about two minutes for 9,000 clips), of all rows or some.
+        """Open the cache under `work`, of all rows or some.
 
-        Clips that cannot be read are left out, and named on stderr at every opening.
+        It is built first if it is not there (about two minutes for 9,000 clips).
+
+        Clips that cannot be read are left out; they are named on stderr each time.
         """
         rows = read_rows(data) if rows is None else rows
         mel_file, row_file = cls.files(work, data, config, rows)
         work.mkdir(parents=True, exist_ok=True)
-        with FileLock(row_file.with_suffix(".lock")):  # of several processes one builds, the others wait
+        with FileLock(row_file.with_suffix(".lock")):  # one process builds, the others wait
             if not row_file.is_file() or any(_can_be_read(data, r, config) for r in _lost(rows, row_file)):
                 _build(rows, data, config, mel_file, row_file)
         if lost := _lost(rows, row_file):
@@ -122,7 +124,7 @@ class MelStore:
 
     @staticmethod
     def files(work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow]) -> tuple[Path, Path]:
-        """Where windows and rows are cached: named by all that decides what is in them."""
+        """The files of the cached windows and rows. Their name is a hash of everything that decides their content."""
         key = [str(data.resolve()), asdict(config), MAX_WINDOWS, [asdict(r) for r in rows]]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
         return work / f"mel-{digest}.npy", work / f"rows-{digest}.json"
@@ -135,7 +137,7 @@ class MelStore:
 def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Path, row_file: Path) -> None:
     done, placed = 0, []
     with whole_file(mel_file) as temporary:
-        # Room for two windows a clip; the part that stays unwritten takes no space on disk.
+        # There is room for two windows a clip; the part that is not written takes no space on disk.
         shape = (MAX_WINDOWS * len(rows), config.n_frames, config.n_mels)
         mel = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
         for row in tqdm(rows, desc="log-mel windows", unit="clip"):
@@ -154,7 +156,7 @@ def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Pat
 
 
 def _lost(rows: list[ClipRow], row_file: Path) -> list[ClipRow]:
-    """Rows that have no windows in the cache, since they could not be read when it was built."""
+    """Rows without windows in the cache, because they could not be read when it was built."""
     there = {(r["dataset"], r["file"]) for r in json.loads(row_file.read_text())}
     return [r for r in rows if (r.dataset, r.file) not in there]
 

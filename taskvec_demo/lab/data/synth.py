@@ -1,7 +1,7 @@
-"""The example clips, and a small labelled set, synthesized from numpy alone: no recording of anybody is in them.
+"""The example clips and a small labelled set, synthesized with numpy alone. They contain nobody's recording.
 
-Plausible sketches (harmonics, formants, noise bands, envelopes), good enough for the Examples row, for tests and for a
-demonstration without data sets. They measure nothing: accuracies on them are not accuracies on recordings.
+They are sketches of sounds (harmonics, formants, noise bands, envelopes), good enough for the Examples row, for tests
+and for a demonstration without data sets. Accuracies on them are not accuracies on recordings.
 """
 
 import io
@@ -313,7 +313,7 @@ def write_labelled_set(folder: Path) -> None:
 
 
 def _write_flac(path: Path, samples: np.ndarray) -> Path:
-    """16 bit; the file appears whole or not at all."""
+    """Write a FLAC of 16 bit, which appears whole or not at all."""
     encoded = io.BytesIO()
     soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     with whole_file(path) as temporary:

@@ -1,7 +1,7 @@
-"""Rehearsal: while a vector learns its task, clips of other sets keep the embeddings that they have.
+"""Rehearsal: while a vector learns its task, clips of other sets keep their embeddings.
 
-After learning without forgetting (arXiv:1606.09282), on embeddings instead of answers: no label of these clips is used.
-What a vector changes beyond its task is what its sums with other vectors pay for.
+It follows learning without forgetting (arXiv:1606.09282), with embeddings instead of answers, so that no label of these
+clips is used. A vector that changes little beyond its task can be added to other vectors at little cost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import TaskVecError
 from ..data.datasets import MelStore
 from ..data.embedding import window_batch
 
-EVERY = 2  # a window is rehearsed for every second one that is learned
+EVERY = 2  # one window is rehearsed for every two that are learned
 CHUNK = 512  # windows that are read and embedded together
 
 
@@ -31,13 +31,15 @@ class Kept:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """The first windows of training clips, by set: where they lie in the cache, and their embeddings (n, dim)."""
+    """The first windows of training clips, by set: their place in the cache, and their embeddings (n, dim)."""
 
     windows: Mapping[str, list[int]]
     embedded: Mapping[str, torch.Tensor]
 
     def batch(self, learned: int, store: MelStore) -> Kept:
-        """What goes with `learned` windows of the task: one for every `EVERY`, of all sets equally often."""
+        """The windows to rehearse beside `learned` windows of the task: one for every `EVERY`, from all sets equally
+        often.
+        """
         sets = list(self.windows)
         drawn = [sets[i] for i in torch.randint(len(sets), (-(-learned // EVERY),)).tolist()]
         chosen = [(name, int(torch.randint(len(self.windows[name]), ()))) for name in drawn]
@@ -46,7 +48,7 @@ class Rehearsal:
 
 
 def rehearsal_of(checkpoint: Checkpoint, store: MelStore, without: Collection[str]) -> Rehearsal:
-    """The training clips of all sets but those in `without`, as the pre-trained model embeds them.
+    """The training clips of all sets except those in `without`, with the embeddings of the pre-trained model.
 
     Raises TaskVecError where there is no such clip.
     """

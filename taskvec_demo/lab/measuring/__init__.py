@@ -1,1 +1,1 @@
-"""Predictions under every edit, the choice of λ, baselines, tables, surfaces."""
+"""Measuring: predictions under every edit, the choice of λ, baselines, tables and surfaces."""

@@ -1,4 +1,4 @@
-"""Recipes worth showing, with what their test figures say in words."""
+"""Recipes worth showing, with a sentence on their test figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...core.recipe import Recipe
 from ..data.study import Study
 from .table_contents import AnswerBook
 
-SIGNIFICANT = 0.05  # McNemar's p above which an edit made no difference
+SIGNIFICANT = 0.05  # above this p of McNemar's test, an edit made no difference
 FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
 SUMS = {
     "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
@@ -25,7 +25,7 @@ def preset_entries(
 ) -> list[dict]:
     """The entries of `tables/presets.json` from the tables negation, addition and analogy.
 
-    Each explanation says what the test clips say, above all where the edit does not do what its title promises.
+    Each explanation says what the test clips show, above all if the edit does not do what its title promises.
     """
     entries = []
 
@@ -81,7 +81,7 @@ def _change(entry: Mapping[str, Any]) -> str:
 def _control(row: Mapping[str, Any]) -> str:
     entry = row["control"]
     before, after = (entry[m]["accuracy"] for m in ("pretrained", "edited"))
-    if "vector" not in row:  # only forgetting must hold the control
+    if "vector" not in row:  # the control must hold for forgetting only
         return f"The control goes {_change(entry)}."
     if not row["holds_on_validation"]:
         return f"No λ of the grid keeps 95 % of the control on validation; this one keeps most ({_change(entry)})."

@@ -1,12 +1,13 @@
-"""Measuring the validation clips under many recipes, over processes and machines, and fitting surfaces to them.
+"""The sweep: it measures the validation clips under many recipes, on several processes and machines, and fits surfaces
+to the results.
 
     accelerate launch --multi_gpu --num_processes 4 -m taskvec_demo sweep --data DATA
 
 (`--multi_gpu` is accelerate's name for its launcher of several processes; these compute on the CPU.)
 
-A point is one file, written whole or not at all and named by what it depends on: weights, active vectors, λ and clips.
-So a sweep resumes after any stop, with any number of processes; machines meet in a shared `--work` folder; and a new
-fine-tuning leaves the points without that vector valid.
+A point is one file, whose name is a hash of what it depends on: weights, active vectors, λ and clips. So a sweep
+resumes after any stop and with any number of processes; machines can share a `--work` folder; and after a new
+fine-tuning the points without that vector stay valid.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ from ..data.study import Study
 from .choose_lambda import STEPS
 
 HELD_OUT_SHARE = 5  # every fifth free point measures the surface's error
-MAX_CLIPS = 128  # a task: bounds the time of a point to about two seconds on two cores
+MAX_CLIPS = 128  # clips of a task, so that a point takes about two seconds on two cores
 PAIR_STEPS = (0.3, 0.6, 1.0)  # λ of two main vectors together
 EVERY = 0  # stands for all vectors
-# (vectors active, points for each such set); a block later in the list draws from a sequence of its own
+# (number of active vectors, points for each such set); each block draws from a sequence of its own
 FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1), (2, 4))
 
 
@@ -50,13 +51,13 @@ def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray,
 
     Five main vectors and the analogy's three make 793 points: 301 on lines and grids, where recipes are chosen (every
     vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 492 free
-    ones with two to five and all vectors active, as people move few sliders at a time. λ of free points are Sobol
+    ones with two to five or all vectors active, because people move few sliders at a time. λ of free points are Sobol
     draws from the measured box.
     """
     k, n_main = len(main) + len(extra), len(main)
     grid: list[dict[int, float]] = [{}]
     grid += [{i: j / 10} for i in range(n_main) for j in range(1, 11)]
-    grid += [{i: -s} for i in range(n_main) for s in STEPS]  # forgetting is chosen among these
+    grid += [{i: -s} for i in range(n_main) for s in STEPS]  # the λ of forgetting is chosen among these
     grid += [{i: j / 5} for i in range(n_main, k) for j in range(-5, 6) if j]
     for pair in itertools.combinations(range(n_main), 2):
         grid += [dict(zip(pair, values, strict=True)) for values in itertools.product(PAIR_STEPS, repeat=2)]
@@ -86,7 +87,7 @@ def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray,
 def main_vectors(study: Study, task: str, vectors: Sequence[str]) -> list[int]:
     """Columns of the vectors whose interactions a task's surface resolves best.
 
-    Those that fine-tune on whole tasks; for the analogy, those that fine-tune on its recordings.
+    These are the vectors of whole tasks; for the task "analogy", the vectors that were fine-tuned on its recordings.
     """
     specs = [study.fine_tunings[v] for v in vectors]
     recordings = study.tasks[task].clips_folder
@@ -136,7 +137,7 @@ class Sweep:
         return Recipe(self.checkpoint.name, dict(zip(self.names, map(float, self.points[i]), strict=True)))
 
     def file(self, i: int) -> Path:
-        """Where point `i` is kept, named by the λ and the contents of its active vectors."""
+        """The file of point `i`, named by the λ and the contents of its active vectors."""
         active = sorted((self.vectors[v].sha256, value) for v, value in self.recipe(i).coefficients.items())
         return self.folder / f"{hashlib.sha256(json.dumps(active).encode()).hexdigest()[:20]}.safetensors"
 
@@ -144,9 +145,10 @@ class Sweep:
         return [i for i in range(len(self.points)) if not self.file(i).is_file()]
 
     def measure(self, process: int = 0, n_processes: int = 1, limit: int | None = None) -> int:
-        """Measure what is missing of this process's share, at most `limit` points; returns how many were measured.
+        """Measure the missing points of this process's share, at most `limit` of them. Returns how many were measured.
 
-        Process r of n takes points r, r + n, …: no two processes ever measure the same one. Only process 0 reports.
+        Process r of n takes the points r, r + n, …, so that no two processes measure the same one. Only process 0
+        reports.
         """
         todo = [i for i in self.missing() if i % n_processes == process][:limit]
         for i in tqdm(todo, desc="sweep", unit="recipe", disable=process != 0):
@@ -187,12 +189,12 @@ def run_sweep(
 ) -> str:
     """Measure this process's share of the points of the checkpoint in `folder`; at most `limit` over all processes.
 
-    Started by `accelerate launch` it is one of many processes, else the only one. Returns how far the sweep is.
+    `accelerate launch` starts it in several processes; without that there is only one. Returns how far the sweep is.
     """
     if limit is not None and limit < 1:
         raise TaskVecError(f"--limit is the number of points to measure, at least 1, not {limit}.")
     state = PartialState(cpu=True)
-    with state.main_process_first():  # it builds the cache of features where there is none
+    with state.main_process_first():  # it builds the cache of features if there is none
         experiment = open_experiment(study, folder, data, work, precision=precision)
     points = Sweep(experiment, work)
     share = None if limit is None else math.ceil((limit - state.process_index) / state.num_processes)

@@ -1,4 +1,4 @@
-"""The architecture of tiny-CLAP: every number of the embedded checkpoint that training does not decide."""
+"""The architecture of tiny-CLAP: all numbers of the embedded checkpoint that are not trained."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ AUDIO = {
     "drop_path_rate": 0.1,
     "hidden_dropout_prob": 0.0,
 }
-# A stand-in while the audio side is trained alone: the trained text tower replaces it in the shipped checkpoint.
+# The text side while the audio side is trained alone. In the shipped checkpoint the trained text tower replaces it.
 NO_TEXT = {
     "vocab_size": 8,
     "hidden_size": 16,

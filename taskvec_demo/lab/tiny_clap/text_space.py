@@ -22,7 +22,7 @@ from ...errors import BadArtifactError, TaskVecError
 from .teacher import WORDNET, Teacher, unit, wordnet_phrases
 
 SPACE_DIM = 256
-WHITENING_FLOOR = 1e-4  # added to each variance: about a quarter of the smallest one kept
+WHITENING_FLOOR = 1e-4  # added to each variance: about a quarter of the smallest variance that is kept
 WHITENING_POWER = -0.25  # -0.5 would be full whitening
 SAMPLE_LEMMAS, SAMPLE_GLOSSES = 8000, 4000  # phrases the space is fitted on
 
@@ -56,7 +56,7 @@ class TextSpace:
         return cls(mean.astype(np.float32), basis.astype(np.float32))
 
     def save(self, path: Path) -> None:
-        """Write an npz of two plain arrays; a reader never sees half a file."""
+        """Write an npz of two plain arrays. A reader never sees half a file."""
         with whole_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, mean=self.mean, basis=self.basis)
 

@@ -1,4 +1,4 @@
-"""Figures measured now -> HTML, and as numbers for the chart. Pure strings."""
+"""Exact figures as HTML, and as numbers for the chart. Pure functions that return strings."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .bars import class_row, delta_html
 def exact_html(
     figures: ExactFigures, recipe: Recipe, clips: str, hidden: Container[str] = (), seconds_left: float = 0.0
 ) -> str:
-    """Figures measured now, as far as they have come; `clips` says what they are measured on.
+    """Exact figures, as far as they are measured; `clips` says on what.
 
-    Results of no clips keep their place, so that nothing moves when figures come in; tasks in `hidden` are left out.
-    exact.js greys what is of another recipe than the controls, and hands the figures to the chart.
+    Results without clips keep their place, so that nothing moves when figures come in. Tasks in `hidden` are left out.
+    exact.js greys figures that belong to another recipe than the controls, and hands the others to the chart.
     """
     panels = "".join(_exact_panel(r) for r in figures.results if r.task.name not in hidden)
     done, total = figures.done, figures.total
@@ -43,7 +43,7 @@ def _on_what(results: Sequence[TaskResult]) -> str:
 
 
 def _counts(results: Sequence[TaskResult]) -> str:
-    """JSON of {task: clips a class and how many of them each model has right}, for the chart."""
+    """JSON for the chart: {task: number of clips of each class, and how many of them each model has right}."""
     counts = {
         r.task.name: {
             "n": np.bincount(r.labels, minlength=len(r.task.class_names)).tolist(),
@@ -57,7 +57,7 @@ def _counts(results: Sequence[TaskResult]) -> str:
 
 
 def _time_left(seconds: float) -> str:
-    """Said where it is worth a thought: more than a second."""
+    """The time that is left, if it is more than a second."""
     if seconds < 1:
         return ""
     return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
