@@ -21,6 +21,7 @@ KILOBITS = {  # (version 1, layer) -> kbit/s by index; versions 2 and 2.5 are al
 }
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}  # version bits -> Hz
 MAX_JUNK = 2**16  # bytes between two frames that are searched for the next one
+MAX_SKIPPED = 2**20  # bytes in all, after which nothing more is searched for
 CERTAIN_FRAMES = 4  # frames in a row; if something else comes before them, fewer may be an accident
 FRAMES_FLAG, BYTES_FLAG = 1, 2  # of a Xing header: which numbers follow
 
@@ -42,15 +43,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of a stream: where the first starts and the last ends, and what they hold."""
+    """The frames of a stream: where they lie, and what they hold."""
 
-    first: int
-    end: int
+    first: int  # where the first starts, which may be a Xing header's own
+    spans: tuple[tuple[int, int], ...]  # start and end of each row of frames that hold sound
     n: int  # number of frames that hold sound, without that of a Xing header
     samples: int  # a channel
     rate: int  # Hz
     promised: int | None  # frames, by a Xing header; None without one
     skipped: int  # bytes between frames that belong to none
+    incomplete: bool  # whether the last frame goes on behind the end of the file
 
     @property
     def seconds(self) -> float:
@@ -79,35 +81,37 @@ def frames_of(content: bytes, max_seconds: float) -> Frames | None:
     head = frame_at(content, first)
     assert head is not None
     promised = _promised(content, first, head)
-    at = end = first if promised is None else first + head.bytes
+    at = start = first if promised is None else first + head.bytes
+    spans: list[tuple[int, int]] = []
     n = skipped = 0
     while n * head.samples <= max_seconds * head.kind[2]:
         frame = frame_at(content, at)
-        if frame is None or frame.kind != head.kind:
-            found = _next(content, at, head.kind)
-            if found is None:
-                break
-            skipped, at = skipped + found - at, found
+        if frame is not None and frame.kind == head.kind:
+            n, at = n + 1, at + frame.bytes
             continue
-        n, at = n + 1, at + frame.bytes
-        end = min(at, len(content))
-    return Frames(first, end, n, n * head.samples, head.kind[2], promised, skipped)
+        found = _next(content, at, head.kind) if skipped < MAX_SKIPPED else None
+        if found is None:
+            break
+        spans.append((start, at))
+        skipped, at, start = skipped + found - at, found, found
+    spans.append((start, min(at, len(content))))
+    return Frames(first, tuple(spans), n, n * head.samples, head.kind[2], promised, skipped, at > len(content))
 
 
 def with_counted_header(content: bytes, frames: Frames) -> bytes:
     """The frames alone, behind a header with their number, unless the stream's own header has the right number."""
     head = frame_at(content, frames.first)
     assert head is not None
+    sound = b"".join(content[start:end] for start, end in frames.spans)
     if frames.promised == frames.n or head.kind[1] != 3:
-        return content[frames.first : frames.end]
-    sound = frames.first if frames.promised is None else frames.first + head.bytes
-    first = frame_at(content, sound) or head
+        return content[frames.first : frames.spans[0][0]] + sound
+    first = frame_at(sound, 0) or head
     # 192 bytes hold every Xing header: index 8 of version 1 is 112 kbit/s, of the others 64; no CRC, no padding.
-    header = bytes([0xFF, content[sound + 1] | 1, 0x80 | content[sound + 2] & 0x0C, content[sound + 3]])
+    header = bytes([0xFF, sound[1] | 1, 0x80 | sound[2] & 0x0C, sound[3]])
     own = frame_at(header, 0)
     assert own is not None
-    xing = struct.pack(">4sIII", b"Xing", FRAMES_FLAG | BYTES_FLAG, frames.n, frames.end - sound + own.bytes)
-    return (header + bytes(first.side_info) + xing).ljust(own.bytes, b"\0") + content[sound : frames.end]
+    xing = struct.pack(">4sIII", b"Xing", FRAMES_FLAG | BYTES_FLAG, frames.n, len(sound) + own.bytes)
+    return (header + bytes(first.side_info) + xing).ljust(own.bytes, b"\0") + sound
 
 
 def _first(content: bytes) -> int | None:

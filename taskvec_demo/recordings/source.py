@@ -114,10 +114,14 @@ def _put(bare: bytes, put: Put, name: str) -> Source:
 def _mpeg(content: bytes, frames: mpeg.Frames, name: str, notes: tuple[str, ...] = ()) -> Source:
     if frames.seconds > MAX_SECONDS:
         raise refusal(name, f"is too long (more than {MAX_SECONDS // 60} min)")
+    if not frames.n:
+        raise refusal(name, "holds no samples")
     if frames.skipped:
         notes += (f"The file is damaged: {frames.skipped} bytes between its frames were skipped.",)
     if frames.promised and frames.promised > frames.n + 1:
         share = 100 * frames.n / frames.promised
         notes += (f"The file seems to be cut off: it holds {share:.0f} % of what its header speaks of.",)
+    elif frames.incomplete:
+        notes += ("The last frame of the file is incomplete, so its end may be missing.",)
     sound = mpeg.with_counted_header(content, frames)
     return Source(sound, kinds.DAMAGED, frames.samples, promises=False, notes=notes)

@@ -186,7 +186,7 @@ def variable_mp3(parts: list[np.ndarray], rate: int = 44_100, channels: int = 1)
     assert frames is not None
     head = frame_at(content, frames.first)
     assert head is not None
-    return content[frames.first + head.bytes : frames.end]  # the first is the encoder's own header
+    return content[frames.first + head.bytes : frames.spans[-1][1]]  # the first is the encoder's own header
 
 
 def quiet_then_loud(seconds: float, rate: int) -> list[np.ndarray]:
@@ -235,6 +235,12 @@ def test_what_lies_between_the_frames_of_an_mp3_is_said(tmp_path):
     assert middle is not None
     at = len(content) // 2 + middle.first
     is_whole(saved(tmp_path, content[:at] + b"junk" * 100 + content[at:]), 5, ("400 bytes",))
+
+
+def test_an_mp3_whose_last_frame_is_incomplete_says_so(tmp_path):
+    content = variable_mp3([tone(5, RATE)], RATE)
+    is_whole(saved(tmp_path, content), 5)
+    is_whole(saved(tmp_path, content[: len(content) * 3 // 5 + 1]), 3, ("its end may be missing",))
 
 
 @pytest.mark.parametrize("suffix", ["wav", "mp3"])
