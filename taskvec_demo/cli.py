@@ -286,15 +286,18 @@ def _sweep(options: argparse.Namespace) -> None:
 
 def _tables(options: argparse.Namespace) -> int:
     from .lab.build import STUDIES
-    from .lab.measuring import shipped_tables as tables
+    from .lab.measuring.check_tables import check_tables
+    from .lab.measuring.shipped_tables import rebuild, selected
 
     study, folder, only = STUDIES[options.preset], options.artifacts, options.only
     if options.check:
-        problems = tables.check_tables(study, folder, options.data, options.work, only, options.clips)
+        problems, absent = check_tables(study, folder, options.data, options.work, only, options.clips)
         print("\n".join(problems) or "Every table is what its checkpoint gives.")
+        if absent:
+            print(f"Not measured again, as their weights are not in {options.work}: the baselines {', '.join(absent)}.")
         return int(bool(problems))
-    tables.rebuild(study, folder, options.data, options.work, only)
-    print(f"{folder / 'tables'} is complete: {', '.join(tables.selected(only))}.")
+    rebuild(study, folder, options.data, options.work, only)
+    print(f"{folder / 'tables'} is complete: {', '.join(selected(only))}.")
     return 0
 
 

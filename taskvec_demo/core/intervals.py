@@ -1,6 +1,6 @@
-"""Uncertainty of accuracies measured on few clips: Wilson interval, McNemar's test, paired bootstrap.
+"""Uncertainty of accuracies measured on few clips: Wilson interval, McNemar's test.
 
-All three take clips as independent draws; clips cut from one recording are not, and make every interval too narrow.
+Both take clips as independent draws; clips cut from one recording are not, and make every interval too narrow.
 """
 
 from __future__ import annotations
@@ -41,26 +41,6 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     a, b = _paired(correct_a, correct_b)
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue) if only_a + only_b else 1.0
-
-
-def paired_bootstrap(
-    correct_a: ArrayLike, correct_b: ArrayLike, *, n_resamples: int = 2000, seed: int = 0
-) -> tuple[float, float, float]:
-    """accuracy(a) − accuracy(b) and its 95 % percentile interval (Efron 1979, doi:10.1214/aos/1176344552).
-
-    Both are boolean (n_clips,), clip by clip; a resample draws clips with replacement, the same ones for both models.
-    The same seed gives the same interval. Returns (difference, low, high), each in −1…1. Raises ValueError on different
-    shapes or no clips.
-    """
-    a, b = _paired(correct_a, correct_b)
-    if a.size == 0:
-        raise ValueError("paired_bootstrap needs at least one clip, not 0.")
-    only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))
-    # A clip contributes +1, −1 or 0, so drawing n clips with replacement is one multinomial draw of those three counts.
-    shares = np.array([only_a, only_b, a.size - only_a - only_b]) / a.size
-    counts = np.random.default_rng(seed).multinomial(a.size, shares, size=n_resamples)  # (n_resamples, 3)
-    low, high = np.quantile((counts[:, 0] - counts[:, 1]) / a.size, [0.025, 0.975])
-    return (only_a - only_b) / a.size, float(low), float(high)
 
 
 def _paired(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

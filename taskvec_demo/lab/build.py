@@ -23,8 +23,8 @@ from .data.synth import write_examples
 from .exchange.model_card import write_model_card
 from .finetuning.finetune import finetune
 from .finetuning.training_run import AT_ONCE, processes
-from .measuring.baselines import trained_baselines
-from .measuring.predictions import Bench
+from .measuring.baselines import baselines_folder, trained_baselines
+from .measuring.predictions import ModelPredictor
 from .measuring.shipped_tables import write_tables
 from .measuring.sweep import Sweep
 from .studies.ballanti import BALLANTI
@@ -121,7 +121,7 @@ def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = No
     points = Sweep(experiment, work)
     points.measure(state.process_index, state.num_processes)
     state.wait_for_everyone()
-    trained_baselines(Bench(experiment, work / "measured"), out / "baselines")
+    trained_baselines(ModelPredictor(experiment, work / "measured"), baselines_folder(work, experiment.checkpoint))
     if not state.is_main_process:
         return None
     for name, head in experiment.heads.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from taskvec_demo.core.intervals import mcnemar, paired_bootstrap, wilson
+from taskvec_demo.core.intervals import mcnemar, wilson
 
 
 def test_wilson_by_hand():
@@ -82,37 +82,6 @@ def test_mcnemar_is_symmetric_and_ignores_agreement():
     assert mcnemar(*paired(9, 2, 5, 5)) != pytest.approx(mcnemar(*paired(8, 3, 5, 5)))
 
 
-def test_bootstrap_finds_the_difference_and_its_sign():
-    a, b = paired(30, 10, 100, 60)
-    difference, low, high = paired_bootstrap(a, b)
-    assert difference == pytest.approx(20 / 200)
-    assert low < difference < high
-    # Var = (p₊ + p₋ − (p₊ − p₋)²) / n = (0.2 − 0.01) / 200, so 1.96 standard errors are 0.0604
-    assert (low, high) == pytest.approx((0.1 - 0.0604, 0.1 + 0.0604), abs=0.01)
-    assert paired_bootstrap(b, a)[0] == -difference
-
-
-def test_bootstrap_repeats_with_its_seed_only():
-    a, b = paired(31, 12, 100, 64)
-    assert paired_bootstrap(a, b) == paired_bootstrap(a, b, seed=0)
-    assert len({paired_bootstrap(a, b, seed=seed, n_resamples=50)[1:] for seed in range(5)}) > 1
-    assert paired_bootstrap(a, a) == (0.0, 0.0, 0.0)
-
-
-def test_bootstrap_coverage():
-    rng = np.random.default_rng(1)
-    n, p_only_a, p_only_b = 200, 0.2, 0.1
-    covered = 0
-    for seed in range(400):
-        kind = rng.random(n)
-        _, low, high = paired_bootstrap(kind < p_only_a, kind > 1 - p_only_b, n_resamples=500, seed=seed)
-        covered += low <= p_only_a - p_only_b <= high
-    assert 0.91 < covered / 400 < 0.985
-
-
-@pytest.mark.parametrize("function", [mcnemar, paired_bootstrap])
-def test_pairs_must_match(function):
+def test_pairs_must_match():
     with pytest.raises(ValueError, match="shapes"):
-        function([True, False], [True])
-    with pytest.raises(ValueError, match="at least one"):
-        paired_bootstrap([], [])
+        mcnemar([True, False], [True])

@@ -154,7 +154,7 @@ def synthetic_surface(task: Task, split: str, seed: int = 0) -> LogitSurface:
 
 
 class MadeUpModel:
-    """Stands in for the `Bench` of `lab.measuring`: "measures" recipes on made-up clips. Baselines do nothing to it."""
+    """Stands in for `ModelPredictor`: "measures" recipes on made-up clips. Baselines do nothing to it."""
 
     checkpoint_name, study = NAME, TINY
 

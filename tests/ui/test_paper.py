@@ -18,8 +18,8 @@ from tests.support.made_up_predictor import MadeUp, random_like
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("tables")
-    bench = MadeUp(urban=lambda urban=0.0, **_: max(0.0, 0.6 + 0.5 * urban))
-    lab_tables.build_tables(bench, random_like(), folder)
+    predictor = MadeUp(urban=lambda urban=0.0, **_: max(0.0, 0.6 + 0.5 * urban))
+    lab_tables.build_tables(predictor, random_like(), folder)
     return load_tables(folder)
 
 

@@ -1,7 +1,7 @@
 """A study: the tasks that a checkpoint is measured on and the task vectors that are fine-tuned for it, as data.
 
-`tiny_study.TINY` is that of the embedded checkpoint, `ballanti.BALLANTI` the seed's. Everything else in `lab` is handed
-one and knows no task by name.
+`tiny_clap.study.TINY` is that of the embedded checkpoint, `studies.ballanti.BALLANTI` that of Ballanti's paper.
+Everything else in `lab` is handed one and knows no task by name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...core.tasks import Task
 from .datasets import ClipRow, MelStore
 
 ANALOGY = "analogy"  # name of the task whose four classes are A, B, C and D
-SOMETHING = "something"  # name of the task, and of the label, under which the seed measures D
+SOMETHING = "something"  # name of the task, and of the label, under which Ballanti's paper measures D
 OWN_REPEATS = 6  # how often a clip of the one class is shown for each of other speech: an even share
 
 
@@ -81,7 +81,7 @@ class Study:
 
     @cached_property
     def all_tasks(self) -> dict[str, Task]:
-        """The tasks, and the set on which the seed measures "D": the control's clips, and D's under one more label."""
+        """The tasks, and that of Ballanti's paper for "D": the control's clips, and D's under one more label."""
         control, speech = self.tasks[self.control], self.tasks[ANALOGY]
         something = Task(
             SOMETHING,

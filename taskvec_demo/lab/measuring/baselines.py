@@ -26,7 +26,7 @@ from ..finetuning.finetune import Labelled, labelled_set, train
 from ..finetuning.rehearsal import rehearsal_of
 from ..finetuning.training_run import BATCH, WEIGHT_DECAY, processes, training_mode
 from .choose_lambda import choose_negation
-from .predictions import Bench
+from .predictions import ModelPredictor
 
 RANDOM_SEEDS = (0, 1, 2)
 ASCENT_STEPS, ASCENT_EVERY = 60, 5  # 12 stops to choose from
@@ -76,16 +76,16 @@ def ascend(checkpoint: Checkpoint, store: MelStore, task: Labelled, seed: int = 
             yield tower.weights()
 
 
-def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
+def train_ascent(predictor: ModelPredictor, name: str) -> dict[str, TaskVector]:
     """Gradient ascent on a task: where the rule of negation stops it on validation, and its last step."""
-    checkpoint, store = bench.checkpoint, bench.store
-    _, labelled = labelled_set(checkpoint, store, bench.study, bench.study.fine_tunings[name], "train")
+    checkpoint, store = predictor.checkpoint, predictor.store
+    _, labelled = labelled_set(checkpoint, store, predictor.study, predictor.study.fine_tunings[name], "train")
     walk = tqdm(ascend(checkpoint, store, labelled), f"gradient ascent, {name}", ASCENT_STEPS // ASCENT_EVERY)
     stops = {
         f"step-{ASCENT_EVERY * (i + 1)}": TaskVector.between(checkpoint.pretrained, weights, f"step-{i}", name)
         for i, weights in enumerate(walk)
     }
-    choice = choose_negation(bench.adding(stops), name, [{stop: 1.0} for stop in stops], f"gradient ascent, {name}")
+    choice = choose_negation(predictor.adding(stops), name, [{stop: 1.0} for stop in stops], f"gradient ascent, {name}")
     chosen, last = next(iter(choice.coefficients)), list(stops)[-1]
     training = {"rate": ASCENT_RATE, "batch": BATCH, "seed": TRAINING_SEED}
     of_choice = {"stop": chosen, "holds_on_validation": choice.holds, "validation": choice.to_dict()}
@@ -96,13 +96,13 @@ def train_ascent(bench: Bench, name: str) -> dict[str, TaskVector]:
 
 
 def train_joint(
-    bench: Bench, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
+    predictor: ModelPredictor, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
 ) -> dict[str, TaskVector]:
     """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean.
 
     It is saved in `state` and resumes from there; the caller removes that file.
     """
-    checkpoint, store, study = bench.checkpoint, bench.store, bench.study
+    checkpoint, store, study = predictor.checkpoint, predictor.store, predictor.study
     held = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "validation") for n in names]
 
     def score(weights: Weights) -> float:
@@ -136,17 +136,22 @@ def joint_name(names: Sequence[str]) -> str:
     return "joint-" + "-".join(names)
 
 
-def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
+def baselines_folder(work: Path, checkpoint: Checkpoint) -> Path:
+    """Where the trained baselines of a checkpoint lie: 5 MB each that only the tables need, so not in its artifacts."""
+    return work / "baselines" / checkpoint.pretrained.sha256[:12]
+
+
+def trained_baselines(predictor: ModelPredictor, folder: Path) -> dict[str, TaskVector]:
     """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written.
 
     Called by every process where one is missing: joint fine-tuning is shared like any other, the main process writes.
     """
-    pair, main = bench.study.pair, processes().is_main_process
+    pair, main = predictor.study.pair, processes().is_main_process
     trainings: dict[tuple[str, ...], Callable[[], dict[str, TaskVector]]] = {
-        (joint_name(pair),): partial(train_joint, bench, pair, state=folder / ".joint.pt")
+        (joint_name(pair),): partial(train_joint, predictor, pair, state=folder / ".joint.pt")
     }
-    trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, bench, n) for n in pair}
-    missing = [names for names in trainings if not all(_is_stored(bench, folder, name) for name in names)]
+    trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, predictor, n) for n in pair}
+    missing = [names for names in trainings if not all(_is_stored(predictor, folder, name) for name in names)]
     if missing:
         processes().wait_for_everyone()  # all have looked before one writes
         for names in missing:
@@ -159,9 +164,9 @@ def trained_baselines(bench: Bench, folder: Path) -> dict[str, TaskVector]:
     return {name: TaskVector.load(folder / f"{name}.safetensors") for names in trainings for name in names}
 
 
-def _is_stored(bench: Bench, folder: Path, name: str) -> bool:
+def _is_stored(predictor: ModelPredictor, folder: Path, name: str) -> bool:
     path = folder / f"{name}.safetensors"
-    return path.is_file() and TaskVector.load(path).pretrained_sha256 == bench.checkpoint.pretrained.sha256
+    return path.is_file() and TaskVector.load(path).pretrained_sha256 == predictor.checkpoint.pretrained.sha256
 
 
 def _named(vector: TaskVector, name: str, training: Mapping) -> TaskVector:

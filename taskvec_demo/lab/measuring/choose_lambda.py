@@ -102,43 +102,46 @@ def analogy_grid(a: str, b: str, c: str) -> list[dict[str, float]]:
     return [{a: -s, b: s, c: s} for s in STEPS]
 
 
-def choose_negation(bench: Predictor, task: str, edits: Sequence[Coefficients], what: str) -> Choice:
+def choose_negation(predictor: Predictor, task: str, edits: Sequence[Coefficients], what: str) -> Choice:
     """Forget `task`: the lowest accuracy on it, of equals the one with the better control."""
-    return _choose(bench, edits, what, lambda acc, _: (-acc[task], acc[bench.study.control]), needs_control=True)
+    control = predictor.study.control
+    return _choose(predictor, edits, what, lambda acc, _: (-acc[task], acc[control]), needs_control=True)
 
 
-def choose_addition(bench: Predictor, tasks: Sequence[str], edits: Sequence[Coefficients], what: str) -> Choice:
+def choose_addition(predictor: Predictor, tasks: Sequence[str], edits: Sequence[Coefficients], what: str) -> Choice:
     """Learn `tasks`, each named as its vector: the best normalized accuracy of the worst task, then their mean.
 
     The worst and not the mean, so that no task pays for another.
     """
-    labels = bench.labels("validation")
-    own = {t: accuracies(bench.predictions("validation", {t: 1.0}), labels)[t] for t in tasks}
+    labels = predictor.labels("validation")
+    own = {t: accuracies(predictor.predictions("validation", {t: 1.0}), labels)[t] for t in tasks}
 
     def score(acc: dict[str, float], _: Predictions) -> tuple[float, ...]:
         normalized = [round(float(np.nan_to_num(normalized_accuracy(acc[t], own[t]))), 6) for t in tasks]
         return min(normalized), round(float(np.mean(normalized)), 6)
 
-    return _choose(bench, edits, what, score)
+    return _choose(predictor, edits, what, score)
 
 
-def choose_analogy(bench: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:
+def choose_analogy(predictor: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:
     """The best mean of D's recall and the accuracy on all four classes: to call everything D is no solution."""
-    labels = bench.labels("validation")[ANALOGY]
-    d = labels == bench.study.tasks[ANALOGY].class_names.index(bench.study.analogy[3])
+    labels = predictor.labels("validation")[ANALOGY]
+    d = labels == predictor.study.tasks[ANALOGY].class_names.index(predictor.study.analogy[3])
 
     def score(acc: dict[str, float], predictions: Predictions) -> tuple[float, ...]:
         recall = float((predictions[ANALOGY][d] == labels[d]).mean())
         return round((recall + acc[ANALOGY]) / 2, 6), acc[ANALOGY]
 
-    return _choose(bench, edits, what, score)
+    return _choose(predictor, edits, what, score)
 
 
-def _choose(bench: Predictor, edits: Sequence[Coefficients], what: str, score, needs_control: bool = False) -> Choice:
-    labels = bench.labels("validation")
-    before = accuracies(bench.predictions("validation", {}), labels)
+def _choose(
+    predictor: Predictor, edits: Sequence[Coefficients], what: str, score, needs_control: bool = False
+) -> Choice:
+    labels = predictor.labels("validation")
+    before = accuracies(predictor.predictions("validation", {}), labels)
     candidates = []
-    for edit, predictions in zip(edits, measure(bench, "validation", edits, what), strict=True):
+    for edit, predictions in zip(edits, measure(predictor, "validation", edits, what), strict=True):
         acc = accuracies(predictions, labels)
-        candidates.append(Candidate(dict(edit), score(acc, predictions), acc[bench.study.control]))
-    return choose(candidates, before[bench.study.control], needs_control)
+        candidates.append(Candidate(dict(edit), score(acc, predictions), acc[predictor.study.control]))
+    return choose(candidates, before[predictor.study.control], needs_control)

@@ -1,4 +1,4 @@
-"""The test bench: what every task's labelled clips are taken for under an edit, measured once and kept on disk."""
+"""Predictions: the class that the edited model gives each labelled clip, measured once and kept on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Predictions = dict[str, np.ndarray]
 
 
 class Predictor(Protocol):
-    """What the protocol needs to know of a model: its answers on each task's clips of a split, and the true classes."""
+    """What the tables ask of a model: its answers on each task's clips of a split, and the true classes."""
 
     checkpoint_name: str
     study: Study
@@ -39,7 +39,7 @@ class Predictor(Protocol):
     def predictions(self, split: str, coefficients: Coefficients) -> Predictions: ...
 
 
-class Bench:
+class ModelPredictor:
     """A `Predictor` that runs the edited model.
 
     With a `folder`, each measurement is one file, written whole or not at all and named by the content it depends on:
@@ -59,8 +59,8 @@ class Bench:
         self.heads = {**experiment.heads, SOMETHING: something}
         self._clips: dict[str, dict[str, tuple[list[ClipRow], list[int]]]] = {}
 
-    def adding(self, vectors: Mapping[str, TaskVector]) -> Bench:
-        """The same bench with more vectors to name."""
+    def adding(self, vectors: Mapping[str, TaskVector]) -> ModelPredictor:
+        """The same predictor, which knows more vectors by name."""
         other = copy.copy(self)
         other.vectors = self.vectors | dict(vectors)
         return other
@@ -107,6 +107,6 @@ class Bench:
         return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
 
 
-def measure(bench: Predictor, split: str, edits: Iterable[Coefficients], what: str) -> list[Predictions]:
+def measure(predictor: Predictor, split: str, edits: Iterable[Coefficients], what: str) -> list[Predictions]:
     """Predictions under each edit, with a progress bar."""
-    return [bench.predictions(split, e) for e in tqdm(list(edits), desc=f"{what} ({split})", unit="recipe")]
+    return [predictor.predictions(split, e) for e in tqdm(list(edits), desc=f"{what} ({split})", unit="recipe")]

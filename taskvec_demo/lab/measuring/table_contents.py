@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...core.evaluation import Accuracy, TaskResult, normalized_accuracy
-from ...core.intervals import mcnemar
+from ...core.evaluation import normalized_accuracy
 from ...core.task_vector import TaskVector
-from ...core.tasks import Task
-from ...errors import BadArtifactError
 from ..data.study import ANALOGY, SOMETHING, Study
+from .answers import AnswerBook, Edits
 from .baselines import RANDOM_SEEDS, joint_name, random_name
 from .choose_lambda import (
     Choice,
@@ -26,73 +22,11 @@ from .choose_lambda import (
     choose_negation,
     negation_grid,
 )
-from .predictions import Predictions, Predictor, measure
+from .predictions import Predictor
 
-PRETRAINED = "pre-trained"
-DIGITS = string.digits + string.ascii_letters  # one character a prediction: at most 62 classes
 Choices = Mapping[str, Choice]
-Edits = dict[str, dict[str, float]]  # name of a reported edit -> its coefficients
-
-
-@dataclass(frozen=True)
-class AnswerBook:
-    """Predictions on one split under all edits that are reported, the pre-trained model's among them."""
-
-    checkpoint_name: str
-    labels: Predictions
-    edits: Edits
-    predictions: dict[str, Predictions]
-    split: str = "test"
-
-    @classmethod
-    def measured(cls, bench: Predictor, edits: Edits, what: str, split: str = "test") -> AnswerBook:
-        edits = {PRETRAINED: {}, **edits}
-        predictions = dict(zip(edits, measure(bench, split, edits.values(), what), strict=True))
-        return cls(bench.checkpoint_name, bench.labels(split), edits, predictions, split)
-
-    def entry(self, edit: str, task: str, of: Sequence[int] | None = None) -> dict[str, Any]:
-        """n, both accuracies with their intervals, McNemar's p; `of` some classes: on their clips alone."""
-        chosen = np.ones(len(self.labels[task]), bool) if of is None else np.isin(self.labels[task], of)
-        right = [(self.predictions[e][task] == self.labels[task])[chosen] for e in (PRETRAINED, edit)]
-        before, after = (Accuracy.of(r).to_dict() for r in right)
-        p = float(f"{mcnemar(right[1], right[0]):.4g}")
-        return {"task": task, "n": int(chosen.sum()), "pretrained": before, "edited": after, "mcnemar_p": p}
-
-    def results(self, edit: str, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
-        """One `TaskResult` for each of `tasks`, as JSON."""
-        pairs = ((self.predictions[PRETRAINED][t], self.predictions[edit][t]) for t in tasks)
-        return [
-            TaskResult(task, self.split, "exact", self.labels[name], before, after).to_dict()
-            for (name, task), (before, after) in zip(tasks.items(), pairs, strict=True)
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON with one character a clip: its class in base 62."""
-        rows = [
-            {"name": e, "coefficients": c, "predictions": _encoded(self.predictions[e])} for e, c in self.edits.items()
-        ]
-        fields = {"format": 1, "checkpoint": self.checkpoint_name, "split": self.split, "classes": DIGITS}
-        return fields | {"labels": _encoded(self.labels), "edits": rows}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> AnswerBook:
-        if fields.get("format") != 1:
-            raise BadArtifactError(f"Test predictions of format {fields.get('format')!r} cannot be read; it must be 1.")
-        return cls(
-            fields["checkpoint"],
-            _decoded(fields["labels"]),
-            {e["name"]: e["coefficients"] for e in fields["edits"]},
-            {e["name"]: _decoded(e["predictions"]) for e in fields["edits"]},
-            fields["split"],
-        )
-
-
-def _encoded(predictions: Predictions) -> dict[str, str]:
-    return {task: "".join(DIGITS[int(i)] for i in values) for task, values in predictions.items()}
-
-
-def _decoded(fields: Mapping[str, str]) -> Predictions:
-    return {task: np.array([DIGITS.index(c) for c in text], np.int64) for task, text in fields.items()}
+Trainings = Mapping[str, Mapping[str, Any]]
+"""Name of a trained baseline -> how it was trained."""
 
 
 class Table:
@@ -103,22 +37,24 @@ class Table:
     def __init__(self, study: Study) -> None:
         self.study = study
 
-    def choices(self, bench: Predictor) -> dict[str, Choice]:
+    def choices(self, predictor: Predictor) -> dict[str, Choice]:
         return {}
 
     def edits(self, choices: Choices) -> Edits:
         raise NotImplementedError
 
-    def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
-        """The content beside the choices. `vectors`: also the trained baselines, for what their metadata says."""
+    def rows(
+        self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
+    ) -> dict[str, Any]:
+        """The content beside the choices."""
         raise NotImplementedError
 
 
 class Negation(Table):
     name = "negation"
 
-    def choices(self, bench: Predictor) -> dict[str, Choice]:
-        return {v: choose_negation(bench, v, negation_grid(v), f"forget {v}") for v in self.study.pair}
+    def choices(self, predictor: Predictor) -> dict[str, Choice]:
+        return {v: choose_negation(predictor, v, negation_grid(v), f"forget {v}") for v in self.study.pair}
 
     def edits(self, choices: Choices) -> Edits:
         edits: Edits = {}
@@ -129,7 +65,9 @@ class Negation(Table):
             edits |= {name: {name: 1.0} for name in (f"ascent-{v}", f"ascent-{v}-last")}
         return edits
 
-    def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
+    def rows(
+        self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
+    ) -> dict[str, Any]:
         def figures(edit: str, v: str) -> dict[str, Any]:
             target, control = book.entry(edit, v), book.entry(edit, self.study.control)
             return {"coefficients": book.edits[edit], "target": target, "control": control}
@@ -142,9 +80,9 @@ class Negation(Table):
                     **figures(f"forget {v}", v),
                     **self._apart(book, v),
                     "random": [{"seed": s, **figures(random_name(v, s), v)} for s in RANDOM_SEEDS],
-                    "gradient_ascent": {**_trained(vectors, f"ascent-{v}"), **figures(f"ascent-{v}", v)},
+                    "gradient_ascent": {**_trained(trainings, f"ascent-{v}"), **figures(f"ascent-{v}", v)},
                     "gradient_ascent_last": {
-                        **_trained(vectors, f"ascent-{v}-last"),
+                        **_trained(trainings, f"ascent-{v}-last"),
                         **figures(f"ascent-{v}-last", v),
                     },
                 }
@@ -169,9 +107,9 @@ class Addition(Table):
     def _joint(self) -> str:
         return joint_name(self.study.pair)
 
-    def choices(self, bench: Predictor) -> dict[str, Choice]:
+    def choices(self, predictor: Predictor) -> dict[str, Choice]:
         return {
-            name: choose_addition(bench, added.vectors, addition_grid(added), f"add {name}")
+            name: choose_addition(predictor, added.vectors, addition_grid(added), f"add {name}")
             for name, added in self.study.sums.items()
         }
 
@@ -179,7 +117,9 @@ class Addition(Table):
         alone: Edits = {v: {v: 1.0} for v in self.study.main}
         return alone | {n: c.coefficients for n, c in choices.items()} | {self._joint: {self._joint: 1.0}}
 
-    def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
+    def rows(
+        self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
+    ) -> dict[str, Any]:
         def figures(edit: str, tasks: Sequence[str]) -> dict[str, Any]:
             entries = []
             for task in tasks:
@@ -202,7 +142,7 @@ class Addition(Table):
                 {"name": n, "holds_on_validation": choices[n].holds, **figures(n, added.vectors)}
                 for n, added in self.study.sums.items()
             ],
-            "joint": {**_trained(vectors, self._joint), **figures(self._joint, self.study.pair)},
+            "joint": {**_trained(trainings, self._joint), **figures(self._joint, self.study.pair)},
         }
 
 
@@ -215,15 +155,17 @@ class AnalogyTable(Table):
         a, b, c, _ = self.study.analogy
         return {"analogy": (a, b, c), "swapped A and B": (b, a, c), "swapped A and C": (c, b, a)}
 
-    def choices(self, bench: Predictor) -> dict[str, Choice]:
-        return {n: choose_analogy(bench, analogy_grid(*order), n) for n, order in self.orders.items()}
+    def choices(self, predictor: Predictor) -> dict[str, Choice]:
+        return {n: choose_analogy(predictor, analogy_grid(*order), n) for n, order in self.orders.items()}
 
     def edits(self, choices: Choices) -> Edits:
         scaling_coef = choices["analogy"].coefficients[self.study.analogy[1]]
         random = {n: {n: scaling_coef} for n in (random_name("analogy", s) for s in RANDOM_SEEDS)}
         return {n: c.coefficients for n, c in choices.items()} | random
 
-    def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
+    def rows(
+        self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
+    ) -> dict[str, Any]:
         a, b, c, d = self.study.analogy
 
         def figures(edit: str) -> dict[str, Any]:
@@ -233,8 +175,8 @@ class AnalogyTable(Table):
                 "recall_d": book.entry(edit, ANALOGY, [self.study.tasks[ANALOGY].class_names.index(d)]),
                 "four_classes": book.entry(edit, ANALOGY),
                 "control": book.entry(edit, self.study.control),
-                "as_the_seed": book.entry(edit, SOMETHING),
-                "as_the_seed_d": book.entry(edit, SOMETHING, [len(self.study.tasks[self.study.control].class_names)]),
+                "as_the_paper": book.entry(edit, SOMETHING),
+                "as_the_paper_d": book.entry(edit, SOMETHING, [len(self.study.tasks[self.study.control].class_names)]),
             }
 
         rows = [figures(n) | {"holds_on_validation": choices[n].holds} for n in self.orders]
@@ -253,7 +195,9 @@ class Vectors(Table):
     def edits(self, choices: Choices) -> Edits:
         return {v: {v: 1.0} for v in self.study.fine_tunings}
 
-    def rows(self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
+    def rows(
+        self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
+    ) -> dict[str, Any]:
         names = list(self.study.fine_tunings)
         own = {t: book.entry(t, t)["edited"]["accuracy"] for t in self.study.tasks if t in self.study.fine_tunings}
 
@@ -289,9 +233,8 @@ def _share(edited: float | None, finetuned: float | None) -> float | None:
     return round(normalized_accuracy(edited, finetuned), 4)
 
 
-def _trained(vectors: Mapping[str, TaskVector], name: str) -> dict[str, Any]:
-    """What the metadata of a trained baseline says of its training; nothing where it is not there."""
-    return {"training": vectors[name].metadata["training"]} if name in vectors else {}
+def _trained(trainings: Trainings, name: str) -> dict[str, Any]:
+    return {"training": dict(trainings[name])} if name in trainings else {}
 
 
 def seeds(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:

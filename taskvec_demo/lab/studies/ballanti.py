@@ -1,7 +1,7 @@
 """The study of Ballanti's "Task Arithmetic for Audio Classification" (2024), on any CLAP checkpoint.
 
 ESC-50 is the control, urban sounds (UrbanSound8K) and music genres (GTZAN) are the targets, gender x emotion of speech
-is the analogy. Splits are the sets' own, by source; rate and epochs are the seed's, the training loop is ours.
+is the analogy. Splits are the sets' own, by source; rate and epochs are the paper's, the training loop is ours.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from ...core.tasks import Task
 from ..data.datasets import ClipRow, read_rows
 from ..data.study import ANALOGY, FineTuning, Study, Sum
 
-SOUND = ("This is a sound of {}.",)  # LAION's prompt and the seed's
+SOUND = ("This is a sound of {}.",)  # LAION's prompt and the paper's
 SONG = ("This audio is a {} song.",)  # LAION's for GTZAN
-RATE, EPOCHS = 1e-5, 10  # of the seed
+RATE, EPOCHS = 1e-5, 10  # of the paper
 
 # Folder in --data -> name, author, licence
 SETS = {

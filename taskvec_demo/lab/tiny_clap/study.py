@@ -84,7 +84,7 @@ SOURCES = (
     ("WordNet 3.0 (phrases)", "Princeton University", "WordNet licence"),
     ("all-MiniLM-L6-v2 (text teacher)", "sentence-transformers", "Apache-2.0"),
 )
-PAIR = ("urban", "instruments")  # as the seed's two tasks: both are negated, and added to each other
+PAIR = ("urban", "instruments")  # as the two tasks of Ballanti's paper: both are negated, and added to each other
 MAIN = tuple(name for name, f in FINE_TUNINGS.items() if f.only_class is None)
 
 TINY = Study(

@@ -42,7 +42,7 @@ REPORTED: dict[str, dict[str, str]] = {
         "UrbanSound8K 71.8 → <b>91.2 %</b><br>normalized 0.96",
         "two_shared": "λ = 0.65<br>GTZAN 32.0 → <b>76.0 %</b> (n = 100)<br>UrbanSound8K 71.8 → <b>92.4 %</b>",
     },
-    "analogy": {"seed": "λ = 0.75<br>“D” 35.3 → <b>95.1 %</b>"},
+    "analogy": {"theirs": "λ = 0.75<br>“D” 35.3 → <b>95.1 %</b>"},
 }
 SUMS = {  # titles of pairs; larger sums are called by their number
     "two": "{pair}, each its own λ",
@@ -191,6 +191,7 @@ def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
 def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     first, *swapped = table["rows"]
     random = table["random"]
+    as_there = "as_the_paper" if "as_the_paper" in first else "as_the_seed"  # in tables built before 0.8
 
     def controls(part: str) -> str:
         lines = [f"{escape(r['name'])}: {baseline_entry(r[part])}" for r in swapped]
@@ -209,9 +210,9 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         (
             "As it was measured there<br><small>control clips, and D as “something”</small>",
             [
-                REPORTED["analogy"]["seed"],
-                f"all clips {change(first['as_the_seed'])}<br>D alone {change(first['as_the_seed_d'])}",
-                controls("as_the_seed"),
+                REPORTED["analogy"]["theirs"],
+                f"all clips {change(first[as_there])}<br>D alone {change(first[as_there + '_d'])}",
+                controls(as_there),
             ],
         ),
         ("Control<br><small>everyday sounds</small>", [NONE, change(first["control"]), controls("control")]),

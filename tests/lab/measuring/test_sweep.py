@@ -19,8 +19,7 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import MelStore
 from taskvec_demo.lab.data.experiment import Experiment, task_heads
-from taskvec_demo.lab.measuring import choose_lambda as protocol
-from taskvec_demo.lab.measuring import sweep
+from taskvec_demo.lab.measuring import choose_lambda, sweep
 from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, TINY
 from tests.support.made_up_recordings import write_recordings
 from tests.support.paths import ROOT
@@ -82,7 +81,7 @@ def test_the_points_hold_what_recipes_are_chosen_from() -> None:
     for i in range(8):
         step = 10 if i < 5 else 5
         assert {tuple(np.eye(8)[i] * j / step) for j in range(-step, step + 1)} <= measured
-    assert {tuple(-s * np.eye(8)[i]) for i in range(5) for s in protocol.STEPS} <= measured
+    assert {tuple(-s * np.eye(8)[i]) for i in range(5) for s in choose_lambda.STEPS} <= measured
     a, b, c = (np.eye(8)[NAMES.index(v)] for v in ANALOGY_CLASSES[:3])
     assert tuple(b + c - a) in measured
     for line in ([1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]):

@@ -1,4 +1,4 @@
-"""The protocol: λ from validation under the control's rule, baselines of the right size, tables that can be checked."""
+"""Tables: λ from validation under the control's rule, baselines of the right size, tables that can be checked."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import torch
 
 from taskvec_demo.clap.model import Checkpoint
 from taskvec_demo.core.intervals import mcnemar, wilson
+from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.data.experiment import Experiment, stored_vectors, task_heads
 from taskvec_demo.lab.data.study import SOMETHING, FineTuning, Sum
-from taskvec_demo.lab.measuring import baselines
-from taskvec_demo.lab.measuring import choose_lambda as protocol
+from taskvec_demo.lab.measuring import baselines, choose_lambda
 from taskvec_demo.lab.measuring import shipped_tables as tables
+from taskvec_demo.lab.measuring.answers import AnswerBook
 from taskvec_demo.lab.measuring.baselines import random_name, random_vector, random_vectors
+from taskvec_demo.lab.measuring.check_tables import check_files, check_predictions, check_tables
 from taskvec_demo.lab.measuring.choose_lambda import (
     Candidate,
     Choice,
@@ -29,8 +31,8 @@ from taskvec_demo.lab.measuring.choose_lambda import (
     choose_analogy,
     choose_negation,
 )
-from taskvec_demo.lab.measuring.predictions import Bench
-from taskvec_demo.lab.measuring.table_contents import TABLES, AnswerBook
+from taskvec_demo.lab.measuring.predictions import ModelPredictor
+from taskvec_demo.lab.measuring.table_contents import TABLES
 from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, PAIR, TASKS, TINY
 from taskvec_demo.serve.artifacts import Artifacts, read_json
 from tests.support.made_up_predictor import MadeUp, random_like
@@ -60,11 +62,11 @@ def test_only_candidates_that_hold_the_control_are_taken() -> None:
 
 
 def test_negation_forgets_most_where_the_control_holds_and_never_asks_test() -> None:
-    bench = MadeUp(urban=lambda urban=0.0: 0.6 + 0.5 * urban, esc10=lambda urban=0.0: 0.8 if urban > -0.72 else 0.6)
-    choice = choose_negation(bench, "urban", protocol.negation_grid("urban"), "")
+    predictor = MadeUp(urban=lambda urban=0.0: 0.6 + 0.5 * urban, esc10=lambda urban=0.0: 0.8 if urban > -0.72 else 0.6)
+    choice = choose_negation(predictor, "urban", choose_lambda.negation_grid("urban"), "")
     assert choice.coefficients == {"urban": -0.7}
     assert len(choice.candidates) == 20
-    assert {split for split, _ in bench.asked} == {"validation"}
+    assert {split for split, _ in predictor.asked} == {"validation"}
 
 
 def test_addition_takes_the_candidate_that_is_best_for_its_worst_task() -> None:
@@ -74,20 +76,20 @@ def test_addition_takes_the_candidate_that_is_best_for_its_worst_task() -> None:
     def instruments(urban=0.0, instruments=0.0):
         return 0.3 + 0.5 * instruments
 
-    bench = MadeUp(urban=urban, instruments=instruments)
-    edits = protocol.own_grid(PAIR)
-    assert len(edits) == len(protocol.OWN_STEPS) ** 2
+    predictor = MadeUp(urban=urban, instruments=instruments)
+    edits = choose_lambda.own_grid(PAIR)
+    assert len(edits) == len(choose_lambda.OWN_STEPS) ** 2
     own = {"urban": urban(urban=1), "instruments": instruments(instruments=1)}
     best = max(edits, key=lambda e: min(urban(**e) / own["urban"], instruments(**e) / own["instruments"]))
-    assert choose_addition(bench, PAIR, edits, "").coefficients == best
+    assert choose_addition(predictor, PAIR, edits, "").coefficients == best
     assert best["urban"] > best["instruments"]
 
 
 def test_to_call_everything_d_is_no_solution_of_the_analogy() -> None:
-    bench = MadeUp()
+    predictor = MadeUp()
 
     def answers(split, coefficients):
-        found = {t: y.copy() for t, y in bench.labels(split).items()}
+        found = {t: y.copy() for t, y in predictor.labels(split).items()}
         scaling_coef = coefficients.get(B, 0.0)
         if scaling_coef > 0.5:
             found["analogy"][:] = ANALOGY_CLASSES.index(D)
@@ -95,17 +97,17 @@ def test_to_call_everything_d_is_no_solution_of_the_analogy() -> None:
             found["analogy"][found["analogy"] == ANALOGY_CLASSES.index(D)] = 0
         return found
 
-    bench.predictions = answers
-    choice = choose_analogy(bench, protocol.analogy_grid(A, B, C), "")
+    predictor.predictions = answers
+    choice = choose_analogy(predictor, choose_lambda.analogy_grid(A, B, C), "")
     assert choice.coefficients == {A: -0.5, B: 0.5, C: 0.5}
 
 
-def test_grids_are_those_of_the_protocol() -> None:
-    assert protocol.negation_grid("v")[0] == {"v": -0.05}
-    assert [e["v"] for e in protocol.shared_grid(["v", "w"])] == pytest.approx(np.arange(1, 21) / 20)
-    assert protocol.addition_grid(Sum(("u", "v", "w"))) == protocol.own_grid(["u", "v", "w"])
-    assert protocol.addition_grid(Sum(("u", "v", "w"), one_lambda=True)) == protocol.shared_grid(["u", "v", "w"])
-    assert all(e[A] == -e[B] == -e[C] for e in protocol.analogy_grid(A, B, C))
+def test_grids_hold_what_is_documented() -> None:
+    assert choose_lambda.negation_grid("v")[0] == {"v": -0.05}
+    assert [e["v"] for e in choose_lambda.shared_grid(["v", "w"])] == pytest.approx(np.arange(1, 21) / 20)
+    assert choose_lambda.addition_grid(Sum(("u", "v", "w"))) == choose_lambda.own_grid(["u", "v", "w"])
+    assert choose_lambda.addition_grid(Sum(("u", "v"), one_lambda=True)) == choose_lambda.shared_grid(["u", "v"])
+    assert all(e[A] == -e[B] == -e[C] for e in choose_lambda.analogy_grid(A, B, C))
 
 
 # -- baselines --------------------------------------------------------------------------------------------------------
@@ -123,7 +125,7 @@ def test_a_random_vector_has_the_norm_of_its_model_in_every_tensor(workbench) ->
     assert known[random_name("analogy", 2)].norm == pytest.approx(target.norm, rel=1e-3)
 
 
-# -- the bench, on a random model and made-up spectra -----------------------------------------------------------------
+# -- predictions of a random model on made-up spectra -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,7 @@ def experiment(store: MelStore, checkpoint: Checkpoint, workbench) -> Experiment
     return Experiment(TINY, checkpoint, workbench.vectors, task_heads(checkpoint, TINY), store)
 
 
-def test_the_set_of_the_seed_is_the_control_with_d_as_something(store: MelStore) -> None:
+def test_the_set_of_the_paper_is_the_control_with_d_as_something(store: MelStore) -> None:
     rows, labels = TINY.labelled(store, SOMETHING, "test")
     names = [ALL_TASKS[SOMETHING].class_names[c] for c in labels]
     assert names[:-1] == [r.label for r in rows[:-1]]
@@ -167,23 +169,23 @@ def test_nothing_is_measured_twice_and_no_stale_answer_is_taken(
     tmp_path: Path, experiment: Experiment, artifacts_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = []
-    run = Bench._measure
-    monkeypatch.setattr(Bench, "_measure", lambda self, *a: measured.append(a) or run(self, *a))
-    bench = Bench(experiment, tmp_path)
-    first = bench.predictions("test", {"urban": 0.5})
-    again = Bench(experiment, tmp_path).predictions("test", {"urban": 0.5})
+    run = ModelPredictor._measure
+    monkeypatch.setattr(ModelPredictor, "_measure", lambda self, *a: measured.append(a) or run(self, *a))
+    predictor = ModelPredictor(experiment, tmp_path)
+    first = predictor.predictions("test", {"urban": 0.5})
+    again = ModelPredictor(experiment, tmp_path).predictions("test", {"urban": 0.5})
     assert len(measured) == 1
     assert set(first) == set(ALL_TASKS)
     assert all(np.array_equal(first[t], again[t]) for t in ALL_TASKS)
-    assert any((first[t] != bench.predictions("test", {})[t]).any() for t in ALL_TASKS)
+    assert any((first[t] != predictor.predictions("test", {})[t]).any() for t in ALL_TASKS)
     assert len(measured) == 2
-    renamed = bench.adding({"urban": experiment.vectors["instruments"]})  # another vector of the same name
+    renamed = predictor.adding({"urban": experiment.vectors["instruments"]})  # another vector of the same name
     assert any((first[t] != renamed.predictions("test", {"urban": 0.5})[t]).any() for t in ALL_TASKS)
     store = MelStore([r for r in experiment.store.rows if r.dataset != "fsdd"], experiment.store.mel)
-    assert not len(Bench(replace(experiment, store=store), tmp_path).predictions("test", {})["digits"])
+    assert not len(ModelPredictor(replace(experiment, store=store), tmp_path).predictions("test", {})["digits"])
     assert len(measured) == 4
     fast = Checkpoint.from_folder(artifacts_folder / "model", "tiny-clap", "bfloat16")
-    Bench(replace(experiment, checkpoint=fast), tmp_path).predictions("test", {})
+    ModelPredictor(replace(experiment, checkpoint=fast), tmp_path).predictions("test", {})
     assert len(measured) == 5  # what the app computes in float32 is not what a sweep computes
     assert not list(tmp_path.glob(".*"))
 
@@ -194,8 +196,8 @@ def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore) -> Path:
     folder = tmp_path_factory.mktemp("shipped") / "tiny-clap"
     shutil.copytree(artifacts_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "STEPS", (1.0,))
-        patch.setattr(protocol, "OWN_STEPS", (0.5,))
+        patch.setattr(choose_lambda, "STEPS", (1.0,))
+        patch.setattr(choose_lambda, "OWN_STEPS", (0.5,))
         patch.setattr(baselines, "ASCENT_STEPS", 2)
         patch.setattr(baselines, "ASCENT_EVERY", 1)
         short = {n: replace(FINE_TUNINGS[n], epochs=1) for n in PAIR}
@@ -206,14 +208,15 @@ def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore) -> Path:
 
 
 def test_tables_follow_from_what_lies_beside_them(shipped: Path) -> None:
-    artifacts = Artifacts(shipped)  # the manifest knows the new tables and baselines
-    assert {"tables/negation.json", "baselines/joint-urban-instruments.safetensors"} <= set(artifacts.manifest["files"])
+    artifacts = Artifacts(shipped)  # the manifest knows the new tables
+    assert {"tables/negation.json", "tables/baselines.json"} <= set(artifacts.manifest["files"])
+    assert not list(shipped.rglob("joint-*"))  # the app does not read baselines
     book = tables.stored_book(shipped / "tables", "negation")
     table = read_json(shipped / "tables" / "negation.json")
     for row in table["rows"]:
         task, entry = row["vector"], row["target"]
         right = [book.predictions[e][task] == book.labels[task] for e in ("pre-trained", f"forget {task}")]
-        assert entry["n"] == len(right[0]) == len(bench_labels(task))
+        assert entry["n"] == len(right[0]) == len(labels_of(task))
         assert entry["edited"]["accuracy"] == pytest.approx(right[1].mean(), abs=1e-4)
         assert entry["edited"]["low"] == pytest.approx(float(wilson(right[1].sum(), len(right[1]))[0]), abs=1e-4)
         assert entry["mcnemar_p"] == pytest.approx(mcnemar(right[1], right[0]), rel=1e-3)
@@ -247,10 +250,9 @@ def test_tables_follow_from_what_lies_beside_them(shipped: Path) -> None:
     vectors = read_json(shipped / "tables" / "vectors.json")
     assert np.diag(np.array(vectors["cosines"])) == pytest.approx(1, abs=1e-3)
     assert len(vectors["rows"]) == len(FINE_TUNINGS)
-    assert list(read_json(shipped / "tables" / "finetuned.json")) == list(FINE_TUNINGS)
 
 
-def bench_labels(task: str) -> list[int]:
+def labels_of(task: str) -> list[int]:
     return [0] * len(TASKS[task].class_names)
 
 
@@ -265,9 +267,10 @@ def test_the_check_passes_and_sees_what_was_changed(
 
     monkeypatch.setattr(MelStore, "open", classmethod(open_store))
     study = replace(TINY, read_rows=lambda data: store.rows)
-    assert tables.check_tables(study, shipped, shipped, tmp_path, clips=3) == []
+    work = shipped.parent / "work"
+    assert check_tables(study, shipped, shipped, work, clips=3) == ([], [])
     assert len(opened[0]) < 0.6 * len([r for r in store.rows if r.split == "test"])
-    assert tables.check_tables(study, shipped, shipped, tmp_path, only="vectors") == []
+    assert check_tables(study, shipped, shipped, tmp_path, only="vectors") == ([], [])
 
     altered = tmp_path / "altered"
     shutil.copytree(shipped, altered)
@@ -279,7 +282,7 @@ def test_the_check_passes_and_sees_what_was_changed(
     answers["urban"] = fields["labels"]["urban"]  # all right
     path.write_text(json.dumps(fields))
     tables.refresh_manifest(altered)
-    said = tables.check_tables(study, altered, altered, tmp_path, only="vectors")
+    said, _ = check_tables(study, altered, altered, tmp_path, only="vectors")
     assert any("do not follow from its stored predictions" in s for s in said)
     assert any(fields["edits"][1]["name"] in s and "answers differ" in s and "urban" in s for s in said)
 
@@ -287,7 +290,24 @@ def test_the_check_passes_and_sees_what_was_changed(
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the recordings")
 @pytest.mark.skipif(not (SHIPPED / "tables" / "negation.predictions.json").is_file(), reason="no tables are shipped")
 def test_the_shipped_tables_are_what_the_checkpoint_gives(tmp_path: Path) -> None:
-    assert tables.check_tables(TINY, SHIPPED, DATA, tmp_path, clips=2) == []
+    assert check_tables(TINY, SHIPPED, DATA, tmp_path, clips=2)[0] == []
+
+
+def test_baselines_that_are_not_there_or_not_those_of_the_table_are_named(
+    tmp_path: Path, shipped: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a, **_: store))
+    study = replace(TINY, read_rows=lambda data: store.rows)
+    reported = list(read_json(shipped / "tables" / "baselines.json"))
+    assert len(reported) == 5
+    assert check_tables(study, shipped, shipped, tmp_path, "addition") == ([], ["joint-urban-instruments"])
+    work = tmp_path / "work"
+    shutil.copytree(shipped.parent / "work" / "baselines", work / "baselines")
+    assert check_tables(study, shipped, shipped, work, "addition") == ([], [])
+    path = next(work.rglob("joint-urban-instruments.safetensors"))
+    other = 2 * TaskVector.load(path)
+    TaskVector(path.stem, other.layout, other.buffer, other.pretrained_sha256).save(path)
+    assert check_tables(study, shipped, shipped, work, "addition") == ([], ["joint-urban-instruments"])
 
 
 def test_the_check_sees_another_choice(shipped: Path, tmp_path: Path) -> None:
@@ -302,7 +322,7 @@ def test_the_check_sees_another_choice(shipped: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps(table))
     artifacts = Artifacts(altered, verify=False)
     vectors = {**artifacts.vectors, **random_vectors(TINY, artifacts.vectors)}
-    assert "validation figures choose" in tables.check_files(TINY, altered / "tables", vectors, "negation")[0]
+    assert "validation figures choose" in check_files(TINY, altered / "tables", vectors, "negation")[0]
 
 
 def test_a_missing_vector_and_an_unknown_table_are_named(artifacts_folder: Path, tmp_path: Path) -> None:
@@ -316,13 +336,13 @@ def test_a_missing_vector_and_an_unknown_table_are_named(artifacts_folder: Path,
 
 def test_one_answer_of_few_clips_is_forgiven_and_two_are_not() -> None:
     """On another machine an answer that was on the edge may turn over; with few clips one is no share of them."""
-    bench, edits = MadeUp(), {"e": {"urban": 0.5}}
+    predictor, edits = MadeUp(), {"e": {"urban": 0.5}}
     for wrong, n_problems in ((1, 0), (2, 1)):
-        book = AnswerBook.measured(bench, edits, "")
+        book = AnswerBook.measured(predictor, edits, "")
         answers = {t: a.copy() for t, a in book.predictions["e"].items()}
         answers["urban"][:wrong] = (answers["urban"][:wrong] + 1) % 10
         book.predictions["e"] = answers
-        assert len(tables.check_predictions(book, bench)) == n_problems
+        assert len(check_predictions(book, predictor)) == n_problems
 
 
 def test_a_book_survives_json() -> None:
@@ -337,11 +357,11 @@ def test_a_book_survives_json() -> None:
 
 
 def explanation(tmp_path: Path, name: str, **right) -> str:
-    bench = MadeUp(**right)
+    predictor = MadeUp(**right)
     vectors = random_like()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "derived", lambda study, folder: {})
-        contents = tables.build_tables(bench, vectors, tmp_path)
+        contents = tables.build_tables(predictor, vectors, tmp_path)
     books = {n: tables.stored_book(tmp_path, n) for n in tables.BEHIND_PRESETS}
     entries = tables.preset_entries(TINY, contents, books)
     return next(e["explanation"] for e in entries if e["name"] == name)
@@ -366,30 +386,30 @@ def test_the_analogy_works_only_beyond_all_controls(tmp_path: Path) -> None:
     def solved(**c):
         return 1.0 if c.get(A, 0) < 0 else 0.3
 
-    bench = MadeUp(analogy=solved)
-    content = tables.build_tables(bench, random_like(), tmp_path, "analogy")["analogy"]
+    predictor = MadeUp(analogy=solved)
+    content = tables.build_tables(predictor, random_like(), tmp_path, "analogy")["analogy"]
     assert content["works"]
-    bench = MadeUp(analogy=lambda **c: 1.0 if c else 0.3)  # any edit does it
-    assert not tables.build_tables(bench, random_like(), tmp_path, "analogy")["analogy"]["works"]
+    predictor = MadeUp(analogy=lambda **c: 1.0 if c else 0.3)  # any edit does it
+    assert not tables.build_tables(predictor, random_like(), tmp_path, "analogy")["analogy"]["works"]
 
 
 def test_test_is_asked_only_for_what_is_reported(tmp_path: Path) -> None:
-    bench = MadeUp()
+    predictor = MadeUp()
     for name, made in TABLES.items():
         table = made(TINY)
-        bench.asked.clear()
-        choices = table.choices(bench)
-        assert "test" not in {split for split, _ in bench.asked}
+        predictor.asked.clear()
+        choices = table.choices(predictor)
+        assert "test" not in {split for split, _ in predictor.asked}
         edits = table.edits(choices)
-        AnswerBook.measured(bench, edits, name)
-        assert sum(split == "test" for split, _ in bench.asked) == len(edits) + 1
+        AnswerBook.measured(predictor, edits, name)
+        assert sum(split == "test" for split, _ in predictor.asked) == len(edits) + 1
 
 
 def test_recipes_stay_near_the_budget() -> None:
-    bench = MadeUp()
+    predictor = MadeUp()
     for table in (made(TINY) for made in TABLES.values()):
-        AnswerBook.measured(bench, table.edits(table.choices(bench)), "")
-    distinct = {(split, tuple(sorted(c.items()))) for split, c in bench.asked}
+        AnswerBook.measured(predictor, table.edits(table.choices(predictor)), "")
+    distinct = {(split, tuple(sorted(c.items()))) for split, c in predictor.asked}
     assert 200 < len(distinct) < 330
 
 

@@ -1,0 +1,121 @@
+"""Checking the shipped tables.
+
+A check needs no cache and no trust: stored candidates must lead to the stored λ, stored answers to the stored figures,
+and the model, run again on all or some of the clips, must give the stored answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.task_vector import TaskVector
+from ...errors import TaskVecError
+from ...serve.artifacts import Artifacts, read_json
+from ..data.datasets import MelStore
+from ..data.experiment import open_experiment
+from ..data.study import Study
+from .answers import AnswerBook
+from .baselines import baselines_folder, random_vectors
+from .choose_lambda import Choice
+from .predictions import ModelPredictor, Predictor
+from .shipped_tables import content, derived, reported_baselines, selected, stored_book
+from .table_contents import TABLES
+
+ROUNDING = 0.002  # share of an edit's answers that another machine's arithmetic may turn over
+
+
+def check_files(study: Study, folder: Path, vectors: Mapping[str, TaskVector], only: str | None = None) -> list[str]:
+    """Sentences on shipped tables that do not follow from their own candidates and predictions; none: all do."""
+    problems, trainings = [], {n: b["training"] for n, b in reported_baselines(folder).items()}
+    for name in selected(only):
+        table, shipped, book = TABLES[name](study), read_json(folder / f"{name}.json"), stored_book(folder, name)
+        choices = {key: Choice.from_dict(fields) for key, fields in shipped.get("choices", {}).items()}
+        edits = table.edits(choices)
+        if {name: book.edits.get(name) for name in edits} != edits:
+            problems.append(f"{name}: the edits measured on test are not those that its validation figures choose.")
+        elif content(table, choices, book, vectors, trainings) != shipped:
+            problems.append(f"{name}: its figures do not follow from its stored predictions.")
+    for file, entries in derived(study, folder).items():
+        if only is None and (not (folder / file).is_file() or read_json(folder / file) != entries):
+            problems.append(f"{file} does not follow from the other tables.")
+    return problems
+
+
+def check_predictions(
+    book: AnswerBook,
+    predictor: Predictor,
+    places: Mapping[str, np.ndarray] | None = None,
+    name: str = "table",
+    absent: Collection[str] = (),
+) -> list[str]:
+    """Measure a table's edits again; a sentence on each whose answers differ by more than rounding explains.
+
+    `places`: task -> positions in the stored lists of the clips that `predictor` has; default: it has all of them.
+    Edits in `absent` are left out.
+    """
+    problems = []
+    places = places if places is not None else {t: np.arange(len(y)) for t, y in book.labels.items()}
+    if any(not np.array_equal(book.labels[t][places[t]], y) for t, y in predictor.labels("test").items()):
+        return [f"{name}: the test clips in --data are not those of the shipped table."]
+    for edit, coefficients in book.edits.items():
+        if edit in absent:
+            continue
+        measured = predictor.predictions("test", coefficients)
+        differ = {t: int((book.predictions[edit][t][places[t]] != measured[t]).sum()) for t in measured}
+        n = sum(len(p) for p in measured.values())
+        if sum(differ.values()) > max(1, ROUNDING * n):  # one of few clips shows nothing
+            worst = max(differ, key=lambda t: differ[t])
+            problems.append(
+                f"{name}, {edit}: {sum(differ.values())} of {n} answers differ, most of them in {worst} "
+                f"({differ[worst]} of {len(measured[worst])})."
+            )
+    return problems
+
+
+def spread_clips(study: Study, data: Path, per_task: int) -> tuple[list, dict[str, np.ndarray]]:
+    """About `per_task` test clips a task, evenly spread over its files, and their places in the task's whole list."""
+    everything = MelStore(study.read_rows(data), np.zeros(0))
+    clips = {t: study.labelled(everything, t, "test")[0] for t in study.all_tasks}
+    chosen = set()
+    for rows in clips.values():
+        chosen |= {rows[int(i)] for i in np.linspace(0, len(rows) - 1, min(per_task, len(rows))).round()}
+    places = {t: np.array([i for i, r in enumerate(rows) if r in chosen], int) for t, rows in clips.items()}
+    return [r for r in everything.rows if r in chosen], places
+
+
+def check_tables(
+    study: Study, folder: Path, data: Path, work: Path, only: str | None = None, clips: int | None = None
+) -> tuple[list[str], list[str]]:
+    """Measure the shipped tables again, on all or about `clips` test clips a task, without the cache of measurements.
+
+    Returns sentences on what differs (none: nothing does), and the trained baselines that were not measured again,
+    because the ones that the tables are about are not in `work`.
+    """
+    if clips is not None and clips < 1:
+        raise TaskVecError(f"--clips is {clips}; it must be at least 1.")
+    artifacts = Artifacts(folder)
+    rows, places = (None, None) if clips is None else spread_clips(study, data, clips)
+    experiment = open_experiment(study, folder, data, work, rows=rows)
+    reported = reported_baselines(folder / "tables")
+    trained = stored_baselines(baselines_folder(work, experiment.checkpoint), reported)
+    absent = [name for name in reported if name not in trained]
+    vectors = {**artifacts.vectors, **random_vectors(study, artifacts.vectors), **trained}
+    problems = check_files(study, folder / "tables", vectors, only)
+    predictor = ModelPredictor(replace(experiment, vectors=vectors, heads=artifacts.heads))
+    books = {name: stored_book(folder / "tables", name) for name in selected(only)}
+    for name, book in books.items():
+        problems += check_predictions(book, predictor, places, name, absent)
+    return problems, [name for name in absent if any(name in book.edits for book in books.values())]
+
+
+def stored_baselines(folder: Path, reported: Mapping[str, Mapping[str, Any]]) -> dict[str, TaskVector]:
+    """Those of the `reported` baselines that lie in `folder`; one that was trained again with another result does not
+    count."""
+    files = {name: folder / f"{name}.safetensors" for name in reported}
+    found = {name: TaskVector.load(path) for name, path in files.items() if path.is_file()}
+    return {name: vector for name, vector in found.items() if vector.sha256 == reported[name]["sha256"]}
