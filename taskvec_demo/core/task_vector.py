@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from taskvec_demo.core.int8 import packed, unpacked
 from taskvec_demo.core.weights import (
     Layout,
     Weights,
@@ -28,7 +29,7 @@ from taskvec_demo.core.weights import (
 )
 from taskvec_demo.errors import BadArtifactError, IncompatibleWeightsError
 
-VECTOR_FORMAT = "1"  # of the safetensors header; another one is refused
+FLOAT16_FORMAT, INT8_FORMAT = "1", "2"  # of the safetensors header; another one is refused
 _HEADER_KEYS = ("format", "name", "task", "pretrained_sha256", "metadata")
 _CHUNK = 2**20  # elements a dot product converts to float64 at once: 8 MiB
 _ENCODER = "audio_model.audio_encoder."
@@ -89,7 +90,7 @@ class TaskVector:
     def sha256(self) -> str:
         """Content hash of the float32 values held, see `content_sha256`.
 
-        A file holds float16, so the hash changes the first time a vector is saved and loaded, and never again.
+        A file holds rounded values, so the hash changes the first time a vector is saved and loaded, and never again.
         """
         return content_sha256(self.layout, self.buffer)
 
@@ -156,10 +157,11 @@ class TaskVector:
             **{key: self.metadata.get(key, nothing) for key, nothing in told.items()},
         }
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, int8: bool = False) -> None:
         """Writes float16 safetensors, one tensor per parameter, metadata in the header; whole or not at all.
 
         Rounding: relative error <= 2^-11, and <= 2^-25 absolute below 2^-14, where float32 weights of size 1 stop too.
+        With `int8` a matrix is rounded to int8 with a scale a row (`int8.py`): half the bytes, about 1 % of the norm.
         Raises IncompatibleWeightsError naming a tensor that float16 cannot hold (beyond ±65504).
         """
         half = {name: view.half() for name, view in self.tensors().items()}
@@ -170,17 +172,17 @@ class TaskVector:
                     f"beyond what float16 can store (±{torch.finfo(torch.float16).max:g})."
                 )
         header = {
-            "format": VECTOR_FORMAT,
+            "format": INT8_FORMAT if int8 else FLOAT16_FORMAT,
             "name": self.name,
             "task": self.task,
             "pretrained_sha256": self.pretrained_sha256,
             "metadata": json.dumps(dict(self.metadata), sort_keys=True, allow_nan=False),
         }
-        write_safetensors(path, half, header)
+        write_safetensors(path, packed(half) if int8 else half, header)
 
     @classmethod
     def load(cls, path: str | Path) -> TaskVector:
-        """Reads what `save` wrote, in float16 as it is there.
+        """Reads what `save` wrote, into float16, which holds it exactly.
 
         Raises BadArtifactError when the file is missing, altered or of another format.
         """
@@ -188,9 +190,13 @@ class TaskVector:
         missing = [key for key in _HEADER_KEYS if key not in header]
         if missing:
             raise BadArtifactError(f"{path} is not a task vector: its header lacks {', '.join(missing)}.")
-        if header["format"] != VECTOR_FORMAT:
-            raise BadArtifactError(f"{path} has task-vector format {header['format']!r}; it must be {VECTOR_FORMAT!r}.")
+        if header["format"] not in (FLOAT16_FORMAT, INT8_FORMAT):
+            raise BadArtifactError(
+                f"{path} has task-vector format {header['format']!r}; it must be {FLOAT16_FORMAT!r} or {INT8_FORMAT!r}."
+            )
         try:
+            if header["format"] == INT8_FORMAT:
+                tensors = unpacked(tensors)
             metadata = json.loads(header["metadata"])
             layout, buffer = flatten(tensors, torch.float16)
             return cls(header["name"], layout, buffer, header["pretrained_sha256"], header["task"], metadata)

@@ -177,6 +177,38 @@ def test_file_keeps_everything_within_float16(v, tmp_path):
         assert {file.get_tensor(name).dtype for name in v.layout.names} == {torch.float16}
 
 
+def test_an_int8_file_is_near_and_is_read_and_stored_again_unchanged(v, tmp_path):
+    path = tmp_path / "urban.safetensors"
+    v.save(path, int8=True)
+    loaded = TaskVector.load(path)
+    assert loaded.layout == v.layout
+    for name, view in v.tensors().items():
+        error = (loaded.tensors()[name].float() - view).abs()
+        largest = view.flatten(1).abs().amax(1) if view.dim() > 1 else view.abs()
+        assert (error.reshape(len(largest), -1).amax(1) <= largest * 2**-7).all()
+        assert view.dim() == 1 or error.max() > 0
+    loaded.save(path, int8=True)
+    assert TaskVector.load(path).sha256 == loaded.sha256
+    with safe_open(path, framework="pt") as file:
+        assert file.metadata()["format"] == "2"
+        kinds = {name: file.get_tensor(name).dtype for name in v.layout.names}
+    assert {kinds[name] for name, view in v.tensors().items() if view.dim() > 1} == {torch.int8}
+    zero = v - v
+    zero.save(path, int8=True)
+    assert TaskVector.load(path).norm == 0
+
+
+def test_an_int8_file_without_its_scales_is_refused(v, tmp_path):
+    header = {"format": "2", "name": "urban", "task": "", "pretrained_sha256": "ab", "metadata": "{}"}
+    tensors = {"a": torch.ones(2, 3).to(torch.int8), "a:exponent": torch.zeros(2).to(torch.int8)}
+    save_file(tensors, tmp_path / "x.safetensors", metadata=header)
+    assert TaskVector.load(tmp_path / "x.safetensors").norm == pytest.approx(6**0.5)
+    for broken in ({"a": tensors["a"]}, tensors | {"a:exponent": torch.zeros(3).to(torch.int8)}):
+        save_file(broken, tmp_path / "x.safetensors", metadata=header)
+        with pytest.raises(BadArtifactError, match="each of its rows"):
+            TaskVector.load(tmp_path / "x.safetensors")
+
+
 def test_beyond_float16_is_refused_by_name(v, tmp_path):
     (v * 1e3).save(tmp_path / "fits.safetensors")
     with pytest.raises(IncompatibleWeightsError, match=r"'a.*65504"):
@@ -187,7 +219,7 @@ def test_beyond_float16_is_refused_by_name(v, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": "2"}, "'2'"),
+        ({"format": "3"}, "'3'"),
         ({"name": None}, "lacks name"),
         ({"metadata": "{"}, "does not hold"),
         ({"metadata": "3"}, "does not hold"),

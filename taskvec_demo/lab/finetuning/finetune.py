@@ -187,7 +187,7 @@ def finetune(
     patience: int | None = None,
     precision: Precision | None = None,
 ) -> TaskVector:
-    """Train one vector and write it to `out` (float16 safetensors). Deterministic given the seed and the machine.
+    """Train one vector and write it to `out`, matrices in int8. Deterministic given the seed and the machine.
 
     With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only: what they have in
     common is the task, and the rest, which averages out, is what costs other tasks (model soups, arXiv:2203.05482).
@@ -255,7 +255,7 @@ def finetune(
         }
         metrics = {"validation": {"pretrained": round(first.accuracy, 4), "finetuned": best.to_dict(), "n": best.n}}
         metadata = {"training": training, "metrics": metrics}
-        TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out)
+        TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out, int8=True)
         for state in filter(None, states.values()):
             state.unlink(missing_ok=True)
     processes().wait_for_everyone()
