@@ -1,4 +1,4 @@
-"""Visitors without a browser, who ask what the page asks: the real events of the app, over HTTP."""
+"""Visitors without a browser, who send the real events of the page over HTTP."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Event:
 
 @dataclass(frozen=True)
 class ServedPage:
-    """The two events that a chart at rest sets off, and what the page's elements hold when it opens, by `elem_id`."""
+    """The two events that a chart at rest sends, and the values of the page's elements when it opens, by `elem_id`."""
 
     classify: Event
-    exact: Event | None  # none where there are no labelled clips
+    exact: Event | None  # None if there are no labelled clips
     values: Mapping[str, Any]
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> ServedPage:
-        """From the JSON that `/config` gives."""
+        """The page described by the JSON of `/config`."""
         names = {c["id"]: c["props"].get("elem_id") or "" for c in config["components"]}
         values = {names[c["id"]]: c["props"].get("value") for c in config["components"]}
         found: dict[tuple[str, ...], Event] = {}
@@ -59,7 +59,7 @@ class ServedPage:
         return cls(found["pretrained", "edited", "difference"], found.get(("exact",)), values)
 
     def controls(self, recipe: Recipe) -> dict[str, Any]:
-        """What the elements hold once a visitor has set them to `recipe`."""
+        """The values of the elements after a visitor has set them to `recipe`."""
         signs = {value > 0 for value in recipe.coefficients.values()}
         values = {**self.values, "op-addition": True in signs, "op-negation": False in signs, "op-analogy": False}
         for element in self.values:
@@ -109,7 +109,7 @@ class Visitor:
         return answer
 
     async def leave(self) -> None:
-        """Wait for what is under way and close the page."""
+        """Wait for the answers that are on their way and close the page."""
         await asyncio.wait_for(asyncio.gather(*self._pending.values()), PATIENCE_S)
         if self._reader is not None:
             await self._reader
@@ -127,7 +127,7 @@ class Visitor:
         return answer
 
     async def _read(self) -> None:
-        """One stream tells what becomes of every question of this session; it ends when none is left."""
+        """Read the stream that answers every question of this session. It ends when no question is left."""
         async with self.http.stream("GET", API + "queue/data", params={"session_hash": self.session}) as stream:
             async for line in stream.aiter_lines():
                 if not line.startswith("data:"):
@@ -154,6 +154,6 @@ class Visitor:
 
 
 def client(url: str) -> httpx.AsyncClient:
-    """For many visitors at once: no bound on connections that the visitors would wait for."""
+    """An HTTP client for many visitors at once, without a limit on connections for which they would wait."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     return httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(PATIENCE_S), limits=limits, trust_env=False)

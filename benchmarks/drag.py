@@ -1,4 +1,4 @@
-"""A slider under a moving pointer until the bars are painted, in headless Chromium: against gr.Plot."""
+"""Time from a moving pointer on a slider until the bars are painted, in headless Chromium, against gr.Plot."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Drag:
-    """What one drag was like by the page's own clock; of a pointer, by Chromium's trace too."""
+    """The times of one drag by the page's own clock, and for a pointer by Chromium's trace too."""
 
     page: Pace
     drawing: list[float]  # ms from an input to the new bars, not painted yet
@@ -164,7 +164,7 @@ async def _page(browser: Any, place: Place) -> AsyncIterator[Any]:
     await page.goto(place.url)
     await page.wait_for_function(place.ready)
     await page.wait_for_selector(place.slider)
-    await page.wait_for_timeout(1500)  # what the page does on opening is not part of a drag
+    await page.wait_for_timeout(1500)  # the work of the page on opening is not part of a drag
     yield page
     await context.close()
 
@@ -190,14 +190,17 @@ async def _drag(browser: Any, place: Place, how: str, latency: int, n: int) -> D
 
 
 def _shares(n: int, hz: int = FRAMES_A_SECOND) -> np.ndarray:
-    """Of the slider's range, where it is at each of `n` steps back and forth, `hz` of them a second."""
+    """The place of the pointer in the slider's range at each of `n` steps back and forth, with `hz` steps a second."""
     seconds = np.arange(1, n + 1) / hz
     return LOW + (HIGH - LOW) * (1 - np.abs(1 - 2 * (seconds % PERIOD) / PERIOD))
 
 
 async def _move(page: Any, place: Place, n: int) -> None:
-    """Press, move back and forth for `n` steps, release. No step waits for the page to have taken the last one: a mouse
-    does not either, and waiting would let the page set the pace."""
+    """Press, move back and forth for `n` steps, release.
+
+    No step waits until the page has handled the last one. A mouse does not wait either, and with waiting the page would
+    set the pace.
+    """
     slider = page.locator(place.slider)
     await slider.scroll_into_view_if_needed()
     area = await slider.bounding_box()

@@ -1,4 +1,4 @@
-"""What the figures were measured on: the CPU by its features only, memory, threads and package versions."""
+"""The machine of the figures: features of the CPU, memory, threads and package versions."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def describe() -> dict[str, Any]:
 
 
 def cpu_features() -> list[str]:
-    """Those of `FEATURES` that the kernel lists for this CPU; none where it lists nothing."""
+    """Those of `FEATURES` that the kernel lists for this CPU; empty if it lists nothing."""
     info = Path("/proc/cpuinfo")
     words = set(re.findall(r"\w+", info.read_text())) if info.is_file() else set()
     return [name for name in FEATURES if name in words]
 
 
 def product_seconds(products: float) -> float:
-    """In how many seconds all cores do so many float32 multiply-adds, at the speed of a large matrix product."""
+    """Seconds in which all cores do this number of float32 multiply-adds, at the speed of a large matrix product."""
     side = 1024
     matrix = torch.rand(side, side)
     taken = in_turn({"product": lambda: matrix @ matrix}, repeats=20)["product"]
@@ -48,7 +48,7 @@ def product_seconds(products: float) -> float:
 
 
 def multiply_adds(forward: Callable[[], object]) -> float:
-    """Those of the matrix products in a forward pass."""
+    """The multiply-adds of the matrix products in a forward pass."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         forward()
     return counter.get_total_flops() / 2

@@ -1,4 +1,4 @@
-"""One measured figure, what it is held against, and whether that is good enough."""
+"""A measured figure, its peer or limit, and whether it meets its target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Of = Literal["value", "ratio"]
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked of a figure itself or of its ratio to the peer."""
+    """A bound on a figure or on its ratio to the peer."""
 
     bound: Literal["at most", "at least"]
     limit: float
@@ -24,10 +24,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Peer:
-    """What a figure is held against, in the same unit and measured in the same run.
+    """The limit or other program that a figure is compared with, in the same unit and measured in the same run.
 
-    The ratio is figure / peer where the peer is a limit ("times"), and peer / figure where it is another way to do the
-    same job ("times faster").
+    If the peer is a limit, the ratio is figure / peer ("times"). If it is another way to do the same job, the ratio is
+    peer / figure ("times faster").
     """
 
     name: str
@@ -39,7 +39,7 @@ class Peer:
 class Measurement:
     """A median in `unit` over `n` repeats, with the smallest and the 95th percentile of them.
 
-    `ratio` says how `value` stands to `peer_value`, as `ratio_unit` words it. `met` is None without a target;
+    `ratio` compares `value` with `peer_value`, in the words of `ratio_unit`. `met` is None without a target;
     `missed_by` is the share of the target's limit by which it was missed, 0 when met.
     """
 
@@ -68,7 +68,7 @@ def measured(
     target: Target | None = None,
     note: str = "",
 ) -> Measurement:
-    """The measurement that `samples`, at least one, in `unit` make."""
+    """The measurement of `samples` in `unit`; at least one is needed."""
     value = float(np.median(samples))
     low, p95 = float(np.min(samples)), float(np.percentile(samples, 95))
     ratio = None
@@ -104,9 +104,11 @@ def measured(
 def in_turn(
     ways: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 1, scale: float = 1e3
 ) -> dict[str, list[float]]:
-    """Times of each way to do a job, taken in turn so that a noisy moment meets all of them; ms unless `scale` says.
+    """Times of each way to do a job, in ms unless `scale` says otherwise.
 
-    Warm-up rounds are not counted. What a call returns is dropped before the next one begins.
+    The ways take turns, so that a noisy moment meets all of them.
+
+    Warm-up rounds are not counted. The result of a call is dropped before the next call begins.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     gc.collect()

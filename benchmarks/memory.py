@@ -1,4 +1,4 @@
-"""What the app's process holds: at rest, for each page and visitor, and as vectors and clips become more."""
+"""Memory of the app's process: at rest, for each page and visitor, and with more vectors and clips."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(context: Context) -> list[Measurement]:
 
 
 def _imports() -> Memory:
-    """Of a process that has imported what the app imports and does nothing."""
+    """Memory of a process that has imported what the app imports and does nothing."""
     command = [sys.executable, "-c", PAUSE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
@@ -70,7 +70,7 @@ def _imports() -> Memory:
 
 
 async def _crowd(context: Context, app: Server, sizes: tuple[int, ...]) -> dict[int, Memory]:
-    """Number of visitors -> memory while so many are there, each having asked once."""
+    """Number of visitors -> memory while they are there, after each has asked once."""
     features, names = context.tiny.checkpoint.features, list(context.tiny.vectors)[:2]
     numbers, found = itertools.count(), {}
     visitors: list[Visitor] = []
@@ -96,7 +96,7 @@ def _resident(folder: Path, n_vectors: int, clips: list[Path]) -> list[float]:
 
 
 def _by_vectors(context: Context) -> list[Measurement]:
-    """Full-size checkpoint: the process with so many vectors, and what each further one adds."""
+    """Memory of the process with vectors of a full-size checkpoint, and what each further vector adds."""
     counts = VECTOR_COUNTS[:2] if context.quick else VECTOR_COUNTS
     held = {n: _resident(context.full_size, n, [])[0] for n in counts}
     found = [
@@ -109,7 +109,7 @@ def _by_vectors(context: Context) -> list[Measurement]:
 
 
 def _by_clips(context: Context) -> list[Measurement]:
-    """tiny-CLAP: the process after more and more clips, each under a recipe of its own."""
+    """Memory of the process with tiny-CLAP after more and more clips, each under a recipe of its own."""
     n = CLIPS if not context.quick else 10
     features = context.tiny.checkpoint.features
     clips = [context.clip(500_000 + i, features.sample_rate, 5) for i in range(n)]

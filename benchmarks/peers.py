@@ -15,7 +15,7 @@ Tensors = Mapping[str, Tensor]
 
 
 def load_checkpoint(path: Path) -> dict[str, Tensor]:
-    """What `torch.save` wrote of a state dictionary."""
+    """The state dictionary in a file of `torch.save`."""
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -25,7 +25,7 @@ def difference(pretrained: Tensors, finetuned: Tensors) -> dict[str, Tensor]:
 
 
 def edit(pretrained: Tensors, vectors: Sequence[Tensors], scaling_coefs: Sequence[float]) -> dict[str, Tensor]:
-    """New tensors: every vector is added name by name to the last sum."""
+    """The edited tensors: every vector is added, name by name, to the last sum."""
     state = dict(pretrained)
     for vector, scaling_coef in zip(vectors, scaling_coefs, strict=True):
         for name in state:
@@ -56,5 +56,5 @@ class Shell(torch.nn.Module):
             self.register_parameter(key, torch.nn.Parameter(tensors[name].clone(), requires_grad=False))
 
     def load(self, tensors: Tensors) -> None:
-        """What `load_state_dict` does after an edit: copy everything into place."""
+        """Load the edited tensors with `load_state_dict`, which copies everything into place."""
         self.load_state_dict({key: tensors[name] for name, key in self.names.items()})

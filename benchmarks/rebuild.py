@@ -1,4 +1,4 @@
-"""Edited weights from a recipe: against the memory's speed, and against dictionaries of tensors."""
+"""Time of an edit from a recipe, against the speed of the memory and against dictionaries of tensors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METHOD = (
     "would be handed, text tower and all, as it knows no part that stays as it is."
 )
 COUNTS = (1, 2, 4, 8)
-JUDGED = 4  # vectors in the issue's targets
+JUDGED = 4  # vectors in the targets
 ORIGINAL = "two checkpoints a vector from disk"
 FLOOR_LIMIT, PEER_LIMIT, TINY_LIMIT_MS = 1.5, 20, 5
 
@@ -91,7 +91,7 @@ def _against_whole_checkpoints(context: Context, tower: Tower, n: int) -> Measur
 
 
 def _copies(context: Context, tower: Tower) -> list[Measurement]:
-    """What moving one buffer takes, into one that is there and into a new one."""
+    """Times to copy one buffer, into a buffer that is there and into a new one."""
     source = tower.pretrained.buffer
     there = torch.zeros_like(source)
     ways = {"a copy of the buffer": lambda: there.copy_(source), "a copy into a new buffer": lambda: source.clone()}
@@ -100,7 +100,9 @@ def _copies(context: Context, tower: Tower) -> list[Measurement]:
 
 
 def _count(context: Context, tower: Tower, n: int, target: Target | None, faster: Target | None) -> list[Measurement]:
-    """`n` vectors: ours against the floor, judged by `target`, and against the peers, the original's by `faster`."""
+    """The times with `n` vectors: ours against the floor, judged by `target`, and against the peers; the original's is
+    judged by `faster`.
+    """
     names, scaling_coefs, numbers = list(tower.vectors)[:n], [0.3] * n, itertools.count()
     base, deltas = tower.pretrained.tensors(), [tower.vectors[name].tensors() for name in names]
     there, shell = torch.zeros_like(tower.pretrained.buffer), Shell(base)
@@ -117,7 +119,7 @@ def _count(context: Context, tower: Tower, n: int, target: Target | None, faster
     }
     fast = in_turn(ways, context.repeats(30, 5), 2)
     peers: dict[str, Callable[[], object]] = {
-        "ours": ours,  # once more: the peers disturb the caches of the CPU for it as well
+        "ours": ours,  # measured again, because the peers disturb the caches of the CPU for it too
         "dictionaries": lambda: shell.load(edit(base, deltas, scaling_coefs)),
         "dictionaries from disk": lambda: shell.load(edit_from_disk(base, vector_files, scaling_coefs)),
         # A vector's file has the size of a fine-tuned checkpoint's and stands in for it

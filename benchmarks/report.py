@@ -25,7 +25,9 @@ job, measured in turn with it in the same run. Where a machine is noisy, the rat
 
 @dataclass(frozen=True)
 class Section:
-    """One benchmark's results: what it asks, how it was measured, when, on what machine and how quiet that was."""
+    """The results of one benchmark: its question, how and when it was measured, on what machine and how quiet that
+    was.
+    """
 
     title: str
     method: str
@@ -38,13 +40,13 @@ class Section:
 
 
 def save(sections: Mapping[str, Section], path: Path) -> None:
-    """Write sections by the name of their benchmark; those that `path` holds and that were not measured now stay."""
+    """Write sections by the name of their benchmark. Sections in `path` that were not measured now stay."""
     content = {name: asdict(s) for name, s in {**(load(path) if path.is_file() else {}), **sections}.items()}
     write_json(path, {"format": FORMAT, "benchmarks": content})
 
 
 def load(path: Path) -> dict[str, Section]:
-    """What `save` wrote. Raises ValueError for another format, BadArtifactError for a file that is not there."""
+    """The sections that `save` wrote. Raises ValueError for another format, BadArtifactError for a missing file."""
     content = read_json(path)
     if content.get("format") != FORMAT:
         raise ValueError(f"{path} has format {content.get('format')!r}; this version reads format {FORMAT}.")
@@ -55,7 +57,7 @@ def load(path: Path) -> dict[str, Section]:
 
 
 def number(value: float) -> str:
-    """Three figures that matter: 0.0123, 1.23, 12.3, 123, 1234."""
+    """A number with three significant figures: 0.0123, 1.23, 12.3, 123, 1234."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -75,7 +77,7 @@ def cells(m: Measurement) -> tuple[str, ...]:
 
 
 def as_text(section: Section) -> str:
-    """A readable block for the terminal, two lines a figure."""
+    """A readable block for the terminal, with two lines for each figure."""
     lines = [section.title, "-" * len(section.title)]
     for m in section.measurements:
         name, value, n, peer, ratio, target, answer = cells(m)
@@ -94,7 +96,7 @@ def summary(sections: Mapping[str, Section]) -> str:
 
 
 def named(machine: Mapping[str, Any]) -> str:
-    """A machine in words."""
+    """The description of a machine."""
     packages = ", ".join(f"{name} {number_}" for name, number_ in machine["packages"].items())
     return (
         f"{machine['cores']} CPU cores with {', '.join(machine['cpu_features']) or 'no listed features'}; "

@@ -1,4 +1,4 @@
-"""`python app.py` until it answers and until bars are on the screen: against importing its packages."""
+"""Time of `python app.py` until it answers and until bars are on the screen, against importing its packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twenty visitors who drag at once: right answers, soon, and no memory kept."""
+"""Twenty visitors who drag at once: answers must be right and quick, and memory must not grow."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(context: Context) -> list[Measurement]:
             answers = asyncio.run(_crowd(context, app, n, settles, numbers, exact))
             return answers, app.memory()
 
-        _, before = crowd(1, True)  # what the first visitor leaves is everyone's
+        _, before = crowd(1, True)  # the first visitor fills caches that all share
         clips_only, filled = crowd(VISITORS, False)
         with_exact, fuller = crowd(VISITORS, True)
         again, after = crowd(VISITORS, True)
@@ -70,7 +70,7 @@ def _kept(crowd: str, memory: Memory, before: str, level: Memory, target: Target
 async def _crowd(
     context: Context, app: Server, n: int, settles: int, numbers: itertools.count, exact: bool
 ) -> list[Answer]:
-    """All answers that `n` visitors got who opened the page at the same time, dragged and left."""
+    """All answers to `n` visitors, who opened the page at the same time, dragged and left."""
     rng = np.random.default_rng(0)
     features, names = context.tiny.checkpoint.features, list(context.tiny.vectors)
 

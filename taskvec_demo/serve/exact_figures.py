@@ -19,7 +19,7 @@ CACHE_BYTES = 16 * 2**20  # predictions of 1,500 recipes for 1,000 clips in five
 BATCH = 64  # clips between two figures, at most
 UNREADABLE = -1  # in place of a class index
 NAMED = 5  # unreadable clips that a note names
-FIRST_BATCH = 4  # so that the first figure is there within a second on a full-size tower; then twice as many each time
+FIRST_BATCH = 4  # a full-size tower needs a second for these; further batches are twice as large
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ..recordings.limits import shown_name
 from ..recordings.splits import VALIDATION, table_rows
 
 SYNTHESIZED = "synthesized"  # the `TaskResult.split` of such clips; that of recordings is "validation"
-MAX_WINDOWS = 2  # of a clip, as in `lab.data.datasets`: exact and tabulated figures are about the same sound
+MAX_WINDOWS = 2  # windows of a clip, as in `lab.data.datasets`: tables are about the same sound
 LABEL_COLUMNS = ("label", "gender")  # columns of a recording of which class names may be made
 NOT_OF_TASK = -1  # class index of a clip that a task does not have
 

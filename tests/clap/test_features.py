@@ -1,4 +1,4 @@
-"""The torch front end is the checkpoint's own feature extractor, only deterministic."""
+"""The torch front end gives the features of the checkpoint's own feature extractor, and is deterministic."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def recordings(config):
 
 
 def reference(samples, name):
-    """(n_frames, n_mels) of transformers, which pads by itself."""
+    """Features (n_frames, n_mels) by transformers, which pads by itself."""
     rate = PREPROCESSORS[name]["sampling_rate"]
     length = FeatureConfig.from_preprocessor(PREPROCESSORS[name]).n_samples  # its own is the float 5.1 * 16000
     extractor = ClapFeatureExtractor(**PREPROCESSORS[name])
@@ -82,7 +82,7 @@ def test_a_pure_tone_differs_only_where_float32_has_no_digits_left(name, config)
 
 @pytest.mark.parametrize("change", [{"f_min": 0.0}, {"hop_length": 300}, {"n_fft": 512}, {"sample_rate": 22_050}])
 def test_another_front_end_is_told_apart(change):
-    """Negative control: the comparison above notices one wrong number."""
+    """Negative control: the comparison above fails with one wrong number."""
     config = FeatureConfig.from_preprocessor(tiny.PREPROCESSOR)
     samples = noise(config.n_samples / config.sample_rate)
     theirs = reference(samples, "tiny")

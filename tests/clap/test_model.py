@@ -1,4 +1,4 @@
-"""The checkpoint is plain transformers, edits travel beside it, and nothing shared ever changes."""
+"""The checkpoint is plain transformers, edited weights are passed beside it, and nothing shared ever changes."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_own_weights_give_the_same_bits_and_others_do_not(checkpoint, mel):
 
 
 def test_every_edited_tensor_is_used(checkpoint, mel):
-    """Weights that are carried but not applied would make an edit silently smaller than its recipe."""
+    """A weight that is edited but not used would make an edit silently smaller than its recipe."""
     unused = []
     plain = checkpoint.embed_audio(mel)
     generator = torch.Generator().manual_seed(0)
@@ -167,7 +167,7 @@ def test_eight_threads_with_different_weights_get_their_own_answers(checkpoint, 
     wrong = [i for i, answer in zip(jobs, answers, strict=True) if not torch.allclose(answer, alone[i], atol=1e-5)]
     assert wrong == []
     assert state_hash(checkpoint) == before
-    assert not torch.allclose(alone[0], alone[1], atol=1e-2)  # a mixed-up answer would have been seen
+    assert not torch.allclose(alone[0], alone[1], atol=1e-2)  # negative control: a mixed-up answer would be seen
 
 
 def test_training_works_on_a_copy(checkpoint, mel):

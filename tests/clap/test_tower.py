@@ -1,4 +1,6 @@
-"""Traced towers: the bits of the module they were made from, several at once, and the patient come last."""
+"""Traced towers give the bits of the module that they were made from, run several at once, and serve patient callers
+last.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from taskvec_demo.core.weights import Weights
 
 
 class Toy(torch.nn.Module):
-    """A linear layer and a norm with statistics, which are no weights."""
+    """A small tower: a linear layer, and a norm with statistics, which are no weights."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Laws of the edit, each with a negative control: the edit did change something."""
+"""Laws of the edit. Each has a negative control, which shows that the edit did change something."""
 
 import itertools
 

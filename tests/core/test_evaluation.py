@@ -57,7 +57,10 @@ def test_confusion_counts_true_rows_and_predicted_columns_of_the_edited_model():
 
 
 def test_mcnemar_counts_the_clips_on_which_the_models_differ():
-    """Only the edited model knows clip 2, only the pre-trained clip 4: p = 1. Four gains and no loss: p = 2 / 2^3."""
+    """Only the edited model has clip 2 right, and only the pre-trained model clip 4: p = 1.
+
+    Four gains and no loss: p = 2 / 2^3.
+    """
     assert result().mcnemar_p == 1.0
     assert result(edited=LABELS).mcnemar_p == pytest.approx(2 / 2**3)
     assert result(edited=PRETRAINED).mcnemar_p == 1.0
@@ -110,5 +113,5 @@ def test_normalized_accuracy():
 
 
 def test_halves_are_rounded_upwards_everywhere() -> None:
-    """As the browser does: 66 of 80 is 83 % in the table, so it is not 82 % in the sentence above."""
+    """The browser rounds so: 66 of 80 is 83 % in the table, so that it must not be 82 % in the sentence above."""
     assert [percent(x) for x in (0, 0.005, 0.824, 66 / 80, 0.835, 1)] == ["0", "1", "82", "83", "84", "100"]

@@ -1,4 +1,4 @@
-"""A recipe means one thing however it is written and refuses what it cannot mean; controls compose as documented."""
+"""A recipe means one thing however it is written, and refuses what has no meaning. Controls compose as documented."""
 
 import copy
 import itertools

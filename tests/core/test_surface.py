@@ -1,4 +1,4 @@
-"""A surface recovers a polynomial, says how wrong it is on unseen points, and keeps what was measured apart."""
+"""A surface recovers a polynomial, knows its error on unseen points, and keeps measured predictions apart."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def unseen():
 
 
 def misfit(surface, points):
-    """Largest error of the centred logits; a constant a clip is free."""
+    """Largest error of the centred logits; a constant for each clip does not count."""
     logits, _ = cubic(points)
     return float(np.abs(surface.curve(points) - (logits - logits.mean(-1, keepdims=True))).max())
 
@@ -99,7 +99,7 @@ def test_an_exact_polynomial_is_recovered_where_it_was_not_measured():
 
 
 def test_a_degree_too_low_is_seen_in_the_error():
-    """Negative control: a plane does not fit a cubic, and the surface says so itself."""
+    """Negative control: a plane does not fit a cubic, and the surface's own error shows it."""
     plane = fitted(degree=1)
     assert misfit(plane, unseen()) > 1
     assert plane.error > 5 * max(fitted().error, 0.005)
@@ -139,7 +139,7 @@ def test_the_error_is_that_of_a_trial_fit_whose_ridge_never_saw_the_held_out_poi
 
 
 def chosen_ridge(basis, degrees, target, measured):
-    """The ridge that a loop over left-out points prefers; the module has a closed form for it."""
+    """The ridge that a loop over left-out points prefers. The module computes it by a closed form."""
 
     def changed(ridge):
         total = 0
@@ -155,7 +155,7 @@ def chosen_ridge(basis, degrees, target, measured):
 
 
 def test_the_penalty_keeps_noise_out_of_high_degrees():
-    """More terms than points, and noise: a fit without penalty would pass through every one of them."""
+    """With more terms than points and with noise, a fit without penalty would pass through every point."""
     points = np.random.default_rng(5).uniform(-1, 1, (60, 2))
     logits, labels = cubic(points)
     noisy = logits + np.random.default_rng(6).normal(0, 1, logits.shape)

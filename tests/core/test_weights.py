@@ -1,4 +1,6 @@
-"""One flat buffer behaves like the tensors it was made from, has one hash, and cannot be mistaken for a task vector."""
+"""A flat buffer behaves like the tensors that it was made from, has one hash, and cannot be mistaken for a task
+vector.
+"""
 
 import hashlib
 import json

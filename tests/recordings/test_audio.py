@@ -1,4 +1,4 @@
-"""What an upload may be, what it becomes, and the sentence it is refused with."""
+"""Uploads: the limits, the clip that is made of one, and the sentence with which one is refused."""
 
 import os
 import time

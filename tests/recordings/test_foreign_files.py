@@ -1,4 +1,6 @@
-"""Files of codecs that libsndfile does not decode: named for what they are, and decoded where ffmpeg is installed."""
+"""Files of codecs that libsndfile does not decode: the error names their kind, and ffmpeg decodes them if it is
+installed.
+"""
 
 from __future__ import annotations
 

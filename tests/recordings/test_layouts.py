@@ -1,4 +1,7 @@
-"""Every public layout is read with its official splits; what has none is dealt by source, whatever the order."""
+"""Every public layout is read with its official splits.
+
+A set without splits is dealt by source, whatever the order of its files.
+"""
 
 from __future__ import annotations
 

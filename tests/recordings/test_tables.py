@@ -1,4 +1,7 @@
-"""Tables beside folders: each is read, or refused by name; folders are classes only where nothing says otherwise."""
+"""Tables beside folders: each table is read, or refused by name.
+
+Folders are classes only if nothing speaks against it.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ def test_a_table_that_no_reader_uses_beside_folders_is_refused_by_name(urban, wh
     ):
         read_set(urban)
     if not deep:
-        assert len(read_set(urban, "folders").class_names) == 10  # whoever says so gets it
+        assert len(read_set(urban, "folders").class_names) == 10  # if the layout is named, it is used
 
 
 def test_folders_named_like_folds_are_no_classes_and_others_are(urban, tmp_path):

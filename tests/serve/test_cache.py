@@ -1,4 +1,4 @@
-"""The shared cache: its bytes stay bounded and nothing is made twice at once, whoever asks."""
+"""The shared cache: its bytes stay bounded, and nothing is made twice at once."""
 
 from __future__ import annotations
 

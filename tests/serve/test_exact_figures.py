@@ -1,5 +1,4 @@
-"""Exact figures are those of a direct computation, grow batch by batch and stop when told; traces pass through what
-`classify` says."""
+"""Exact figures equal a direct computation, grow batch by batch and stop when told. Traces agree with `classify`."""
 
 from __future__ import annotations
 
@@ -112,7 +111,7 @@ def test_figures_grow_and_intervals_narrow(measuring):
 
 @pytest.mark.parametrize("n", [1, 7])
 def test_clips_that_cannot_be_read_are_left_out_and_named(artifacts, data, tmp_path, n):
-    """What is measured on the others is what it was; the first batch may lose all its clips."""
+    """The figures on the other clips do not change. The first batch may lose all its clips."""
     whole = Workbench(artifacts, data)
     copied = tmp_path / "copied"
     shutil.copytree(data, copied)

@@ -1,4 +1,4 @@
-"""Labelled clips are found by the tasks' own account of where they lie, dealt class by class, and computed once."""
+"""Labelled clips are found where the tasks say, dealt class by class, and their features are computed once."""
 
 from __future__ import annotations
 

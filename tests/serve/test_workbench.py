@@ -1,4 +1,6 @@
-"""What the workbench answers depends on the question alone: not on who asked before, nor on who asks meanwhile."""
+"""An answer of the workbench depends on the question alone, not on earlier questions and not on questions at the same
+time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings made of tones, encoded in memory, and the sentence that a file is refused with."""
+"""Recordings of tones, encoded in memory, and the sentence with which a file is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def saved(folder: Path, content: bytes, name: str = "clip.wav") -> Path:
 
 
 def refusal(path: Path) -> str:
-    """The sentence a file is refused with; each names the file, is one sentence and says what is accepted."""
+    """The sentence with which a file is refused.
+
+    It must be one sentence that names the file and says what is accepted.
+    """
     with pytest.raises(BadAudioError) as caught:
         load_clip(path, RATE)
     message = str(caught.value)

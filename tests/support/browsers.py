@@ -2,7 +2,7 @@
 
 A pytest plugin. The fixture `browser` tries what it finds until one starts, and fetches playwright's own where nothing
 did. Where that is impossible too, the tests that need a browser are skipped, and the closing lines say how to get one.
-With CI=true in the environment they fail instead: nobody reads the closing lines there.
+With CI=true in the environment they fail instead, because nobody reads the closing lines there.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def candidates(on_path: Iterable[str | None], places: Iterable[PurePath], own: s
 
 
 def first_that_starts(options: Iterable[dict[str, str]], launch: Callable[..., Any]) -> Any:
-    """What `launch(**option)` returns for the first option that it does not fail for, or None.
+    """The result of `launch(**option)` for the first option with which it does not fail, or None.
 
-    A file that is there need not start: Ubuntu's `chromium-browser`, for one, only says how to install a snap.
+    A file that is there need not start. For example, Ubuntu's `chromium-browser` only says how to install a snap.
     """
     from playwright.sync_api import Error
 
@@ -128,7 +128,10 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     def say(text: str) -> None:
-        """To the terminal, at once: a worker's standard error is the terminal's, if it is not captured."""
+        """Write to the terminal at once.
+
+        The standard error of a worker is that of the terminal, if it is not captured.
+        """
         with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             print(f"\n{text}", file=sys.stderr, flush=True)
 

@@ -3,7 +3,7 @@
 Every class is one kind of sound (a tone of its own pitch and beat under noise), so that a small model can tell classes
 apart; every clip has noise, phase and level of its own. Nothing here was recorded.
 
-    from tests.layout_copies import write_esc50
+    from tests.support.layout_copies import write_esc50
     write_esc50(folder, classes=("dog", "rain"), per_fold=2)
 """
 
@@ -41,7 +41,7 @@ SECONDS = 0.4
 
 
 def sound(index: int, seed: str, rate: int, seconds: float = SECONDS) -> np.ndarray:
-    """A clip (n,) float32 of the class `index` at `rate` Hz; `seed` makes it this clip and no other."""
+    """A clip (n,) float32 of the class `index` at `rate` Hz. Each `seed` gives another clip."""
     rng = np.random.default_rng(zlib.crc32(f"{index} {seed}".encode()))
     t = np.arange(round(seconds * rate)) / rate
     hertz = 150 * 40 ** (index % 50 / 49)  # 150 to 6000 Hz: below the Nyquist frequency of 16 kHz
@@ -105,7 +105,9 @@ def write_gtzan(
     lists: bool = False,
     corrupted: bool = True,
 ) -> Path:
-    """Clips at 22.05 kHz; `corrupted` adds the jazz.00054 that nobody can read, `lists` the artist-aware split files.
+    """Clips at 22.05 kHz.
+
+    `corrupted` adds the jazz.00054 that cannot be read; `lists` adds the artist-aware split files.
 
     The lists name all clips but number 0 of each genre, one of ten as valid and two of ten as test.
     """
@@ -168,7 +170,7 @@ def write_gender_emotion(
 ) -> Path:
     """Folders such as `female_happy`, or one folder and `metadata.csv` with the columns audio, labels and source.
 
-    16 kHz. The names are those of nobody's corpus, so speakers are unknown, as in the set itself.
+    Clips have 16 kHz. Their names are those of no corpus, so that speakers are unknown, as in the set itself.
     """
     rows = []
     for label in classes:

@@ -1,4 +1,4 @@
-"""A `Predictor` whose accuracies are functions of the coefficients, and vectors to go with it."""
+"""A `Predictor` whose accuracies are functions of the coefficients, and vectors for it."""
 
 from __future__ import annotations
 

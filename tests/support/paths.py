@@ -1,4 +1,4 @@
-"""Where the repository lies and what it ships, said once for all tests."""
+"""Paths of the repository and of what it ships, for all tests."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from taskvec_demo.clap.embedded import EMBEDDED, REPOSITORY
 
 ROOT = REPOSITORY
 ARTIFACTS = EMBEDDED
-DATA = ROOT.parent / "shared" / "data"  # the recordings, where they are on the machine
+DATA = ROOT.parent / "shared" / "data"  # the recordings, if the machine has them

@@ -1,4 +1,4 @@
-"""What Python says of random inputs, as JSON: the browser's modules have to say the same.
+"""Python's answers for random inputs, as JSON. The browser's modules must give the same.
 
 `python -m tests.support.web_vectors` writes the file that the tests in tests/ui/web read.
 """

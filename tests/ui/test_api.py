@@ -1,4 +1,4 @@
-"""The public endpoints of the real app, called as a program would call them: by name, over HTTP, many at once."""
+"""The public endpoints of the real app, called as programs call them: by name, over HTTP, many at once."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ def test_bad_clips(client, tmp_path, kind, quiet_log):
 
 
 def test_a_path_of_the_server_is_not_a_clip(server):
-    """Without the client, which would upload the file: only what was uploaded is read."""
+    """The request is made without the client, which would upload the file: only uploaded files are read."""
     for path in ("/etc/passwd", str(ARTIFACTS / "manifest.json"), "../../../etc/passwd"):
         clip = {"path": path, "meta": {"_type": "gradio.FileData"}}
         body = json.dumps({"data": [clip, None, ""]}).encode()

@@ -1,4 +1,4 @@
-"""Figures say what the results say: read from their data, nothing is drawn."""
+"""The figures show the results. This is read from their data; nothing is drawn."""
 
 from __future__ import annotations
 

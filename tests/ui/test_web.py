@@ -1,4 +1,4 @@
-"""The browser's modules say what Python says: `node --test` on vectors that Python writes. No browser is needed."""
+"""The browser's modules give Python's answers: `node --test` on vectors that Python writes. No browser is needed."""
 
 from __future__ import annotations
 

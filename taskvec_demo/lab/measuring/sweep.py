@@ -72,7 +72,7 @@ def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray,
         drawn[active] += 1
         draws = SobolEngine(active, scramble=True, seed=seed).draw(len(chosen)).double().numpy()
         draws = np.round(MEASURED_LOW + (MEASURED_HIGH - MEASURED_LOW) * draws, 2)
-        np.random.default_rng(seed).shuffle(chosen)  # or neighbours of the Sobol sequence would share their vectors
+        np.random.default_rng(seed).shuffle(chosen)  # so that Sobol neighbours do not share vectors
         free += [dict(zip(c, map(float, d), strict=True)) for c, d in zip(chosen, draws, strict=True)]
 
     def distinct(entries: list[dict[int, float]]) -> list[tuple[float, ...]]:

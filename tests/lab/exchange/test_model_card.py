@@ -18,7 +18,7 @@ from taskvec_demo.serve.artifacts import Artifacts, read_json, write_json
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What the card is made from, without the weights."""
+    """The files that a card is made from, without the weights."""
     shutil.copytree(EMBEDDED / "tables", tmp_path / "tables")
     shutil.copytree(EMBEDDED / "surfaces", tmp_path / "surfaces")
     shutil.copy(EMBEDDED / "manifest.json", tmp_path)

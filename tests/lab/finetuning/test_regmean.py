@@ -1,4 +1,4 @@
-"""RegMean: a layer answers as fine-tuned on the task's clips, and as pre-trained on those that should stay."""
+"""RegMean: a layer answers as fine-tuned on the task's clips, and as pre-trained on clips that are to be kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def checkpoint(random_model: Path) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def grams(checkpoint: Checkpoint) -> tuple[Grams, Grams]:
-    """Of the clips to learn, and of those to keep: rain, which the control has too."""
+    """Gram matrices of the clips to learn and of the clips to keep. Rain is kept, because the control has it too."""
     parts = sides(STUDY, clips(), SPECS["averaged"])
     assert [len(kept) for kept in parts.kept] == [14]  # the made-up clips have none of the control's own set
     return input_grams(checkpoint, clips(), parts.own), input_grams(checkpoint, clips(), parts.kept[0])
