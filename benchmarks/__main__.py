@@ -10,13 +10,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import app  # noqa: F401 - first: sets the environment variables that the app runs under, before torch reads them
-
-from .context import ROOT, Context
+from .context import MINUTES, ROOT, Context
 from .machine import conditions, describe
 from .report import Section, as_markdown, as_text, load, save, summary
 
-NAMES = ("rebuild", "clip", "exact", "trace", "drag", "startup", "memory", "visitors")
+NAMES = ("rebuild", "clip", "exact", "trace", "drag", "startup", "memory", "visitors", "soak")
 JSON = ROOT / "docs" / "performance.json"
 
 
@@ -28,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="few repeats, to see that all runs; written only to --json"
     )
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="how long `soak` lasts (default: %(default)g)")
     parser.add_argument("--write-docs", action="store_true", help="measure nothing: the JSON as .md beside it")
     options = parser.parse_args(arguments)
     if options.write_docs:
@@ -37,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.json or (None if options.quick else JSON)
     sections = {}
     for name in options.only:
-        sections[name] = section = _measure(name, options.quick)
+        sections[name] = section = _measure(name, options.quick, options.minutes)
         print(as_text(section) + "\n", flush=True)
         if path is not None:  # after each one: a stop loses nothing
             save(sections, path)
@@ -45,11 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _measure(name: str, quick: bool) -> Section:
+def _measure(name: str, quick: bool, minutes: float) -> Section:
     benchmark = importlib.import_module(f".{name}", __package__)  # not before: some need a browser
     before, start = conditions(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        measurements = tuple(benchmark.run(Context(quick, Path(folder))))
+        measurements = tuple(benchmark.run(Context(quick, Path(folder), minutes)))
     date = datetime.now(UTC).date().isoformat()
     seconds = round(time.monotonic() - start, 1)
     return Section(benchmark.TITLE, benchmark.METHOD, date, quick, seconds, describe(), before, measurements)

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 TINY = ROOT / "precomputed" / "tiny-clap"
 FULL_SIZE = "full-size"
 FULL_VECTORS = 8
+MINUTES = 10.0  # of steady traffic
 LAION_PREPROCESSOR: dict[str, Any] = {
     "feature_size": 64,
     "sampling_rate": 48_000,
@@ -40,10 +41,11 @@ DELTA = 0.02  # of a random vector's elements, in standard deviations of the wei
 
 @dataclass(frozen=True)
 class Context:
-    """One run of the benchmarks. `folder` is empty at first and deleted afterwards."""
+    """One run of the benchmarks. `folder` is empty at first and deleted afterwards; `minutes` are those of `soak`."""
 
     quick: bool
     folder: Path
+    minutes: float = MINUTES
 
     def repeats(self, full: int, quick: int = 2) -> int:
         return quick if self.quick else full

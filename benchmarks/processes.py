@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import READY
+from taskvec_demo.ui.startup import READY
 
 from .context import ROOT
 

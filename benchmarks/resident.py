@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-import app  # noqa: F401 - first: the environment that the app runs under
+from taskvec_demo.serve.cache import share_arenas
 
 from .context import new_recipe
 from .processes import Memory
@@ -23,6 +23,7 @@ def main(folder: str, n_vectors: str, *clips: str) -> None:
     from taskvec_demo.serve.artifacts import Artifacts
     from taskvec_demo.serve.workbench import Workbench
 
+    share_arenas()  # as the app does
     artifacts = Artifacts(Path(folder), verify=False)
     artifacts.vector_names = artifacts.vector_names[: int(n_vectors)]
     workbench = Workbench(artifacts)

@@ -1,11 +1,21 @@
 """Errors a user can cause. The core raises them; only the UI and the CLI turn them into toasts and exit codes.
 
-Every message is one sentence that names the offending value and says what is accepted.
+Every message is one sentence that names the offending value (`shortened`) and says what is accepted.
 """
+
+from __future__ import annotations
+
+import sys
+
+SHOWN = 80  # characters of a user's text that a message repeats
+LONGEST = 1000  # characters of a message, whatever it names
 
 
 class TaskVecError(Exception):
-    """Base of every error whose message may be shown to a user as it is."""
+    """Base of every error whose message may be shown to a user as it is: it is never longer than a short paragraph."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message, LONGEST))
 
 
 class IncompatibleWeightsError(TaskVecError):
@@ -26,3 +36,29 @@ class BadRecipeError(TaskVecError):
 
 class BadLabelsError(TaskVecError):
     """A label list that cannot be used for classification."""
+
+
+def shortened(text: object, length: int = SHOWN) -> str:
+    """What a user gave (a label, a name, a path) as a message repeats it: of a long one, its beginning and its end.
+
+    Half a surrogate pair, which stands for a byte of a file's name that is not UTF-8, becomes "?".
+    """
+    shown = str(text)
+    if len(shown) > length:
+        end = length // 4
+        shown = f"{shown[: length - end - 1]}…{shown[-end:]}"
+    return shown.encode(errors="replace").decode()
+
+
+def sentence(error: TaskVecError | OSError) -> str:
+    """One line about an error for whoever typed the command: of the system's own, what it names and what is wrong."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{shortened(error.filename)}: {error.strerror}."
+    return shortened(" ".join(str(error).split()), LONGEST)
+
+
+def replace_unprintable() -> None:
+    """Print "?" in place of what the encoding of standard output does not have, such as θ in cp1252."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a notebook's stream has none; stderr does so by itself
+    if reconfigure is not None:
+        reconfigure(errors="replace")

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from benchmarks import crowd, machine, rebuild, report
+from benchmarks import crowd, machine, rebuild, report, soak
 from benchmarks.__main__ import JSON, NAMES, main
 from benchmarks.context import Context, full_layout, new_recipe, random_edits, whole_checkpoint
 from benchmarks.drag import LAST_STAGE, _judge, _on_screen
@@ -188,6 +188,14 @@ def test_a_visitors_controls_mean_the_recipe(workbench):
     assert {"clip", "labels", "lambda-urban"} <= set(served.classify.inputs) <= set(values)
     assert served.exact is not None
     assert set(served.exact.inputs) <= set(served.classify.inputs)
+
+
+def test_the_slope_is_that_of_the_second_half():
+    filling = [(5.0 * i, 100.0 * i) for i in range(10)]
+    level = [(50 + 5.0 * i, 1000.0 + i % 2) for i in range(10)]
+    rising = [(50 + 5.0 * i, 1000.0 + 2.5 * i) for i in range(10)]
+    assert abs(soak.slope(filling + level)) < 2
+    assert soak.slope(filling + rising) == pytest.approx(30)
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------

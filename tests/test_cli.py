@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from taskvec_demo.cli import main
+from taskvec_demo.cli import _parser, main
 
 RECIPE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
 COMMANDS = (
@@ -21,7 +23,10 @@ COMMANDS = (
     "sweep",
     "tables",
     "build",
+    "card",
+    "convert",
     "vector",
+    "push",
 )
 
 
@@ -33,11 +38,39 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture) -> 
     assert len(capsys.readouterr().out) > 150
 
 
+@pytest.mark.parametrize("command", ["finetune", "sweep", "tables", "build"])
+def test_a_study_still_answers_to_its_old_option(command: str, capsys: pytest.CaptureFixture) -> None:
+    for option in ("--study", "--preset"):
+        assert _parser().parse_args([command, "--data", "data", option, "ballanti"]).study == "ballanti"
+    assert _parser().parse_args([command, "--data", "data"]).study == "tiny"
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert "--study" in shown
+    assert "--preset" not in shown
+
+
+def test_the_studies_of_the_parser_are_those_that_can_be_built() -> None:
+    from taskvec_demo.lab.build import STUDIES
+    from taskvec_demo.lab.data import arguments
+
+    assert set(arguments.STUDIES) == set(STUDIES)
+
+
 def test_info_names_vectors_and_presets(artifacts_folder: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["info", "--artifacts", str(artifacts_folder)]) == 0
     shown = capsys.readouterr().out
     assert "female_happy" in shown
     assert "θ_new = θ_pt" in shown
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_what_the_output_cannot_encode_is_replaced(encoding, artifacts_folder: Path, monkeypatch) -> None:
+    output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["info", "--artifacts", str(artifacts_folder)]) == 0
+    output.flush()
+    assert b"?_new = ?_pt" in output.buffer.getvalue()
 
 
 def test_classify_prints_what_the_api_answers(artifacts_folder: Path, workbench, wav, capsys) -> None:
@@ -66,6 +99,8 @@ def test_a_recipe_may_be_a_file(tmp_path: Path, artifacts_folder: Path, capsys: 
     ("arguments", "sentence"),
     [
         (["classify", "nothing.wav"], "nothing.wav does not exist"),
+        (["classify", "n" * 300], "n…n"),  # too long for a file's name
+        (["evaluate", "--recipe", "r" * 300], "JSON"),
         (["evaluate", "--recipe", "{"], "JSON"),
         (["evaluate", "--recipe", RECIPE.replace("urban", "opera")], "opera"),
         (["evaluate", "--recipe", RECIPE, "--split", "test"], "validation"),

@@ -108,7 +108,7 @@ class CheckpointState:
 
 def is_hub_id(spec: str | None) -> bool:
     """Whether `spec` has the form owner/name and is nothing on this machine."""
-    return bool(spec) and _HUB_ID.fullmatch(str(spec)) is not None and not Path(str(spec)).exists()
+    return bool(spec) and _HUB_ID.fullmatch(str(spec)) is not None and not os.path.exists(str(spec))
 
 
 def allow_hub(*specs: str | None) -> None:

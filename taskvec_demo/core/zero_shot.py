@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..errors import BadLabelsError
+from ..errors import BadLabelsError, shortened
 
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 100  # characters
@@ -68,12 +68,12 @@ def parse_labels(text: str) -> tuple[str, ...]:
     if not labels:
         return ()
     if len(labels) < 2:
-        raise BadLabelsError(f"Only one label was given ({labels[0]!r}): two or more different labels are needed.")
+        raise BadLabelsError(f"Only one label was given ({shortened(labels[0])!r}): two different ones are needed.")
     if len(labels) > MAX_LABELS:
         raise BadLabelsError(f"{len(labels)} labels were given: at most {MAX_LABELS} are accepted.")
     for label in labels:
         if len(label) > MAX_LABEL_LENGTH:
-            raise BadLabelsError(f"The label {label[:30]!r}… is longer than {MAX_LABEL_LENGTH} characters.")
+            raise BadLabelsError(f"The label {shortened(label)!r} is longer than {MAX_LABEL_LENGTH} characters.")
         if not any(c.isalnum() for c in label):
             raise BadLabelsError(f"The label {label!r} holds no letter or digit.")
     return labels

@@ -1,7 +1,7 @@
 """From a checkpoint and recordings to `precomputed/<checkpoint>/`: a step is skipped when its result is there.
 
     python -m taskvec_demo build --data DATA
-    accelerate launch --multi_gpu --num_processes 2 -m taskvec_demo build --preset ballanti --checkpoint … --data DATA
+    accelerate launch --multi_gpu --num_processes 2 -m taskvec_demo build --study ballanti --checkpoint … --data DATA
 
 Started by `accelerate launch`, processes share each fine-tuning's batches and the sweep's points; figures are the same.
 """
@@ -34,7 +34,7 @@ from .tiny_clap.study import TINY
 STUDIES = {study.name: study for study in (TINY, BALLANTI)}
 COMMANDS = {
     "tiny": ("pretrain", "align-text", "distil-text", "finetune", "sweep", "tables", "build"),
-    "ballanti": ("build --preset ballanti",),
+    "ballanti": ("build --study ballanti",),
 }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
@@ -76,3 +78,15 @@ def release_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none and need none
         if trim is not None:
             trim(0)
+
+
+def share_arenas(count: int = 2) -> None:
+    """Let all threads of this process allocate from `count` arenas of glibc; to be called before there are threads.
+
+    By default each of many threads has an arena of its own and keeps what its largest clips took: under steady traffic
+    the process grew by 30 MB a minute.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none and need none
+        if mallopt is not None:
+            mallopt(M_ARENA_MAX, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ from ..core.weights import Weights
 from ..core.zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
 from ..errors import BadRecipeError
 from ..recordings.audio import load_clip, windows
-from ..recordings.splits import TEST, VALIDATION
+from ..recordings.splits import VALIDATION
 from .artifacts import Artifacts, sha256_of
 from .cache import BoundedCache, release_memory
 from .exact_figures import BATCH, ExactEvaluation, ExactFigures
 from .labelled_clips import SYNTHESIZED, LabelledSet, read_folder, read_synthesized
+from .measured_figures import MeasuredFigures
 from .one_clip import hear
 from .own_vectors import UPLOADED, UploadedVectors, read_all
 from .trace import Trace
@@ -110,6 +112,7 @@ class Workbench:
         else:
             clips, split = read_synthesized(artifacts.folder / SYNTHESIZED, self.tasks), SYNTHESIZED
         self.labelled = LabelledSet(clips, self.tasks, lambda: self.checkpoint.features, split)
+        self._measured = MeasuredFigures(artifacts)
         self._exact = ExactEvaluation(self.labelled, self._embed_patiently, artifacts.heads, self._edited)
 
     @property
@@ -256,14 +259,12 @@ class Workbench:
     # -- accuracies ----------------------------------------------------------------------------------------------
 
     def evaluate(self, recipe: Recipe) -> list[TaskResult]:
-        """Validation accuracies of every task, control first.
+        """Validation accuracies of every task, as measured or estimated beforehand (`MeasuredFigures.validation`)."""
+        return self._measured.validation(self.check(recipe))
 
-        `grid` where this very recipe was measured, else the surface's `estimate`. A task without a surface, or with one
-        that does not know a vector of the recipe, has no accuracy and is left out. Raises `BadRecipeError` outside the
-        measured box.
-        """
-        used = set(self.check(recipe).coefficients)
-        return [self._result(t, recipe) for t, s in self.artifacts.surfaces.items() if used <= set(s.vectors)]
+    def figures(self, recipe: Recipe, split: str = "validation") -> list[dict[str, Any]]:
+        """The JSON of `/evaluate` (`MeasuredFigures.figures`)."""
+        return self._measured.figures(self.check(recipe), split)
 
     def exact(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
         """Measure the edited weights on the labelled clips of this machine, figures growing batch by batch.
@@ -274,51 +275,6 @@ class Workbench:
         """
         return self._exact.stream(self.check(recipe), batch)
 
-    def figures(self, recipe: Recipe, split: str = "validation") -> list[dict[str, Any]]:
-        """The JSON of `/evaluate`.
-
-        Test figures exist only for recipes that were chosen on validation beforehand (the presets); any other, another
-        split, or a recipe that no task has an accuracy for, is a `BadRecipeError`.
-        """
-        if split == VALIDATION:
-            results = self.evaluate(recipe)
-            if not results:
-                raise BadRecipeError(
-                    f"No accuracy was measured or can be estimated for {recipe.formula()}; the app measures it on "
-                    "labelled recordings: `python app.py --data DIR`."
-                )
-            return [result.to_dict() for result in results]
-        if split == TEST:
-            return self._test_figures(self.check(recipe))
-        raise BadRecipeError(f"There is no split {split!r}; choose one of: {VALIDATION}, {TEST}.")
-
-    def _result(self, task: str, recipe: Recipe) -> TaskResult:
-        surface = self.artifacts.surfaces[task]
-        before = surface.measured({})
-        if before is None:
-            raise BadRecipeError(f"The pre-trained model was not measured on task {task!r}; run `build` again.")
-        coefficients = dict(recipe.coefficients)
-        after = surface.measured(coefficients)
-        if after is not None:
-            return TaskResult(self.tasks[task], "validation", "grid", surface.labels, before, after)
-        if not surface.contains(coefficients):
-            raise BadRecipeError(
-                f"Accuracies were measured for λ from {MEASURED_LOW:g} to {MEASURED_HIGH:g} only; "
-                f"this recipe goes beyond: {recipe.formula()}."
-            )
-        after = surface.logits(coefficients).argmax(-1)
-        errors = (surface.error, surface.class_error)
-        return TaskResult(self.tasks[task], "validation", "estimate", surface.labels, before, after, *errors)
-
-    def _test_figures(self, recipe: Recipe) -> list[dict]:
-        for preset in self.artifacts.presets.values():
-            if preset.recipe.coefficients == recipe.coefficients:
-                return list(preset.test)
-        names = "; ".join(p.recipe.formula() for p in self.artifacts.presets.values()) or "none here"
-        raise BadRecipeError(
-            f"Test figures exist only for recipes chosen on validation ({names}); use split 'validation' for this one."
-        )
-
     def describe_vectors(self) -> list[dict[str, Any]]:
         """The JSON of `/vectors`."""
         return [vector.to_dict() for vector in self.vectors.values()]
@@ -326,4 +282,4 @@ class Workbench:
 
 def _content_hash(path: Path) -> str:
     """SHA-256 of a file, or of its absence: `load_clip` says what is wrong with a missing one."""
-    return sha256_of(path) if path.is_file() else ""
+    return sha256_of(path) if os.path.isfile(path) else ""  # also for a name too long for a file

@@ -95,7 +95,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(folder: Path, name: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
     """`build` into folder/name; of several processes when a launcher is given."""
-    options = ["--preset", "ballanti", "--checkpoint", "small-clap", "--data", "data"]
+    options = ["--study", "ballanti", "--checkpoint", "small-clap", "--data", "data"]
     command = [sys.executable, *launcher, "short.py", "build", *options, "--work", f"{name}-work", "--artifacts", name]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -163,7 +163,7 @@ def test_the_model_card_says_what_was_measured(built: Path) -> None:
 
 
 def test_tables_hold_against_the_recordings(built: Path, folder: Path, capsys: pytest.CaptureFixture) -> None:
-    options = ["--preset", "ballanti", "--data", str(folder / "data"), "--artifacts", str(built)]
+    options = ["--study", "ballanti", "--data", str(folder / "data"), "--artifacts", str(built)]
     assert main(["tables", *options, "--work", str(folder / "alone-work"), "--check", "--only", "vectors"]) == 0
     assert "Every table is what its checkpoint gives." in capsys.readouterr().out
 
@@ -194,12 +194,12 @@ def figures(folder: Path, name: str) -> str:
 
 
 def test_another_checkpoint_in_the_same_folder_is_refused(built: Path, folder: Path, capsys) -> None:
-    options = ["--preset", "ballanti", "--data", str(folder / "data"), "--artifacts", str(built)]
+    options = ["--study", "ballanti", "--data", str(folder / "data"), "--artifacts", str(built)]
     assert main(["build", *options, "--checkpoint", "tiny-clap", "--work", str(folder / "alone-work")]) == 2
     assert "is about the checkpoint 'small-clap', not 'tiny-clap'" in capsys.readouterr().err
 
 
 def test_a_build_must_know_what_to_begin_from(folder: Path, tmp_path: Path, capsys) -> None:
-    options = ["--preset", "ballanti", "--data", str(folder / "data"), "--artifacts", str(tmp_path / "new")]
+    options = ["--study", "ballanti", "--data", str(folder / "data"), "--artifacts", str(tmp_path / "new")]
     assert main(["build", *options, "--work", str(tmp_path)]) == 2
     assert "say with --checkpoint what to begin from" in capsys.readouterr().err

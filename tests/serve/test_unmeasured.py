@@ -17,6 +17,7 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError
 from taskvec_demo.serve import unmeasured as bare
 from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts, read_json, write_json
+from taskvec_demo.serve.opening import named_in
 from taskvec_demo.serve.unmeasured import bare_artifacts, recipe_checkpoint, tasks_of
 from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.app import build_app
@@ -270,11 +271,11 @@ def test_surfaces_that_are_links_are_served_as_what_they_point_to(artifacts_fold
 
 # ---- the command line and the hub -----------------------------------------------------------------------------------
 def test_a_manifest_is_asked_for_its_checkpoint(tmp_path):
-    assert app._named_in(tmp_path) == []
+    assert named_in(tmp_path) == []
     write_json(tmp_path / "manifest.json", {"pretrained": {"repo": "laion/clap-htsat-unfused", "revision": "abc"}})
-    assert "laion/clap-htsat-unfused" in app._named_in(tmp_path)
+    assert "laion/clap-htsat-unfused" in named_in(tmp_path)
     write_json(tmp_path / "manifest.json", ["pretrained"])
-    assert app._named_in(tmp_path) == []
+    assert named_in(tmp_path) == []
 
 
 def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):

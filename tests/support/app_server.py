@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app import READY
+from taskvec_demo.ui.startup import READY
 from tests.support.paths import ROOT
 
 START_SECONDS = 300
@@ -81,15 +81,15 @@ class AppServer:
 
 
 @contextmanager
-def running_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
-    """`python app.py --port N` and further arguments, its model open; ended when the block ends."""
-    with starting_app(folder, *arguments) as server:
+def running_app(folder: Path, *arguments: str, **variables: str) -> Iterator[AppServer]:
+    """`python app.py --port N`, further arguments and environment variables; its model open, ended with the block."""
+    with starting_app(folder, *arguments, **variables) as server:
         server.until(lambda: READY in server.log)
         yield server
 
 
 @contextmanager
-def starting_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
+def starting_app(folder: Path, *arguments: str, **variables: str) -> Iterator[AppServer]:
     """The same from its first answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -104,6 +104,7 @@ def starting_app(folder: Path, *arguments: str) -> Iterator[AppServer]:
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for work leave the cores to the browser
         "PYTHONUNBUFFERED": "1",
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        **variables,
     }
     with (folder / "app.log").open("wb") as log:
         process = subprocess.Popen(

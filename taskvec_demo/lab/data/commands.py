@@ -1,0 +1,39 @@
+"""The commands `data check` and `data import`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: Any) -> None:
+    """Add `data` and its two actions to the command line."""
+    help = "Check a folder of recordings, or import a data set of the Hugging Face hub."
+    actions = commands.add_parser("data", help=help).add_subparsers(required=True, metavar="ACTION")
+    sub = actions.add_parser("check", help="classes, splits, rates, durations, unreadable files, duplicates and leaks")
+    sub.set_defaults(run=_check, hub=())
+    sub.add_argument("folder", type=Path, metavar="DIR", help="a set, or a folder of sets, in any known layout")
+    sub.add_argument("--layout", default="auto", help="esc50, urbansound8k, gtzan, …; default: found out")
+    sub.add_argument("--rate", type=int, metavar="HZ", help="decode as for a checkpoint of this sampling rate")
+    sub.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
+    sub = actions.add_parser("import", help="write a repository of `datasets` as FLAC files and clips.csv")
+    sub.set_defaults(run=_import, hub=("source",))
+    sub.add_argument("source", metavar="REPO_OR_FOLDER", help="hub id such as ashraq/esc50, or a folder of parquet")
+    sub.add_argument("--to", type=Path, required=True, metavar="DIR", help="a new folder")
+    sub.add_argument("--audio", metavar="COLUMN", help="default: the only column that holds sound")
+    sub.add_argument("--label", metavar="COLUMN", help="default: label, labels, class, category, genre or emotion")
+    sub.add_argument("--config", help="of a repository that has several")
+    sub.add_argument("--revision", help="commit, tag or branch on the hub")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .check import run
+
+    return run(options)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from .importer import run
+
+    return run(options)

@@ -1,0 +1,82 @@
+"""From what was asked for to a workbench: measured artifacts of a folder or of the hub, or a checkpoint alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..clap.embedded import EMBEDDED
+
+if TYPE_CHECKING:  # imported only after `allow_hub`
+    from ..clap.model import Checkpoint
+    from .workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the app is asked to open: the artifacts of a checkpoint, or, if `checkpoint` is given, that one alone.
+
+    `artifacts` is a folder or a hub repository, `checkpoint` and `tokenizer` are what `clap.sources` reads. `vectors`
+    are files of further task vectors, `data` a folder of labelled recordings.
+    """
+
+    artifacts: str
+    checkpoint: str | None = None
+    tokenizer: str | None = None
+    vectors: tuple[Path, ...] = ()
+    data: Path | None = None
+
+    def allow_hub(self) -> None:
+        """Let the hub be asked only if one of these is there. To be called before anything imports huggingface_hub."""
+        from ..clap.sources import allow_hub
+
+        allow_hub(self.checkpoint or self.artifacts, self.tokenizer, *named_in(Path(self.artifacts)))
+
+    def open(self) -> Workbench:
+        """The workbench, its steps told on stderr where they take long. Raises `TaskVecError` for what is wrong."""
+        from ..clap.sources import is_hub_id
+        from .artifacts import Artifacts, fetch_artifacts
+        from .workbench import Workbench
+
+        began = time.monotonic()
+        embedded = self.checkpoint in (None, "tiny-clap") and self.artifacts == str(EMBEDDED)
+
+        def say(step: str) -> None:
+            if not embedded:  # the embedded one opens in a moment
+                print(f"{time.monotonic() - began:5.1f} s  {step}", file=sys.stderr, flush=True)
+
+        checkpoint: Checkpoint | None = None
+        if self.checkpoint and self.checkpoint != "tiny-clap":  # which lies here with all that was measured of it
+            from .unmeasured import bare_artifacts
+
+            artifacts, checkpoint = bare_artifacts(
+                self.checkpoint, self.vectors, self.data, tokenizer=self.tokenizer, say=say
+            )
+            say(f"reading {len(artifacts.vector_names)} task vectors and trying out bfloat16")
+            workbench = Workbench(artifacts, self.data, checkpoint=checkpoint)
+        else:
+            folder = Path(self.artifacts)
+            if is_hub_id(self.artifacts):
+                say(f"fetching {self.artifacts}")
+                folder = fetch_artifacts(self.artifacts)
+            say(f"opening {folder}")
+            artifacts = Artifacts(folder)
+            # The manifest has no hash of weights that lie elsewhere: whether they are the right ones is said now
+            if "pretrained" in artifacts.manifest:
+                checkpoint = artifacts.open_checkpoint()
+            workbench = Workbench(artifacts, self.data, own=self.vectors, checkpoint=checkpoint)
+        say("starting the page")
+        return workbench
+
+
+def named_in(artifacts: Path) -> list[str]:
+    """The checkpoint that the manifest of artifacts without weights names."""
+    try:
+        manifest = json.loads((artifacts / "manifest.json").read_text(encoding="utf-8"))
+        return [str(value) for value in manifest["pretrained"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # what is wrong is said when they are opened
+        return []

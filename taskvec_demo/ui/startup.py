@@ -1,0 +1,154 @@
+"""From a workbench to a page that answers, started quickly: what is set before gradio and torch are imported.
+
+Nothing here imports gradio before a function asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import inspect
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import TaskVecError, replace_unprintable, shortened
+from ..serve.cache import share_arenas
+
+if TYPE_CHECKING:  # imported only when a page is built
+    import gradio as gr
+
+    from ..serve.workbench import Workbench
+
+Result = TypeVar("Result")
+
+READY = "The model is open: clips are answered at once from now on."
+ENVIRONMENT = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    # Torch asks for huge pages: a new buffer of 113 MB is there in half the time.
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+# What torch, pandas and transformers import where it is installed, and this app never uses.
+UNUSED = ("triton", "pyarrow", "torchvision")
+
+
+def set_environment() -> None:
+    """Set the variables of `ENVIRONMENT` that the user has not set; torch and gradio read them when imported."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def prepare_process() -> None:
+    """Everything that concerns the whole process, for a process that only serves the app."""
+    set_environment()
+    replace_unprintable()
+    share_arenas()
+    for name in UNUSED:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails as if it were not there
+
+
+def own_uploads_folder() -> None:
+    """See to it that gradio can write its temporary files; to be called before gradio is imported.
+
+    Its default is one folder for all users of a machine, `gradio` in the temporary folder. Where that belongs to
+    somebody else, this process gets one of its own, removed at the end. Raises `TaskVecError` if GRADIO_TEMP_DIR is set
+    to a folder that cannot be written, or if no temporary folder can.
+    """
+    asked = os.environ.get("GRADIO_TEMP_DIR")
+    if asked:
+        if not _is_writable(Path(asked)):
+            shown = shortened(asked)
+            raise TaskVecError(f"Nothing can be written to GRADIO_TEMP_DIR, {shown!r}; set it to another folder.")
+        return
+    try:
+        shared = Path(tempfile.gettempdir()) / "gradio"
+        if not (_is_writable(shared) and _is_owned(shared)):
+            own = tempfile.mkdtemp(prefix="gradio-")
+            os.environ["GRADIO_TEMP_DIR"] = own
+            atexit.register(shutil.rmtree, own, ignore_errors=True)
+    except OSError as error:
+        raise TaskVecError(
+            "No temporary folder can be written; set the variable GRADIO_TEMP_DIR to a folder that can."
+        ) from error
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in `folder`, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _is_owned(folder: Path) -> bool:
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+
+
+@contextlib.contextmanager
+def without_stubs() -> Iterator[None]:
+    """Import gradio without the .pyi file that it writes for each component, which takes half of the import's time.
+
+    Gradio leaves out a component whose class has no file.
+    """
+
+    def no_file(of: Any) -> str:
+        raise FileNotFoundError(of)
+
+    file_of, inspect.getfile = inspect.getfile, no_file  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        inspect.getfile = file_of
+
+
+def in_a_loop(call: Callable[[], Result]) -> Result:
+    """What `call` returns, called while an event loop runs.
+
+    Without one gradio makes a loop for each of its dozen locks and closes none of them; Python then complains of every
+    one when it is thrown away, at the latest in a Space.
+    """
+
+    async def called() -> Result:
+        return call()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(called())
+    return call()
+
+
+def page(workbench: Workbench) -> gr.Blocks:
+    """The page on a workbench, not served yet."""
+    with without_stubs():
+        import gradio  # noqa: F401
+    from .app import build_app
+
+    return in_a_loop(lambda: build_app(workbench))
+
+
+def serve(page: gr.Blocks, workbench: Workbench, host: str | None, port: int | None) -> None:
+    """Serve the page until it is interrupted. Raises `TaskVecError` if no server can listen there."""
+    from .app import launch_options
+
+    def launch() -> None:
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options())
+
+    # What was measured is on the screen while the model is still being opened: a question for it waits
+    try:
+        in_a_loop(launch)
+    except (OSError, OverflowError) as error:  # gradio's sentence names none of our options
+        where = f"{host or 'this machine'}, port {port or '7860 or one of the next hundred'}"
+        raise TaskVecError(
+            f"No server can listen on {where}: it is taken or not allowed; choose another with --port, from 1 to "
+            "65535, or --host."
+        ) from error
+    workbench.warm_up()
+    print(READY, file=sys.stderr, flush=True)
+    page.block_thread()
