@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import BadArtifactError
+from ..errors import BadArtifactError, shortened
 from . import published as corpora
 from .published import Read
 from .splits import (
@@ -71,7 +71,9 @@ def _read_table(folder: Path) -> Read:
     beside = _folders_beside_tables(folder)
     if not usable_tables(folder) and beside:
         header = {t.name: table_header(t)[0] for t in tables_in(folder)}
-        named = "; ".join(f"{name} with the columns {', '.join(columns)}" for name, columns in header.items())
+        named = "; ".join(
+            f"{name} with the columns {shortened(', '.join(columns))}" for name, columns in header.items()
+        )
         raise BadArtifactError(
             f"{folder} holds {named}, which no reader uses, beside folders that may or may not be classes "
             f"({_some(beside)}); name its columns file and label, or move it elsewhere."
@@ -95,7 +97,12 @@ def _is_folders(folder: Path) -> bool:
 
 
 def _check_classes(folder: Path) -> None:
-    """Raise `BadArtifactError` if all folders are named like parts of a set."""
+    """Raise `BadArtifactError` if all folders are named like parts of a set, or the set's table lies above them."""
+    if folder.name.lower() in ("audio", "clips", "wav") and (above := tables_in(folder.resolve().parent)):
+        raise BadArtifactError(
+            f"{folder} lies beside the table {above[0].name}, which says more than its folders do; give the folder "
+            f"{folder.resolve().parent.name}, which holds both."
+        )
     names = [label.name for place in _split_folders(folder).values() for label in _class_folders(place)]
     if names and all(PART.fullmatch(name) for name in names):
         raise BadArtifactError(
@@ -206,7 +213,7 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
     accepted = "; ".join(f"{name} ({known.looks_like})" for name, known in LAYOUTS.items())
     name = detect(folder) if layout == "auto" else layout
     if name not in LAYOUTS:
-        what = f"{folder} has no known layout" if layout == "auto" else f"There is no layout {layout!r}"
+        what = f"{folder} has no known layout" if layout == "auto" else f"There is no layout {shortened(layout)!r}"
         if not folder.is_dir():
             what = f"{folder} is not a folder"
         elif any(next(folder.glob(pattern), None) for pattern in ("*.parquet", "*/*.parquet", "*/*/*.parquet")):
@@ -222,7 +229,7 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
     unnamed = next((r for r in recordings if not (r.file and r.label)), None)
     if unnamed is not None:
         raise BadArtifactError(
-            f"{folder} lists a recording without a file or a label: {unnamed.file or unnamed.label!r}."
+            f"{folder} lists a recording without a file or a label: {shortened(unnamed.file or unnamed.label)!r}."
         )
     # Our own table gives every clip a split; sets of others may lack a split, for all clips or for some.
     completed, dealt = (recordings, []) if name == "clips.csv" else with_all_splits(recordings)

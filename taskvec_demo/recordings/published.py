@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import BadArtifactError, BadAudioError
+from ..errors import BadArtifactError, BadAudioError, shortened
 from .audio import load_clip
 from .splits import SPLITS, TEST, TRAIN, VALIDATION, Recording, audio_files, table_rows
 from .tables import SoundFiles, table_named
@@ -64,7 +64,7 @@ def read_urbansound8k(folder: Path) -> Read:
 
 def _of_fold(table: Path, fold: str, folds: dict[str, str]) -> str:
     if fold not in folds:
-        raise BadArtifactError(f"{table} has the fold {fold!r}; the official folds are 1 to {len(folds)}.")
+        raise BadArtifactError(f"{table} has the fold {shortened(fold)!r}; the official folds are 1 to {len(folds)}.")
     return folds[fold]
 
 

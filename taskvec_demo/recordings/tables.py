@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ..errors import BadArtifactError
+from ..errors import BadArtifactError, shortened
 from .splits import AUDIO_SUFFIXES, SPLIT_NAMES, SPLITS, TEST, TRAIN, VALIDATION, Recording, table_header, table_rows
 
 SUFFIXES = (".csv", ".tsv")
@@ -100,8 +100,8 @@ def _start(file: str, value: str) -> str:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """All tables in the folder, and in its folders with a name such as "metadata"."""
-    below = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in PLACES]
+    """All tables in the folder, and in its folders with a name such as "metadata" or "train"."""
+    below = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in (*PLACES, *SPLIT_NAMES)]
     return [t for place in (folder, *below) for t in sorted(place.iterdir()) if _is_named_as_table(t)]
 
 
@@ -146,24 +146,31 @@ def read_tables(folder: Path) -> tuple[list[Recording], list[str]]:
     `BadArtifactError`, which names the tables that are there.
     """
     tables = usable_tables(folder)
-    own = [_split_of_name(table.path.stem) for table in tables]
+    own = [SPLIT_NAMES.get(_below(folder, t.path).lower()) or _split_of_name(t.path.stem) for t in tables]
     if not tables or (len(tables) > 1 and ("" in own or len(set(own)) < len(own))):
         there = ", ".join(t.name for t in ([t.path for t in tables] or tables_in(folder)))
         raise BadArtifactError(
             f"{folder} must hold one table with a column for the file ({', '.join(COLUMN_NAMES['file'])}) and one for "
             f"the label ({', '.join(COLUMN_NAMES['label'])}), it holds: {there or 'none'}."
         )
-    files, recordings, notes = SoundFiles(folder), [], []
+    recordings, notes = [], []
     for table, split in zip(tables, own, strict=True):
         rows = table.rows()
         splits, said = _splits_of_rows(table, rows, split if len(tables) > 1 else "")
         notes += said
-        for row, file, of_row in zip(rows, files.of_rows([row["file"] for row in rows]), splits, strict=True):
+        place = _below(folder, table.path)  # the rows of train/metadata.csv name files below train/
+        start = f"{place}/" if place.lower() in SPLIT_NAMES else ""
+        files = SoundFiles(folder / start).of_rows([row["file"] for row in rows])
+        for row, file, of_row in zip(rows, files, splits, strict=True):
             gender = gender_of(row.get("gender", ""))
-            recordings.append(
-                Recording(file if row["file"] else "", row["label"], of_row, row.get("group", ""), gender)
-            )
+            named = f"{start}{file}" if row["file"] else ""
+            recordings.append(Recording(named, row["label"], of_row, row.get("group", ""), gender))
     return recordings, notes
+
+
+def _below(folder: Path, table: Path) -> str:
+    """The name of the folder that a table lies in; "" for the set's own."""
+    return "" if table.parent == folder else table.parent.name
 
 
 def _split_of_name(stem: str) -> str:
@@ -198,7 +205,9 @@ def split_named(table: Path, value: str) -> str:
     try:
         return SPLIT_NAMES[value.lower()]
     except KeyError:
-        raise BadArtifactError(f"{table} has the split {value!r}; accepted are {', '.join(SPLITS)}.") from None
+        raise BadArtifactError(
+            f"{table} has the split {shortened(value)!r}; accepted are {', '.join(SPLITS)}."
+        ) from None
 
 
 def gender_of(value: str) -> str:

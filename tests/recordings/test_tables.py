@@ -125,6 +125,35 @@ def test_one_table_for_each_split_is_read_and_two_others_are_refused(tmp_path):
         read_set(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["metadata.csv", "meta.tsv"])
+def test_a_table_in_each_split_folder_is_about_the_files_of_that_split(tmp_path, name):
+    folder = copies.write_folders(tmp_path / "set", ("a", "b"), per_class=2, splits=("train", "test"))
+    expected = set()
+    for split, labels in (("train", "xxyy"), ("test", "yyxx")):  # other labels than the folders', and the same names
+        files = sorted(f.relative_to(folder / split).as_posix() for f in (folder / split).rglob("*.wav"))
+        rows = [f"{file}\t{label}" for file, label in zip(files, labels, strict=True)]
+        (folder / split / name).write_text("file_name\tlabel\n" + "\n".join(rows) + "\n")
+        expected |= {(f"{split}/{file}", label, split) for file, label in zip(files, labels, strict=True)}
+    found = {(r.file, r.label, r.split) for r in read_set(folder).recordings if r.split != "validation"}
+    assert found <= expected
+    assert len(found) >= len(expected) - 2  # some of train become validation
+
+
+def test_the_table_above_folders_is_named(urban):
+    rewritten(urban / "metadata" / "UrbanSound8K.csv", urban / "notes.csv")
+    for fold in (urban / "audio").iterdir():
+        fold.rename(fold.with_name(f"class {fold.name}"))
+    with pytest.raises(BadArtifactError, match=r"lies beside the table notes\.csv"):
+        read_set(urban / "audio")
+
+
+def test_long_values_are_not_echoed_in_full(tmp_path):
+    copies.write_table(tmp_path, ("file", "label", "split"), [("a.wav", "x", "s" * 100_000)])
+    with pytest.raises(BadArtifactError, match="has the split") as caught:
+        read_set(tmp_path)
+    assert len(str(caught.value)) < 1000
+
+
 def test_a_table_beside_sets_is_not_a_set(tmp_path):
     copies.write_folders(tmp_path / "one")
     copies.write_esc50(tmp_path / "two", ("dog", "rain"))

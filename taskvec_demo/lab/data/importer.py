@@ -21,8 +21,9 @@ from tqdm import tqdm
 
 from ...clap.sources import allow_hub, is_hub_id
 from ...core.files import whole_folder
-from ...errors import BadArtifactError, TaskVecError
+from ...errors import BadArtifactError, BadAudioError, TaskVecError, shortened
 from ...recordings.layouts import TABLE, speaker_of, with_genders
+from ...recordings.source import identified
 from ...recordings.splits import SPLIT_NAMES, SPLITS, Recording, counted, with_all_splits
 from ...recordings.tables import COLUMN_NAMES, gender_of, splits_by_fold
 from ...serve.artifacts import write_json
@@ -129,7 +130,7 @@ def _written(
             stem = _stem(path, f"{name}-{i:06}", taken)
             try:
                 _write_flac(out / f"{stem}.flac", io.BytesIO(content) if content else path)
-            except (soundfile.SoundFileError, OSError, TypeError, ValueError):
+            except (soundfile.SoundFileError, BadAudioError, OSError, TypeError, ValueError):
                 unreadable.append(f"{name} {i} ({path})")
                 continue
             recordings.append(replace(columns.recording(row, path), file=f"audio/{stem}.flac", split=split))
@@ -200,7 +201,7 @@ class _Columns:
         value = row[self.label]
         if isinstance(value, (list, dict, float)) or value is None:
             raise BadArtifactError(
-                f"The column {self.label!r} holds {value!r}; it must hold one name or number a clip."
+                f"The column {self.label!r} holds {shortened(value)!r}; it must hold one name or number a clip."
             )
         label = self.class_names[value] if self.class_names and isinstance(value, int) else str(value)
         gender = gender_of(str(row[self.gender] or "")) if self.gender else ""
@@ -248,7 +249,11 @@ def _stem(path: str | None, otherwise: str, taken: set[str]) -> str:
 
 def _write_flac(file: Path, source: io.BytesIO | str | None) -> None:
     """The same samples at the same rate; what goes beyond full scale, as decoded mp3 may, is scaled and not clipped."""
-    with soundfile.SoundFile(source) as decoded:
+    content = Path(source).read_bytes() if isinstance(source, str) else source.read() if source else b""
+    sound = identified(content, "The clip").content  # put right where its container is slightly off
+    if sound is None:
+        raise ValueError("of a codec that libsndfile does not decode")
+    with soundfile.SoundFile(io.BytesIO(sound)) as decoded:
         samples, rate, subtype = decoded.read(dtype="float64", always_2d=True), decoded.samplerate, decoded.subtype
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("no samples, or samples that are no numbers")
