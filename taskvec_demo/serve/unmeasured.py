@@ -22,6 +22,7 @@ from ..core.tasks import Task
 from ..core.zero_shot import MAX_LABELS, ZeroShotHead
 from ..errors import BadArtifactError
 from ..recordings.layouts import detect, read_set
+from ..recordings.splits import printable
 from .artifacts import Artifacts, read_json, save_head, write_manifest
 from .own_vectors import check_header, recipe_name
 
@@ -131,12 +132,12 @@ def _task(folder: Path, below: str) -> Task:
     names = tuple(sorted(classes))
     return Task(
         name=re.sub(r"[^A-Za-z0-9_-]+", "_", folder.resolve().name).strip("_-").lower() or "recordings",
-        title=TITLES.get(found.layout, folder.resolve().name),
+        title=TITLES.get(found.layout, printable(folder.resolve().name)),
         role="control" if "esc" in folder.name.lower() or found.layout == "esc50" else "target",
         class_names=names,
         prompts=tuple(name.replace("_", " ") for name in names),
         templates=(TEMPLATE,),
-        source=f"{folder.resolve().name}, read in the layout {found.layout}",
+        source=f"{printable(folder.resolve().name)}, read in the layout {found.layout}",
         licence="that of the recordings",
         clips_folder=below,
         clip_label=("gender", "label") if gendered else ("label",),

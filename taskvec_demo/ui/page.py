@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.evaluation import TaskResult
 from ..core.recipe import QUERY_KEYS, SLIDER_MAX, Recipe
-from ..errors import TaskVecError
+from ..errors import TaskVecError, shortened
 from ..serve.exact_figures import ExactFigures
 from ..serve.labelled_clips import SYNTHESIZED, VALIDATION
 from ..serve.own_vectors import UPLOADED
@@ -89,7 +89,7 @@ class Page:
         return self._exact_html(ExactFigures(results, 0, len(labelled)), self.start)
 
     def _exact_html(self, figures: ExactFigures, recipe: Recipe, seconds_left: float = 0.0) -> str:
-        clips = f"validation recordings in {self.workbench.data}"
+        clips = f"validation recordings in {shortened(self.workbench.data)}"
         if self.workbench.labelled.split == SYNTHESIZED:
             clips = "sounds synthesized by this project"
         return exact_html(figures, recipe, clips, self._hidden(recipe), seconds_left)

@@ -14,6 +14,7 @@ from tests.support.audio_files import (
     MP3,
     OPUS,
     RATE,
+    VORBIS,
     encode,
     peak_frequency,
     refusal,
@@ -67,6 +68,57 @@ def test_channels_that_cancel_fall_back_to_one_and_say_so(tmp_path):
     assert clip.notes == ("The channels cancel each other out, so only channel 1 is used.",)
     silent_first = np.stack([0 * left, left, -left], axis=1)
     assert "only channel 2" in clip_from_array(silent_first, RATE, RATE).notes[0]
+
+
+def barking(seconds: float = 3.0) -> np.ndarray:
+    """Strokes of noise that loses its treble, as barking does."""
+    rng, n = np.random.default_rng(3), round(seconds * RATE)
+    noise = np.convolve(rng.standard_normal(n), np.ones(8) / 8, "same") + 0.1 * rng.standard_normal(n)
+    return 0.5 * noise * np.exp(-8 * (np.arange(n) / RATE % 0.5))
+
+
+OPPOSITE = {
+    "exactly": lambda x: np.stack([x, -x], axis=1),
+    "5 % quieter": lambda x: np.stack([x, -0.95 * x], axis=1),
+    "30 % louder": lambda x: np.stack([x, -1.3 * x], axis=1) / 1.3,
+    "with a level": lambda x: np.stack([x + 0.1, 0.05 - x], axis=1),
+    "with noise": lambda x: np.stack([x, -x], axis=1) + 0.01 * np.random.default_rng(0).standard_normal((len(x), 2)),
+    "of four": lambda x: np.stack([x, -x, 0.9 * x, -0.9 * x], axis=1),
+}
+STEREO = {
+    "alike": lambda x: np.stack([x, x], axis=1),
+    "one side": lambda x: np.stack([x, 0 * x], axis=1),
+    "independent": lambda x: np.stack([x, np.random.default_rng(1).permutation(x)], axis=1),
+    "1 ms apart": lambda x: np.stack([x, np.roll(x, 16)], axis=1),
+    "more side than middle": lambda x: np.stack([x + 1.4 * x[::-1], x - 1.4 * x[::-1]], axis=1) / 3,
+    "of six": lambda x: np.stack([x, 0 * x, 0 * x, 0 * x, 0 * x, 0 * x], axis=1),
+}
+LOSSY = [("WAV", "PCM_U8"), ("WAV", "ULAW"), ("WAV", "IMA_ADPCM"), VORBIS, OPUS, MP3]
+
+
+@pytest.mark.parametrize("how", OPPOSITE)
+def test_channels_that_nearly_cancel_fall_back_to_one(how):
+    wave = barking()
+    clip = clip_from_array(OPPOSITE[how](wave), RATE, RATE)
+    (note,) = clip.notes
+    assert note.startswith("The channels cancel each other out")
+    assert abs(np.corrcoef(clip.samples, wave)[0, 1]) > 0.98
+
+
+@pytest.mark.parametrize("codec", LOSSY, ids="-".join)
+@pytest.mark.parametrize("how", ["exactly", "5 % quieter"])
+def test_channels_that_a_codec_made_nearly_opposite_fall_back_to_one(tmp_path, codec, how):
+    clip = load_clip(saved(tmp_path, encode(OPPOSITE[how](barking()), RATE, codec)), RATE)
+    assert [note for note in clip.notes if note.startswith("The channels cancel each other out")]
+    assert clip.samples.std() > 0.8 * barking().std()  # the residue alone has much less
+
+
+@pytest.mark.parametrize("how", STEREO)
+def test_the_channels_of_ordinary_stereo_are_averaged(how):
+    wide = STEREO[how](barking())
+    clip = clip_from_array(wide, RATE, RATE)
+    assert clip.notes == ()
+    np.testing.assert_allclose(clip.samples, wide.mean(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["clip.wav", "clip.raw", "clip.txt", "clip", "глас 🎵.mp3"])
