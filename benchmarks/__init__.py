@@ -1,4 +1,6 @@
-"""How fast, how large, against what: `python -m benchmarks`. Results of the last run: docs/performance.md."""
+"""Speed and memory, against limits of the machine and other programs: `python -m benchmarks`. docs/performance.md has
+the last run.
+"""
 
 from taskvec_demo.ui.startup import set_environment
 

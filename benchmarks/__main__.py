@@ -38,14 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only:
         sections[name] = section = _measure(name, options.quick, options.minutes)
         print(as_text(section) + "\n", flush=True)
-        if path is not None:  # after each one: a stop loses nothing
+        if path is not None:  # saved after each one, so that a stop loses nothing
             save(sections, path)
     print(summary(sections))
     return 0
 
 
 def _measure(name: str, quick: bool, minutes: float) -> Section:
-    benchmark = importlib.import_module(f".{name}", __package__)  # not before: some need a browser
+    benchmark = importlib.import_module(f".{name}", __package__)  # imported late, because some need a browser
     before, start = conditions(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         measurements = tuple(benchmark.run(Context(quick, Path(folder), minutes)))

@@ -34,7 +34,7 @@ LAUNCH: dict[str, Any] = {"executable_path": str(CHROMIUM), "headless": True, "a
 START_SECONDS = 180
 POLL_SECONDS = 0.02
 MIB = 2**20
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy of the environment is not asked
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # does not use a proxy of the environment
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Server:
     answered: float
 
     def model_open(self) -> float:
-        """Wait until the app's model is open; the time now. Raises RuntimeError when that takes too long."""
+        """Wait until the app's model is open. Returns the time. Raises RuntimeError if that takes too long."""
         while READY not in self.log.read_text(errors="replace"):
             if self.process.poll() is not None or time.monotonic() - self.started > START_SECONDS:
                 raise RuntimeError(f"the app opened no model: {self.log.read_text(errors='replace')[-2000:]}")
@@ -68,7 +68,7 @@ class Memory:
 
     @classmethod
     def of(cls, pid: int | str) -> Memory:
-        """Of a process of this machine; "self" is this one. Linux only."""
+        """The memory of a process of this machine; "self" is this process. Linux only."""
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         kib = {line.split(":")[0]: float(line.split()[1]) for line in lines[1:]}
         return cls(kib["Rss"] / 1024, kib["Pss"] / 1024)
@@ -87,7 +87,7 @@ def serving(*command: str, folder: Path) -> Iterator[Server]:
     Raises RuntimeError with the end of its output when it stops or does not answer.
     """
     port, log = free_port(), folder / f"server-{time.monotonic_ns()}.log"
-    hidden = ("GRADIO_", "HF_")  # settings of whoever runs the benchmarks
+    hidden = ("GRADIO_", "HF_")  # settings of the person who runs the benchmarks
     environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden) and "proxy" not in k.lower()}
     environment |= {"PYTHONPATH": str(ROOT), "GRADIO_TEMP_DIR": str(folder / "uploads")}
     with log.open("wb") as output:
@@ -132,7 +132,7 @@ def chromium() -> Iterator[Any]:
 
 @asynccontextmanager
 async def async_chromium() -> AsyncIterator[Any]:
-    """The same for asyncio."""
+    """The same browser for asyncio."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as driver:

@@ -75,7 +75,7 @@ def _against_whole_checkpoints(context: Context, tower: Tower, n: int) -> Measur
     """Full size and `n` vectors: ours against the original's way with whole checkpoints."""
     state = whole_checkpoint()
     files = [context.folder / "pretrained.pt", context.folder / "finetuned.pt"]
-    for path in files:  # one fine-tuned checkpoint stands in for all, which spares the peer some of the disk's cache
+    for path in files:  # one fine-tuned checkpoint stands in for all, which helps the peer with the disk's cache
         torch.save(state, path)
     shell, numbers = Shell(state), itertools.count()
     names = list(tower.vectors)[:n]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.resident ARTIFACTS N_VECTORS [CLIP…]
 
-Prints a JSON list of MiB (PSS): once warm, then after each fifth of the clips was classified.
+It prints a JSON list of MiB (PSS): first when it is warm, then after each fifth of the clips.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Errors a user can cause. The core raises them; only the UI and the CLI turn them into toasts and exit codes.
 
-Every message is one sentence that names the offending value (`shortened`) and says what is accepted.
+Every message is one sentence: it names the value that is wrong (`shortened`) and says what is accepted.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 import sys
 
 SHOWN = 80  # characters of a user's text that a message repeats
-LONGEST = 1000  # characters of a message, whatever it names
+LONGEST = 1000  # characters of the longest message
 
 
 class TaskVecError(Exception):
-    """Base of every error whose message may be shown to a user as it is: it is never longer than a short paragraph."""
+    """Base of every error whose message may be shown to a user as it is.
+
+    A message is never longer than a short paragraph.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(shortened(message, LONGEST))
@@ -39,9 +42,9 @@ class BadLabelsError(TaskVecError):
 
 
 def shortened(text: object, length: int = SHOWN) -> str:
-    """What a user gave (a label, a name, a path) as a message repeats it: of a long one, its beginning and its end.
+    """A user's text (a label, a name, a path) as a message repeats it. A long text is cut to its beginning and its end.
 
-    Half a surrogate pair, which stands for a byte of a file's name that is not UTF-8, becomes "?".
+    A byte of a file's name that is not UTF-8, which Python writes as half a surrogate pair, becomes "?".
     """
     shown = str(text)
     if len(shown) > length:
@@ -51,7 +54,10 @@ def shortened(text: object, length: int = SHOWN) -> str:
 
 
 def sentence(error: TaskVecError | OSError) -> str:
-    """One line about an error for whoever typed the command: of the system's own, what it names and what is wrong."""
+    """One line about an error for the user of a command.
+
+    For an error of the system, it names the file and the problem.
+    """
     if isinstance(error, OSError) and error.filename is not None:
         return f"{shortened(error.filename)}: {error.strerror}."
     return shortened(" ".join(str(error).split()), LONGEST)

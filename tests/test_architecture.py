@@ -1,4 +1,7 @@
-"""The order of the layers, the only importers, small files and no pickle: read from the source, nothing is run."""
+"""The order of the rooms, the only importers, small files and no pickle.
+
+All is read from the source; nothing is run.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ def wrong_imports(own: str, names: set[str]) -> set[str]:
 
 
 def circles(edges: dict[str, set[str]]) -> list[str]:
-    """Names that reach themselves along `edges`."""
+    """Names that can be reached from themselves along `edges`."""
 
     def reached(start: str) -> set[str]:
         seen: set[str] = set()

@@ -1,4 +1,7 @@
-"""The benchmarks run and judge rightly. What they measure is not asserted: a loaded machine must not fail a test."""
+"""The benchmarks run and judge rightly.
+
+Their figures are not asserted, because a loaded machine must not fail a test.
+"""
 
 from __future__ import annotations
 

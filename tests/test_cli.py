@@ -1,4 +1,4 @@
-"""`python -m taskvec_demo`: the commands a stranger types, on the random checkpoint."""
+"""`python -m taskvec_demo`: the commands that a new user types, on the random checkpoint."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Small files for task vectors: matrices in int8 with one scale a row, everything else in float16.
+"""Small files for task vectors: matrices in int8 with one scale for each row, everything else in float16.
 
-A scale is a power of two, so every stored value is exact in float16, and what was read and is stored again is the same.
+A scale is a power of two, so that every stored value is exact in float16, and a vector that is read and stored again
+does not change.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ SMALLEST = -24  # exponent of the smallest float16 number; below it a value coun
 
 
 def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Float tensors -> what is stored: of a matrix int8 and the exponents of its rows (the first axis), else float16.
+    """Float tensors -> the tensors to store: a matrix as int8 and the exponents of its rows (the first axis), others as
+    float16.
 
-    The error of a value is at most 2^-7 of the largest of its row.
+    The error of a value is at most 2^-7 times the largest value of its row.
     """
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -34,7 +36,7 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def unpacked(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `packed` has stored, in float16. Raises ValueError where a matrix has no exponents that fit."""
+    """The tensors that `packed` stored, in float16. Raises ValueError if a matrix has no exponents that fit."""
     tensors: dict[str, Tensor] = {}
     for name in (name for name in stored if not name.endswith(EXPONENT)):
         tensor, exponents = stored[name], stored.get(name + EXPONENT)

@@ -1,6 +1,7 @@
 """Uncertainty of accuracies measured on few clips: Wilson interval, McNemar's test.
 
-Both take clips as independent draws; clips cut from one recording are not, and make every interval too narrow.
+Both treat clips as independent draws. Clips cut from one recording are not independent, so that every interval is then
+too narrow.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ Z_95 = 1.959964  # standard normal quantile at 0.975
 def wilson(successes: ArrayLike, n: ArrayLike, z: float = Z_95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953), as (low, high) in 0…1.
 
-    `successes` and `n` are counts that broadcast to one shape, which low and high have. n = 0 knows nothing: (0, 1).
-    Unlike p ± z·se it neither leaves 0…1 nor collapses to a point at 0 or n successes. Raises ValueError unless
-    0 <= successes <= n.
+    `successes` and `n` are counts that broadcast to one shape, which low and high have. Without clips (n = 0) the
+    interval is (0, 1). Unlike p ± z·se it neither leaves 0…1 nor collapses to a point at 0 or n successes. Raises
+    ValueError unless 0 <= successes <= n.
     """
     k, total = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64))
     if not np.all((k >= 0) & (k <= total)):
@@ -26,7 +27,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, z: float = Z_95) -> tuple[NDArray
     half = z * np.sqrt(k * (safe - k) / safe + z**2 / 4) / (safe + z**2)
     low = np.where(k == 0, 0.0, centre - half)  # exactly 0 and 1 at the ends, also when n = 0; rounding would miss them
     high = np.where(k == total, 1.0, centre + half)
-    return low[()], high[()]  # numbers for numbers, not arrays of no dimension
+    return low[()], high[()]  # turns arrays without dimension into numbers
 
 
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
@@ -36,7 +37,7 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     Both are boolean (n_clips,), clip by clip. Only clips that one model gets right and the other wrong count; without
     any, p = 1. Raises ValueError on different shapes.
     """
-    from scipy.stats import binomtest  # takes a second to import, and the first paint does not need it
+    from scipy.stats import binomtest  # takes a second, which the first paint of the page need not wait for
 
     a, b = _paired(correct_a, correct_b)
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))

@@ -41,10 +41,11 @@ _INPUT = (_ENCODER + "patch_embed.", _ENCODER + "batch_norm.")
 class TaskVector:
     """A difference of two Weights of one layout: `buffer` is contiguous, of shape (layout.size,), read-only.
 
-    It is float32, or float16 as a file holds it: half the memory, and added to float32 weights no slower.
+    It is float32, or float16 as in a file, which takes half the memory and is added to float32 weights no slower.
     `pretrained_sha256` is the content hash of the θ_pt it starts from; vectors of different hashes never mix.
-    `metadata` is anything JSON can hold (training recipe, metrics), as a private copy. Two vectors hold the same values
-    exactly when their `sha256` are equal. Raises IncompatibleWeightsError naming a tensor that holds NaN or inf.
+    `metadata` is anything that JSON can hold (training recipe, metrics); the vector keeps its own copy. Two vectors
+    hold the same values exactly when their `sha256` are equal. Raises IncompatibleWeightsError naming a tensor that
+    holds NaN or inf.
 
     v + w, v − w, −v, λ v, v / λ and sum([...]) give vectors of the same checkpoint with an expression for a name.
     """
@@ -59,7 +60,7 @@ class TaskVector:
     def __post_init__(self) -> None:
         check_buffer(self.layout, self.buffer, f"The task vector {self.name!r} would", (torch.float32, torch.float16))
         check_finite(self.layout, self.buffer, f"the task vector {self.name!r}")
-        # Through JSON and back: a private copy that is already what a saved vector gives on loading.
+        # JSON makes a private copy, which is already what a saved vector gives on loading.
         metadata = json.loads(json.dumps(dict(self.metadata), allow_nan=False))
         object.__setattr__(self, "metadata", MappingProxyType(metadata))
 
@@ -90,7 +91,8 @@ class TaskVector:
     def sha256(self) -> str:
         """Content hash of the float32 values held, see `content_sha256`.
 
-        A file holds rounded values, so the hash changes the first time a vector is saved and loaded, and never again.
+        A file holds rounded values, so that the hash changes when a vector is saved and loaded for the first time, and
+        never again.
         """
         return content_sha256(self.layout, self.buffer)
 
@@ -99,7 +101,7 @@ class TaskVector:
         return self._derived(f"{_term(self.name)} + {_term(other.name)}", self._values + other._values)
 
     def __radd__(self, other: object) -> TaskVector:
-        if isinstance(other, int) and other == 0:  # where sum() starts
+        if isinstance(other, int) and other == 0:  # sum() starts with 0
             return self
         raise IncompatibleWeightsError(_ONLY_VECTORS.format(kind=type(other).__name__))
 
@@ -146,7 +148,7 @@ class TaskVector:
         return {label: math.sqrt(square) for (_, label), square in sorted(squares.items())}
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of the API: of a vector made elsewhere also its `origin`, and `warnings` in sentences."""
+        """The JSON of the API: a vector made elsewhere also has its `origin`, and `warnings` in sentences."""
         told: dict[str, Any] = {"training": {}, "metrics": {}, "origin": {}, "warnings": []}
         return {
             "name": self.name,
@@ -160,9 +162,10 @@ class TaskVector:
     def save(self, path: str | Path, *, int8: bool = False) -> None:
         """Writes float16 safetensors, one tensor per parameter, metadata in the header; whole or not at all.
 
-        Rounding: relative error <= 2^-11, and <= 2^-25 absolute below 2^-14, where float32 weights of size 1 stop too.
-        With `int8` a matrix is rounded to int8 with a scale a row (`int8.py`): half the bytes, about 1 % of the norm.
-        Raises IncompatibleWeightsError naming a tensor that float16 cannot hold (beyond ±65504).
+        The relative error of rounding is at most 2^-11; below 2^-14 the absolute error is at most 2^-25, about the
+        precision of float32 weights of size 1. With `int8` a matrix is rounded to int8 with a scale a row (`int8.py`):
+        half the bytes, about 1 % of the norm. Raises IncompatibleWeightsError naming a tensor that float16 cannot hold
+        (beyond ±65504).
         """
         half = {name: view.half() for name, view in self.tensors().items()}
         for name, tensor in half.items():
@@ -231,7 +234,7 @@ def _finite(value: object) -> float:
 
 
 def _dot(x: Tensor, y: Tensor) -> float:
-    """Dot product of two flat tensors in float64: 30 million float32 squares lose digits otherwise."""
+    """Dot product of two flat tensors in float64, because a sum of 30 million float32 squares would lose digits."""
     pairs = zip(x.split(_CHUNK), y.split(_CHUNK), strict=True)
     return sum(float(torch.dot(a.double(), b.double())) for a, b in pairs)
 

@@ -19,7 +19,7 @@ from .source import identified
 PEAK_SILENCE = 10 ** (-80 / 20)  # of full scale, -80 dBFS: about 3 steps of 16 bit
 PEAK_QUIET = 10 ** (-40 / 20)  # of full scale, -40 dBFS
 CLIPPED_SHARE = 0.005  # of the samples; a mastered recording that only touches full scale stays below
-CANCELLING = 0.5  # `Spectra.cancelled` of a recording whose mean is no good; very wide stereo has up to 0.45
+CANCELLING = 0.5  # from this `Spectra.cancelled` on the mean is not used; very wide stereo has up to 0.45
 MIN_REMAINDER = 0.1  # of a window; less left over at the end of a clip is not worth a window of its own
 
 

@@ -52,7 +52,7 @@ class Spectra:
 
 @dataclass(eq=False)
 class Mixed:
-    """The used part in mono at the target rate, and what was measured on the recording before resampling."""
+    """The used part in mono at the target rate, and measurements of the recording before resampling."""
 
     samples: np.ndarray
     rate: int  # Hz, of the recording, as all that follows

@@ -1,4 +1,4 @@
-"""What is kept in memory: a cache with a bound in bytes that many threads share, and giving back what is not kept."""
+"""Memory: a cache with a bound in bytes that many threads share, and the return of freed memory to the system."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Key, Value]):
-    """The most recently used values whose sizes add up to at most `max_bytes`; a larger one is handed out, not kept.
+    """The most recently used values whose sizes add up to at most `max_bytes`.
 
-    Threads that ask for one key at the same time get one value, made by the first of them. A value must not be changed
-    by anyone. What `make` raises reaches everyone who waited for it and is not remembered.
+    A value larger than that is returned, but not kept.
+
+    If threads ask for one key at the same time, the first of them makes the value for all. A value must not be changed.
+    An error of `make` reaches every thread that waited for it and is not remembered.
     """
 
     def __init__(self, max_bytes: int, size_of: Callable[[Value], int]) -> None:
@@ -73,20 +75,20 @@ class BoundedCache(Generic[Key, Value]):
 
 
 def release_memory() -> None:
-    """Give freed memory back to the system: glibc keeps what large batches took, about 75 MB here, for ever."""
+    """Give freed memory back to the system, because glibc would keep what large batches took (about 75 MB here)."""
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none and need none
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have no such function and need none
         if trim is not None:
             trim(0)
 
 
 def share_arenas(count: int = 2) -> None:
-    """Let all threads of this process allocate from `count` arenas of glibc; to be called before there are threads.
+    """Let all threads of this process allocate from `count` arenas of glibc. Must be called before there are threads.
 
-    By default each of many threads has an arena of its own and keeps what its largest clips took: under steady traffic
+    By default each thread has an arena of its own, which keeps the memory of its largest clips. Under steady traffic
     the process grew by 30 MB a minute.
     """
     if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none and need none
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such function and need none
         if mallopt is not None:
             mallopt(M_ARENA_MAX, count)

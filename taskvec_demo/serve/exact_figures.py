@@ -26,7 +26,7 @@ FIRST_BATCH = 4  # a full-size tower needs a second for these; further batches a
 class ExactFigures:
     """The results so far, on `done` of `total` labelled clips, which are balanced over the classes.
 
-    Clips that cannot be read count in neither; `left_out` are the names of those that were met.
+    Clips that cannot be read are not counted; `left_out` has the names of those found so far.
     """
 
     results: list[TaskResult]
@@ -36,7 +36,7 @@ class ExactFigures:
 
     @property
     def note(self) -> str:
-        """A sentence on the clips that cannot be read; "" if all can."""
+        """A sentence on the clips that cannot be read; "" if all can be read."""
         n = len(self.left_out)
         if not n:
             return ""
@@ -69,7 +69,7 @@ class ExactEvaluation:
 
         Closing the iterator stops the work.
 
-        Tasks without clips are left out, and without any nothing is yielded; so are clips that cannot be read. Raises
+        Tasks without clips and clips that cannot be read are left out; if nothing is left, nothing is yielded. Raises
         `BadAudioError` where none can.
         """
         pretrained, total = Recipe(recipe.checkpoint), len(self.labelled)
@@ -89,7 +89,7 @@ class ExactEvaluation:
     def _predictions(self, recipe: Recipe, start: int, stop: int) -> np.ndarray:
         """Class indices (n_tasks, stop - start) of clips, UNREADABLE for one that cannot be read.
 
-        What they say of a task that a clip is not of is not used.
+        Predictions for tasks that a clip does not belong to are not used.
         """
 
         def predict() -> np.ndarray:

@@ -146,8 +146,8 @@ class LabelledSet:
     def mel(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-mel windows (k, 1, frames, mels) float32 of clips start..stop-1, and each window's clip, 0-based, (k,).
 
-        Waits until they are computed. A clip that cannot be read has no windows; where that is so of all clips of the
-        set, it is a `BadAudioError`.
+        Waits until they are computed. A clip that cannot be read has no windows. If no clip of the set can be read,
+        this raises `BadAudioError`.
         """
         self.start()
         with self._changed:
@@ -177,7 +177,7 @@ class LabelledSet:
 
 
 def _mel(clip: LabelledClip, features: FeatureConfig) -> torch.Tensor:
-    """Log-mel windows (k, 1, frames, mels) float16 of a clip; k is 0 where it cannot be read."""
+    """Log-mel windows (k, 1, frames, mels) float16 of a clip; k is 0 if it cannot be read."""
     try:
         samples = load_clip(clip.path, features.sample_rate).samples
     except BadAudioError:

@@ -1,4 +1,4 @@
-"""What happens on the page's events: one definition an action."""
+"""The events of the page: one definition for each action."""
 
 from __future__ import annotations
 

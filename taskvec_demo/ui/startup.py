@@ -1,4 +1,4 @@
-"""From a workbench to a page that answers, started quickly: what is set before gradio and torch are imported.
+"""The start of the page: what must be set before gradio and torch are imported, and how the page is served quickly.
 
 Nothing here imports gradio before a function asks for it.
 """
@@ -33,7 +33,7 @@ ENVIRONMENT = {
     # Torch asks for huge pages: a new buffer of 113 MB is there in half the time.
     "THP_MEM_ALLOC_ENABLE": "1",
 }
-# What torch, pandas and transformers import where it is installed, and this app never uses.
+# Packages that torch, pandas and transformers import if they are installed, and that this app never uses.
 UNUSED = ("triton", "pyarrow", "torchvision")
 
 
@@ -44,7 +44,7 @@ def set_environment() -> None:
 
 
 def prepare_process() -> None:
-    """Everything that concerns the whole process, for a process that only serves the app."""
+    """Do everything that concerns the whole process, in a process that only serves the app."""
     set_environment()
     replace_unprintable()
     share_arenas()
@@ -53,11 +53,11 @@ def prepare_process() -> None:
 
 
 def own_uploads_folder() -> None:
-    """See to it that gradio can write its temporary files; to be called before gradio is imported.
+    """Make sure that gradio can write its temporary files. Must be called before gradio is imported.
 
-    Its default is one folder for all users of a machine, `gradio` in the temporary folder. Where that belongs to
-    somebody else, this process gets one of its own, removed at the end. Raises `TaskVecError` if GRADIO_TEMP_DIR is set
-    to a folder that cannot be written, or if no temporary folder can.
+    By default all users of a machine share one folder, `gradio` in the temporary folder. If that belongs to somebody
+    else, this process gets a folder of its own, which is removed at the end. Raises `TaskVecError` if GRADIO_TEMP_DIR
+    is set to a folder that cannot be written, or if no temporary folder can.
     """
     asked = os.environ.get("GRADIO_TEMP_DIR")
     if asked:
@@ -108,10 +108,10 @@ def without_stubs() -> Iterator[None]:
 
 
 def in_a_loop(call: Callable[[], Result]) -> Result:
-    """What `call` returns, called while an event loop runs.
+    """The result of `call`, which is called while an event loop runs.
 
-    Without one gradio makes a loop for each of its dozen locks and closes none of them; Python then complains of every
-    one when it is thrown away, at the latest in a Space.
+    Without a running loop gradio makes a loop for each of its dozen locks and closes none of them; Python then prints a
+    warning for each, in a Space for example.
     """
 
     async def called() -> Result:
@@ -140,10 +140,10 @@ def serve(page: gr.Blocks, workbench: Workbench, host: str | None, port: int | N
     def launch() -> None:
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options())
 
-    # What was measured is on the screen while the model is still being opened: a question for it waits
+    # The page shows what was measured while the model is still being opened. A question that needs the model waits
     try:
         in_a_loop(launch)
-    except (OSError, OverflowError) as error:  # gradio's sentence names none of our options
+    except (OSError, OverflowError) as error:  # gradio's own sentence does not name our options
         where = f"{host or 'this machine'}, port {port or '7860 or one of the next hundred'}"
         raise TaskVecError(
             f"No server can listen on {where}: it is taken or not allowed; choose another with --port, from 1 to "

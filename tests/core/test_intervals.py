@@ -1,4 +1,4 @@
-"""Intervals and tests against values worked by hand, against scipy, and by simulated coverage."""
+"""Intervals and tests, checked against values worked out by hand, against scipy, and by simulated coverage."""
 
 import numpy as np
 import pytest

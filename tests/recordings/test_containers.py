@@ -1,4 +1,4 @@
-"""Files whose container is slightly off: whole sound is answered, and nothing that is missing goes unsaid."""
+"""Files whose container is slightly wrong: whole sound is read, and missing sound is reported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RIFF_FORMATS = [name for name, (container, _) in FORMATS.items() if container in
 
 
 def is_whole(path, seconds: float = SECONDS, notes: tuple[str, ...] = ()) -> None:
-    """The file is answered as the tone of `seconds` that it holds, with these notes."""
+    """The file is read as the tone of `seconds` that it holds, with these notes."""
     clip = load_clip(path, RATE)
     assert clip.seconds == pytest.approx(seconds, abs=0.08)
     assert peak_frequency(clip.samples, RATE) == pytest.approx(440, abs=1)

@@ -1,4 +1,4 @@
-"""What is shipped in `precomputed/tiny-clap`: it is what its tables say, and it understands other wordings."""
+"""The shipped `precomputed/tiny-clap` has the figures of its tables, and understands other wordings."""
 
 from __future__ import annotations
 

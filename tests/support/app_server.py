@@ -19,7 +19,8 @@ from taskvec_demo.ui.startup import READY
 from tests.support.paths import ROOT
 
 START_SECONDS = 300
-# Python imports this before anything else, in the app's process. What leaves the machine is refused and written down.
+# Python imports this in the app's process before anything else. Requests to other machines are refused and written
+# down.
 SITECUSTOMIZE = """
 import os, socket, sys
 
@@ -60,7 +61,7 @@ class AppServer:
 
     @property
     def outside_requests(self) -> str:
-        """What the process wanted of other machines. The file is there once the watch is on."""
+        """The requests of the process to other machines. The file is there once the watch is on."""
         return (self.folder / "network.log").read_text()
 
     def answers(self) -> bool:
@@ -72,7 +73,7 @@ class AppServer:
             return False
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so, as long as the process lives."""
+        """Wait until a condition holds, as long as the process lives."""
         end = time.monotonic() + START_SECONDS
         while not condition():
             assert self.process.poll() is None, f"the app ended with {self.process.returncode}:\n{self.log}"
@@ -90,7 +91,7 @@ def running_app(folder: Path, *arguments: str, **variables: str) -> Iterator[App
 
 @contextmanager
 def starting_app(folder: Path, *arguments: str, **variables: str) -> Iterator[AppServer]:
-    """The same from its first answer."""
+    """The same, but from the first answer on, when the model may not be open yet."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -101,7 +102,7 @@ def starting_app(folder: Path, *arguments: str, **variables: str) -> Iterator[Ap
         **{k: v for k, v in os.environ.items() if not k.startswith(("GRADIO_", "HF_")) and "proxy" not in k.lower()},
         "PYTHONPATH": str(folder / "watch"),
         "TASKVEC_NETWORK_LOG": str(folder / "network.log"),
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for work leave the cores to the browser
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for work do not keep the browser's cores busy
         "PYTHONUNBUFFERED": "1",
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
         **variables,

@@ -1,4 +1,4 @@
-"""What commands share on the command line: how one is added, and the options for folders and studies."""
+"""Parts that commands share: how a command is added, and the options for folders and studies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ...clap.embedded import EMBEDDED, REPOSITORY
 
-Run = Callable[[argparse.Namespace], int | None]  # a command; what it returns is the exit code, none for 0
+Run = Callable[[argparse.Namespace], int | None]  # a command; it returns the exit code, or None for 0
 STUDIES = ("tiny", "ballanti")
 
 
@@ -30,14 +30,14 @@ def add_work(parser: argparse.ArgumentParser, help: str = "folder for caches and
 
 
 def add_recordings(parser: argparse.ArgumentParser) -> None:
-    """The recordings that are trained or measured on, and where what is computed of them is kept."""
+    """Add the options for the recordings, and for the folder in which results computed from them are kept."""
     help = "folder of sets, each with clips.csv or as it was published"
     parser.add_argument("--data", type=Path, required=True, help=help)
     add_work(parser)
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """`--study`, which was called `--preset` and still answers to that."""
+    """Add `--study`; its old name `--preset` still works."""
     parser.add_argument("--study", default="tiny", choices=STUDIES, help="the study (default: tiny)")
     old = argparse.SUPPRESS
     parser.add_argument("--preset", dest="study", default=old, choices=STUDIES, help=old)

@@ -20,7 +20,7 @@ from ...recordings.limits import MIN_SECONDS, TooShortError
 from ...recordings.splits import SPLITS, printable
 from .datasets import header_of, read_clip
 
-UNKNOWN_RATE = 16_000  # Hz, at which clips are decoded whose header does not say theirs
+UNKNOWN_RATE = 16_000  # Hz at which clips are decoded if their header does not tell the rate
 SHOWN = 8  # lines of one kind that the table shows; --json has all
 
 
@@ -34,7 +34,7 @@ class CheckedClip:
     seconds: float = 0.0
     sha256: str = ""  # hash of the decoded sound and its length
     error: str = ""
-    too_short: bool = False  # a whole clip, which is left out
+    too_short: bool = False  # the clip is whole, and left out
 
     @property
     def name(self) -> str:
@@ -130,7 +130,7 @@ def _checked(folder: Path, clip: CheckedClip, rate: int | None) -> CheckedClip:
     except TooShortError as error:
         return replace(clip, error=str(error), too_short=True)
     except BadAudioError as error:
-        try:  # silence too is trained on
+        try:  # silence is trained on too
             samples = read_clip(file, target)
         except BadAudioError:
             return replace(clip, error=str(error))
@@ -161,7 +161,10 @@ def _report(name: str, found: RecordingSet, clips: Sequence[CheckedClip]) -> Set
 
 
 def _short(clips: Sequence[CheckedClip]) -> list[str]:
-    """A note on clips that are whole but too short to be used: published sets have some, and nobody can mend them."""
+    """A note on clips that are whole but too short to be used.
+
+    Published sets have some; they are not an error of the user.
+    """
     short = [printable(clip.recording.file) for clip in clips if clip.too_short]
     if not short:
         return []

@@ -44,7 +44,7 @@ def model_card(study: Study, name: str, sha256: str, out: Path) -> str:
         _front_matter(base),
         f"# Task vectors of {name}",
         f"Task vectors (fine-tuned minus pre-trained weights) of the CLAP checkpoint {origin}, with zero-shot heads, "
-        f"logit surfaces and measured tables, made by `python -m taskvec_demo build --preset {study.name}`. "
+        f"logit surfaces and measured tables, made by `python -m taskvec_demo build --study {study.name}`. "
         "`python -m taskvec_demo card` writes this text from the tables.",
         "Open them in the app:",
         "    python app.py --artifacts USER/REPO",

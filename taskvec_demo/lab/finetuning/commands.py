@@ -1,4 +1,4 @@
-"""The options of `finetune` that say how a vector is trained; what is not asked for is the study's choice."""
+"""The options of `finetune` that say how a vector is trained. Options that are not given are those of the study."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def asked(options: argparse.Namespace) -> dict[str, Any]:
-    """What was asked for, as the keywords of `finetune_all`."""
+    """The options that were given, as the keywords of `finetune_all`."""
     return {name: getattr(options, name) for name in OPTIONS}

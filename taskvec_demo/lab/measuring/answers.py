@@ -1,4 +1,6 @@
-"""`AnswerBook`: what the pre-trained and each edited model answer on one split, clip by clip, as a table counts it."""
+"""`AnswerBook`: the answers of the pre-trained model and of each edited model on one split, clip by clip, from which
+tables are counted.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ Edits = dict[str, dict[str, float]]  # name of a reported edit -> its coefficien
 
 @dataclass(frozen=True)
 class AnswerBook:
-    """Predictions on one split under all edits that are reported, the pre-trained model's among them."""
+    """Predictions on one split under all edits that are reported, with those of the pre-trained model."""
 
     checkpoint_name: str
     labels: Predictions
@@ -37,7 +39,7 @@ class AnswerBook:
         return cls(predictor.checkpoint_name, predictor.labels(split), edits, predictions, split)
 
     def entry(self, edit: str, task: str, of: Sequence[int] | None = None) -> dict[str, Any]:
-        """n, both accuracies with their intervals, McNemar's p; `of` some classes: on their clips alone."""
+        """n, both accuracies with their intervals, and McNemar's p, on all clips or on those of the classes in `of`."""
         chosen = np.ones(len(self.labels[task]), bool) if of is None else np.isin(self.labels[task], of)
         right = [(self.predictions[e][task] == self.labels[task])[chosen] for e in (PRETRAINED, edit)]
         before, after = (Accuracy.of(r).to_dict() for r in right)

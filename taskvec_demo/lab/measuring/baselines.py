@@ -1,4 +1,4 @@
-"""What task arithmetic is compared with: random vectors of equal norm, gradient ascent, joint fine-tuning.
+"""The baselines of task arithmetic: random vectors of equal norm, gradient ascent, joint fine-tuning.
 
 A trained baseline is a difference from the pre-trained weights like any task vector, so it is applied, measured and
 stored as one, at λ = 1.
@@ -30,7 +30,7 @@ from .predictions import ModelPredictor
 
 RANDOM_SEEDS = (0, 1, 2)
 ASCENT_STEPS, ASCENT_EVERY = 60, 5  # 12 stops to choose from
-ASCENT_RATE = 5e-5  # constant; at twice this `urban` falls to chance, and the control with it, within 30 steps
+ASCENT_RATE = 5e-5  # constant; at twice this rate `urban` and the control fall to chance within 30 steps
 TRAINING_SEED = 0
 
 
@@ -49,7 +49,9 @@ def random_name(of: str, seed: int) -> str:
 
 
 def random_vectors(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, TaskVector]:
-    """For each of the study's pair, and for the analogy's sum τ_B + τ_C − τ_A, one a seed."""
+    """Random vectors, one for each seed: for each vector of the study's pair, and for the analogy's sum τ_B + τ_C −
+    τ_A.
+    """
     a, b, c, _ = study.analogy
     models = {name: vectors[name] for name in study.pair} | {"analogy": vectors[b] + vectors[c] - vectors[a]}
     return {
@@ -60,7 +62,7 @@ def random_vectors(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str,
 
 
 def ascend(checkpoint: Checkpoint, store: MelStore, task: Labelled, seed: int = TRAINING_SEED) -> Iterator[Weights]:
-    """Climb the loss of a task: the weights after every `ASCENT_EVERY` steps. Nothing holds the control."""
+    """Climb the loss of a task; yields the weights after every `ASCENT_EVERY` steps. Nothing holds the control."""
     torch.manual_seed(seed)
     tower = checkpoint.trainable_tower()
     training_mode(tower)
@@ -77,7 +79,9 @@ def ascend(checkpoint: Checkpoint, store: MelStore, task: Labelled, seed: int = 
 
 
 def train_ascent(predictor: ModelPredictor, name: str) -> dict[str, TaskVector]:
-    """Gradient ascent on a task: where the rule of negation stops it on validation, and its last step."""
+    """Gradient ascent on a task: its weights at the step that the rule of negation takes on validation, and at its last
+    step.
+    """
     checkpoint, store = predictor.checkpoint, predictor.store
     _, labelled = labelled_set(checkpoint, store, predictor.study, predictor.study.fine_tunings[name], "train")
     walk = tqdm(ascend(checkpoint, store, labelled), f"gradient ascent, {name}", ASCENT_STEPS // ASCENT_EVERY)
@@ -98,7 +102,9 @@ def train_ascent(predictor: ModelPredictor, name: str) -> dict[str, TaskVector]:
 def train_joint(
     predictor: ModelPredictor, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
 ) -> dict[str, TaskVector]:
-    """One model fine-tuned on the batches of all `names`, each against its own head; early stopping on their mean.
+    """One model fine-tuned on the tasks of all `names`, each against its own head.
+
+    Training stops early on their mean accuracy.
 
     It is saved in `state` and resumes from there; the caller removes that file.
     """
@@ -137,14 +143,17 @@ def joint_name(names: Sequence[str]) -> str:
 
 
 def baselines_folder(work: Path, checkpoint: Checkpoint) -> Path:
-    """Where the trained baselines of a checkpoint lie: 5 MB each that only the tables need, so not in its artifacts."""
+    """The folder of a checkpoint's trained baselines.
+
+    They have 5 MB each and only the tables need them, so they are not in the artifacts.
+    """
     return work / "baselines" / checkpoint.pretrained.sha256[:12]
 
 
 def trained_baselines(predictor: ModelPredictor, folder: Path) -> dict[str, TaskVector]:
     """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written.
 
-    Called by every process where one is missing: joint fine-tuning is shared like any other, the main process writes.
+    If one is missing, every process must call this, because they share the joint fine-tuning. The main process writes.
     """
     pair, main = predictor.study.pair, processes().is_main_process
     trainings: dict[tuple[str, ...], Callable[[], dict[str, TaskVector]]] = {
@@ -153,7 +162,7 @@ def trained_baselines(predictor: ModelPredictor, folder: Path) -> dict[str, Task
     trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, predictor, n) for n in pair}
     missing = [names for names in trainings if not all(_is_stored(predictor, folder, name) for name in names)]
     if missing:
-        processes().wait_for_everyone()  # all have looked before one writes
+        processes().wait_for_everyone()  # no process writes before all have looked
         for names in missing:
             if main or names == (joint_name(pair),):
                 for name, vector in trainings[names]().items():

@@ -26,11 +26,11 @@ from .predictions import ModelPredictor, Predictor
 from .shipped_tables import content, derived, reported_baselines, selected, stored_book
 from .table_contents import TABLES
 
-ROUNDING = 0.002  # share of an edit's answers that another machine's arithmetic may turn over
+ROUNDING = 0.002  # share of an edit's answers that the arithmetic of another machine may change
 
 
 def check_files(study: Study, folder: Path, vectors: Mapping[str, TaskVector], only: str | None = None) -> list[str]:
-    """Sentences on shipped tables that do not follow from their own candidates and predictions; none: all do."""
+    """Sentences on shipped tables that do not follow from their own candidates and predictions; empty if all do."""
     problems, trainings = [], {n: b["training"] for n, b in reported_baselines(folder).items()}
     for name in selected(only):
         table, shipped, book = TABLES[name](study), read_json(folder / f"{name}.json"), stored_book(folder, name)
@@ -53,7 +53,9 @@ def check_predictions(
     name: str = "table",
     absent: Collection[str] = (),
 ) -> list[str]:
-    """Measure a table's edits again; a sentence on each whose answers differ by more than rounding explains.
+    """Measure the edits of a table again.
+
+    Returns a sentence on each edit whose answers differ by more than rounding explains.
 
     `places`: task -> positions in the stored lists of the clips that `predictor` has; default: it has all of them.
     Edits in `absent` are left out.
@@ -68,7 +70,7 @@ def check_predictions(
         measured = predictor.predictions("test", coefficients)
         differ = {t: int((book.predictions[edit][t][places[t]] != measured[t]).sum()) for t in measured}
         n = sum(len(p) for p in measured.values())
-        if sum(differ.values()) > max(1, ROUNDING * n):  # one of few clips shows nothing
+        if sum(differ.values()) > max(1, ROUNDING * n):  # one different answer of few clips shows nothing
             worst = max(differ, key=lambda t: differ[t])
             problems.append(
                 f"{name}, {edit}: {sum(differ.values())} of {n} answers differ, most of them in {worst} "
@@ -93,7 +95,7 @@ def check_tables(
 ) -> tuple[list[str], list[str]]:
     """Measure the shipped tables again, on all or about `clips` test clips a task, without the cache of measurements.
 
-    Returns sentences on what differs (none: nothing does), and the trained baselines that were not measured again,
+    Returns sentences on differences (empty if there are none), and the trained baselines that were not measured again,
     because the ones that the tables are about are not in `work`.
     """
     if clips is not None and clips < 1:
@@ -114,8 +116,7 @@ def check_tables(
 
 
 def stored_baselines(folder: Path, reported: Mapping[str, Mapping[str, Any]]) -> dict[str, TaskVector]:
-    """Those of the `reported` baselines that lie in `folder`; one that was trained again with another result does not
-    count."""
+    """The `reported` baselines that are in `folder`. One that was trained again with another result does not count."""
     files = {name: folder / f"{name}.safetensors" for name in reported}
     found = {name: TaskVector.load(path) for name, path in files.items() if path.is_file()}
     return {name: vector for name, vector in found.items() if vector.sha256 == reported[name]["sha256"]}

@@ -1,4 +1,4 @@
-"""How λ is chosen: on validation clips, from a grid; to forget, where the control holds. Test clips have no say."""
+"""How λ is chosen: from a grid, on validation clips, never on test clips. To forget, the control must hold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...core.evaluation import CONTROL_KEPT, normalized_accuracy
 from ..data.study import ANALOGY, Sum
 from .predictions import Coefficients, Predictions, Predictor, measure
 
-STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # of |λ|; λ = 0 is no edit
-OWN_STEPS = (0.4, 0.6, 0.8, 1.0)  # of each λ where several are chosen at once: 16 pairs, 64 triples
+STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # grid of |λ|, without λ = 0, which is no edit
+OWN_STEPS = (0.4, 0.6, 0.8, 1.0)  # grid of each λ if several are chosen at once: 16 pairs, 64 triples
 RULE = (
     "λ is the best of a grid on the validation clips. To forget, only λ count at which the control keeps 95 % of its "
     "pre-trained accuracy; where none keeps it, the λ that keeps most is taken. “holds”: whether it is kept."
@@ -23,7 +23,10 @@ RULE = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """An edit with its validation figures. `score`: higher is better, later entries break ties; `control`: accuracy."""
+    """An edit with its validation figures.
+
+    A higher `score` is better; its later entries break ties. `control` is an accuracy.
+    """
 
     coefficients: dict[str, float]
     score: tuple[float, ...]
@@ -35,13 +38,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidate that the rule takes, and whether the control holds there."""
+    """The candidate that the rule takes, and whether the control holds with it."""
 
     chosen: Candidate
     holds: bool
     candidates: tuple[Candidate, ...]
     control_pretrained: float
-    needs_control: bool  # whether only candidates that hold it could be chosen
+    needs_control: bool  # whether the rule asks for candidates that hold the control
 
     @property
     def coefficients(self) -> dict[str, float]:
@@ -64,8 +67,11 @@ class Choice:
 
 
 def choose(candidates: Sequence[Candidate], control_pretrained: float, needs_control: bool = True) -> Choice:
-    """The best score; if it needs the control, among candidates that hold it, and where none does, the one that keeps
-    most of it."""
+    """The candidate with the best score.
+
+    If `needs_control`, only candidates that hold the control count; if none does, the one that keeps most of it is
+    taken.
+    """
     held = [c for c in candidates if c.control >= CONTROL_KEPT * control_pretrained - 1e-9]
     if needs_control and not held:
         chosen = max(candidates, key=lambda c: (c.control, *c.score))
@@ -103,15 +109,16 @@ def analogy_grid(a: str, b: str, c: str) -> list[dict[str, float]]:
 
 
 def choose_negation(predictor: Predictor, task: str, edits: Sequence[Coefficients], what: str) -> Choice:
-    """Forget `task`: the lowest accuracy on it, of equals the one with the better control."""
+    """To forget `task`: the lowest accuracy on it; if equal, the better control."""
     control = predictor.study.control
     return _choose(predictor, edits, what, lambda acc, _: (-acc[task], acc[control]), needs_control=True)
 
 
 def choose_addition(predictor: Predictor, tasks: Sequence[str], edits: Sequence[Coefficients], what: str) -> Choice:
-    """Learn `tasks`, each named as its vector: the best normalized accuracy of the worst task, then their mean.
+    """To learn `tasks`, each named as its vector: the best normalized accuracy of the worst task; if equal, the best
+    mean.
 
-    The worst and not the mean, so that no task pays for another.
+    The worst task counts and not the mean, so that no task pays for another.
     """
     labels = predictor.labels("validation")
     own = {t: accuracies(predictor.predictions("validation", {t: 1.0}), labels)[t] for t in tasks}
@@ -124,7 +131,9 @@ def choose_addition(predictor: Predictor, tasks: Sequence[str], edits: Sequence[
 
 
 def choose_analogy(predictor: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:
-    """The best mean of D's recall and the accuracy on all four classes: to call everything D is no solution."""
+    """The best mean of D's recall and the accuracy on all four classes, because a model that calls everything D is no
+    solution.
+    """
     labels = predictor.labels("validation")[ANALOGY]
     d = labels == predictor.study.tasks[ANALOGY].class_names.index(predictor.study.analogy[3])
 

@@ -29,7 +29,7 @@ Predictions = dict[str, np.ndarray]
 
 
 class Predictor(Protocol):
-    """What the tables ask of a model: its answers on each task's clips of a split, and the true classes."""
+    """A model as the tables see it: its answers on each task's clips of a split, and the true classes."""
 
     checkpoint_name: str
     study: Study
@@ -42,9 +42,8 @@ class Predictor(Protocol):
 class ModelPredictor:
     """A `Predictor` that runs the edited model.
 
-    With a `folder`, each measurement is one file, written whole or not at all and named by the content it depends on:
-    pre-trained weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice and no stale answer
-    is taken.
+    With a `folder`, each measurement is one file. Its name is a hash of everything that it depends on: pre-trained
+    weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice, and no stale answer is used.
     """
 
     def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
@@ -60,7 +59,7 @@ class ModelPredictor:
         self._clips: dict[str, dict[str, tuple[list[ClipRow], list[int]]]] = {}
 
     def adding(self, vectors: Mapping[str, TaskVector]) -> ModelPredictor:
-        """The same predictor, which knows more vectors by name."""
+        """The same predictor with more vectors."""
         other = copy.copy(self)
         other.vectors = self.vectors | dict(vectors)
         return other

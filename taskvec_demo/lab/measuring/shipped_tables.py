@@ -1,7 +1,7 @@
 """Writing the tables that are shipped with a checkpoint.
 
 Beside each `tables/<name>.json` lies `<name>.predictions.json`: the test answers, clip by clip, that the table counts.
-`tables/baselines.json` says how the trained baselines were trained; their weights stay in the work folder.
+`tables/baselines.json` says how the baselines were trained; their weights stay in the work folder.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BASELINES = "baselines.json"
 def content(
     table: Table, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
 ) -> dict[str, Any]:
-    """What `tables/<name>.json` holds. `trainings`: of the baselines that were trained."""
+    """The content of `tables/<name>.json`. `trainings` are those of the trained baselines."""
     trained = {name: vectors[name].metadata.get("training", {}) for name in table.study.fine_tunings}
     fields: dict[str, Any] = {
         "format": FORMAT,
@@ -53,7 +53,8 @@ def content(
 def build_tables(
     predictor: Predictor, vectors: Mapping[str, TaskVector], folder: Path, only: str | None = None
 ) -> dict[str, Any]:
-    """Choose, measure and write the tables (or only one) with their predictions, then what is derived from them.
+    """Choose λ, measure and write the tables (or only one) with their predictions; then write the files that are
+    derived from them.
 
     `predictor` knows every vector, random vector and trained baseline by name; `vectors` holds at least the task
     vectors. How baselines were trained is read from `folder`.
@@ -81,7 +82,7 @@ def measured_results(
 
 
 def derived(study: Study, folder: Path) -> dict[str, Any]:
-    """File -> content of the tables that are another view of those in `folder`, as far as these are there."""
+    """File -> content of the tables that are derived from those in `folder`, as far as these are there."""
     files: dict[str, Any] = {}
     if all((folder / f"{name}.predictions.json").is_file() for name in BEHIND_PRESETS):
         contents = {name: read_json(folder / f"{name}.json") for name in BEHIND_PRESETS}
@@ -114,7 +115,7 @@ def write_tables(experiment: Experiment, work: Path, out: Path, only: str | None
 
 def rebuild(study: Study, folder: Path, data: Path, work: Path, only: str | None = None) -> None:
     """The tables of a complete checkpoint folder, and its manifest. A stopped run goes on where it was."""
-    # Not verified: a stopped run has left tables that are newer than the manifest.
+    # The manifest is not verified, because a stopped run leaves tables that are newer than it.
     experiment = open_experiment(study, folder, data, work)
     try:
         write_tables(experiment, work, folder, only)

@@ -1,4 +1,7 @@
-"""From choices of λ and test predictions to the shipped tables. Pure: the same input gives the same JSON."""
+"""The contents of the shipped tables, from choices of λ and test predictions.
+
+Pure functions: the same input gives the same JSON.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ Trainings = Mapping[str, Mapping[str, Any]]
 
 
 class Table:
-    """One table: λ are chosen on validation, which says what edits to measure on test, which gives the content."""
+    """One table.
+
+    λ are chosen on validation; the chosen edits are measured on test; the results are the content of the table.
+    """
 
     name: str
 
@@ -60,7 +66,7 @@ class Negation(Table):
         edits: Edits = {}
         for v in self.study.pair:
             edits[f"forget {v}"] = choices[v].coefficients
-            # The same λ: an edit of the same size in every tensor, in a random direction.
+            # The same λ makes an edit of the same size in every tensor, but in a random direction.
             edits |= {random_name(v, s): {random_name(v, s): choices[v].coefficients[v]} for s in RANDOM_SEEDS}
             edits |= {name: {name: 1.0} for name in (f"ascent-{v}", f"ascent-{v}-last")}
         return edits
@@ -91,7 +97,7 @@ class Negation(Table):
         }
 
     def _apart(self, book: AnswerBook, v: str) -> dict[str, Any]:
-        """The control without the classes that the target has too: to forget those is what was asked."""
+        """The control without the classes that the target has too, because those are meant to be forgotten."""
         names = self.study.tasks[self.study.control].class_names
         shared = [name for name in names if name in self.study.tasks[v].class_names]
         if not shared:
@@ -238,7 +244,7 @@ def _trained(trainings: Trainings, name: str) -> dict[str, Any]:
 
 
 def seeds(study: Study, vectors: Mapping[str, TaskVector]) -> dict[str, Any]:
-    """Every seed behind the tables; of a vector those of its runs, of which it is the mean."""
+    """All seeds behind the tables. A vector has the seeds of its runs, of which it is the mean."""
     trained = {n: v.metadata.get("training", {}) for n, v in vectors.items() if n in study.fine_tunings}
     own = {n: [t["seed"] + i for i in range(t.get("runs", 1))] if "seed" in t else [] for n, t in trained.items()}
     return {"vectors": own, "random_vectors": list(RANDOM_SEEDS)}

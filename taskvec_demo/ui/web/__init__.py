@@ -1,1 +1,1 @@
-"""What runs in the browser: ES modules and styles. `page.js` is what gradio calls; ui/live.py says where it lies."""
+"""The code that runs in the browser: ES modules and styles. Gradio calls `page.js`; ui/live.py gives its address."""

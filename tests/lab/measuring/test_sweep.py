@@ -1,4 +1,4 @@
-"""A sweep measures every point once, however many processes share it and however often it is stopped."""
+"""A sweep measures every point once, with any number of processes and after any stop."""
 
 from __future__ import annotations
 
