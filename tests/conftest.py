@@ -15,7 +15,8 @@ pytest_plugins = [  # fixtures; here, so that all modules share one browser and 
     "tests.support.visitor",
 ]
 
-torch.set_num_threads(2)
+# Two workers share the cores: a second thread of each would only wait for the others' turn.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 # Of the workers, which start after this: two share the cores, so threads that wait should leave them to others.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

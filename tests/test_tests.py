@@ -43,3 +43,10 @@ def test_an_import_of_a_test_module_is_seen():
         "tests.conftest",
     }
     assert other_tests("from tests.support.paths import ROOT\nimport testing") == set()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_test_waits_for_a_time_to_pass(name):
+    """Playwright's own timer: a wait is for a condition, or for frames where the law is that nothing happens."""
+    called = {node.attr for node in ast.walk(ast.parse(SOURCES[name])) if isinstance(node, ast.Attribute)}
+    assert "wait_for_timeout" not in called

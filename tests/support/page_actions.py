@@ -38,8 +38,13 @@ def box(visitor, element):
     return visitor.page.locator(f"#{element} input[type=checkbox]")
 
 
+def frames(visitor, n=1):
+    """Let the page draw `n` frames."""
+    visitor.page.evaluate("async (n) => { for (; n > 0; n--) await new Promise(requestAnimationFrame); }", n)
+
+
 def steps(visitor, name, start, end, n=25):
-    """Press the mouse on a slider and move it in `n` steps; the button stays down."""
+    """Press the mouse on a slider and move it in `n` steps, a frame each; the button stays down."""
     target = slider(visitor, name)
     target.scroll_into_view_if_needed()
     area = target.bounding_box()
@@ -48,12 +53,18 @@ def steps(visitor, name, start, end, n=25):
     visitor.page.mouse.down()
     for i in range(1, n + 1):
         visitor.page.mouse.move(area["x"] + area["width"] * (start + (end - start) * i / n), y)
+        frames(visitor)
         yield i
 
 
-def drag(visitor, name, start, end, n=25):
+def hold(visitor, name, start, end, n=25):
+    """All of these steps."""
     for _ in steps(visitor, name, start, end, n):
-        visitor.page.wait_for_timeout(16)
+        pass
+
+
+def drag(visitor, name, start, end, n=25):
+    hold(visitor, name, start, end, n)
     visitor.page.mouse.up()
 
 

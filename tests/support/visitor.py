@@ -12,7 +12,7 @@ import pytest
 from tests.support.app_server import AppServer
 
 PATIENCE = 30_000  # ms that one condition may take in the browser: the machine may be busy with something else
-QUIET_MS = 700  # without a question: longer than the 250 ms after which a page at rest asks for exact answers
+QUIET_MS = 400  # without a question: longer than the 250 ms after which a page at rest asks for exact answers
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Visitor:
 
     def at_rest(self) -> None:
         """Wait until every question of the page is answered and it asks nothing more."""
-        self.page.wait_for_function(f"() => {REST}")
+        self.page.wait_for_function(f"() => {REST}", polling=50)
 
     def shows(self, recipe: dict[str, float]) -> None:
         """Wait until formula and chart both show this recipe."""
@@ -125,23 +125,52 @@ SHOWS = f"""(wanted) => {{
 }}"""
 
 
+VIEWPORT = {"width": 1280, "height": 900}
+
+
 @pytest.fixture
-def new_visitor(browser: Any, server: AppServer) -> Iterator[Any]:
+def watched(browser: Any, server: AppServer) -> Iterator[list[Visitor]]:
+    """Visitors who may ask nothing of other hosts, as the app may not, which logs no traceback for them."""
+    visitors: list[Visitor] = []
+    logged = len(server.log)
+    yield visitors
+    assert [v.outside for v in visitors if v.outside] == [], "the page asked something of another host"
+    assert server.outside_requests == ""
+    assert "Traceback" not in server.log[logged:]
+
+
+@pytest.fixture
+def new_visitor(browser: Any, server: AppServer, watched: list[Visitor]) -> Iterator[Any]:
     """new_visitor(**options of the browser context) -> a `Visitor` with a context of its own."""
     visitors: list[Visitor] = []
 
     def make(**options: Any) -> Visitor:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context = browser.new_context(**{"viewport": VIEWPORT, **options})
         visitors.append(Visitor(context.new_page(), server))
+        watched.append(visitors[-1])
         return visitors[-1]
 
     yield make
     for visitor in visitors:
         visitor.page.context.close()
-    assert [v.outside for v in visitors if v.outside] == [], "the page asked something of another host"
+
+
+@pytest.fixture(scope="session")
+def regular(browser: Any, server: AppServer) -> Iterator[Visitor]:
+    """A visitor who comes again and again: to load the page into a fresh context takes three times as long."""
+    context = browser.new_context(viewport=VIEWPORT)
+    yield Visitor(context.new_page(), server)
+    context.close()
 
 
 @pytest.fixture
-def page(new_visitor: Any) -> Visitor:
-    """A visitor who has not opened the page yet."""
-    return new_visitor()
+def page(regular: Visitor, watched: list[Visitor]) -> Iterator[Visitor]:
+    """A visitor who has not opened the page yet. Who changes the browser's own settings takes `new_visitor`."""
+    watched.append(regular)
+    yield regular
+    regular.page.unroute_all(behavior="ignoreErrors")
+    if regular.page.url.startswith(regular.server.url):
+        regular.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    regular.page.goto("about:blank")
+    regular.errors.clear()
+    regular.outside.clear()

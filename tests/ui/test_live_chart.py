@@ -12,7 +12,7 @@ from taskvec_demo.core.evaluation import Accuracy, percent
 from taskvec_demo.core.surface import LogitSurface
 from taskvec_demo.ui.live import properties
 from taskvec_demo.ui.page import Page
-from tests.support.page_actions import box, choose, drag, number, slider, steps, tab, tabs, value
+from tests.support.page_actions import box, choose, drag, frames, hold, number, slider, tab, tabs, value
 from tests.support.paths import ARTIFACTS
 from tests.support.visitor import FORMULA
 from tests.support.web_vectors import SURFACES, random_recipes
@@ -97,7 +97,7 @@ def test_the_browser_takes_over_without_a_change(page):
     for route in page.held:
         route.continue_()
     page.page.wait_for_function("() => window.taskvec.state.tasks && window.taskvec.state.tasks[0].bars.shown")
-    page.page.wait_for_timeout(100)  # a frame or two more
+    frames(page, 3)
     assert page.page.evaluate(texts + widths) == before
     slider(page, "urban").focus()
     page.page.keyboard.press("Home")
@@ -124,9 +124,8 @@ def test_a_drag_asks_nothing_of_the_network_and_shows_every_step(page):
     asked = []
     page.page.on("request", lambda request: asked.append(request.url))
     page.page.evaluate(RECORD)
-    for _ in steps(page, "urban", 0.5, 0.9, 20):
-        page.page.wait_for_timeout(30)
-    page.page.wait_for_timeout(600)  # longer than the rest after which a released slider would settle
+    hold(page, "urban", 0.5, 0.9, 20)
+    frames(page, 40)  # longer than the rest after which a released slider would settle
     assert asked == []
     drawn = page.page.evaluate("window.drawn")
     shown = [float(d["shown"]["urban"]) for d in drawn if "urban" in d["shown"]]
@@ -142,7 +141,8 @@ def test_a_drag_asks_nothing_of_the_network_and_shows_every_step(page):
 
 
 @pytest.mark.parametrize("latency", [0, 120])
-def test_sixty_events_a_second_and_the_last_value_is_the_sliders(page, latency):
+def test_sixty_events_a_second_and_the_last_value_is_the_sliders(new_visitor, latency):
+    page = new_visitor()
     page.open({"urban": 0.5})
     page.page.wait_for_function("() => window.taskvec?.state.tasks")
     if latency:
@@ -257,9 +257,8 @@ def test_what_is_spoken_waits_for_rest(page):
     page.open({"urban": 0.5})
     spoken = page.page.locator("#chart [aria-live]")
     before = spoken.text_content()
-    for _ in steps(page, "urban", 0.5, 0.8, 10):
-        page.page.wait_for_timeout(20)
-    page.page.wait_for_timeout(400)
+    hold(page, "urban", 0.5, 0.8, 10)
+    frames(page, 30)  # longer than the rest after which a released slider would be spoken of
     assert spoken.text_content() == before  # the pointer is still down
     page.page.mouse.up()
     page.page.wait_for_function("(old) => document.querySelector('#chart [aria-live]').textContent !== old", arg=before)
@@ -337,7 +336,7 @@ def test_the_curves_and_their_operating_point(page):
     page.page.locator("#axis input").click()
     page.page.get_by_role("option", name="instruments", exact=True).click()
     page.page.wait_for_function("() => document.querySelector('#curve svg').textContent.includes('τ instruments')")
-    page.page.wait_for_timeout(300)
+    page.at_rest()
     other = page.page.evaluate(paths)
     tab(page, tabs(page)[0])
     drag(page, "urban", 0.8, 0.2)

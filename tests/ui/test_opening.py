@@ -1,0 +1,140 @@
+"""How the page opens: with its first bars, early, by a link, by a bad link; and the watch on the network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.app_server import SITECUSTOMIZE, starting_app
+from tests.support.page_actions import (
+    READ_LABELS,
+    number,
+    one_sentence,
+    slider,
+    tab,
+    tabs,
+)
+from tests.support.visitor import PATIENCE, Visitor
+
+pytestmark = pytest.mark.browser
+
+SOUND = "Your sound"  # the tab
+
+
+def test_the_page_opens_with_bars_and_without_complaints(page):
+    began = time.monotonic()
+    page.page.goto(page.server.url)
+    page.page.wait_for_selector("#chart .tv-row .tv-ed", timeout=20_000)
+    assert time.monotonic() - began < 20  # 1 s on a quiet machine
+    assert page.page.locator("#chart .tv-tile").count() >= 4
+    assert page.page.locator("#chart .tv-row").count() > 30
+    page.at_rest()
+    assert page.formula == page.chart != {}
+    assert page.page.locator("#chart .tv-badge").count() == 1
+    assert page.errors == []
+
+
+def test_who_comes_before_the_model_is_open_loses_nothing(browser, tmp_path):
+    with starting_app(tmp_path) as server:
+        context = browser.new_context()
+        early = Visitor(context.new_page(), server)
+        early.page.set_default_timeout(4 * PATIENCE)
+        early.page.goto(server.url)
+        early.page.wait_for_selector("#chart .tv-ed")
+        number(early, "urban").fill("0.37")
+        number(early, "urban").press("Enter")
+        tab(early, SOUND)
+        early.page.wait_for_selector("#pretrained .confidence-set")
+        early.page.wait_for_selector("#edited .confidence-set")
+        early.at_rest()
+        assert early.chart["urban"] == early.formula["urban"] == 0.37
+        assert early.page.evaluate(READ_LABELS, "edited") != early.page.evaluate(READ_LABELS, "pretrained")
+        assert early.errors == []
+        assert early.toasts() == []
+        assert "Traceback" not in server.log
+        context.close()
+
+
+def test_every_tab_has_content(page):
+    page.open()
+    assert len(tabs(page)) == 6
+    assert SOUND in tabs(page)
+    for name in tabs(page):
+        tab(page, name)
+        panel = page.page.locator("[role=tabpanel]:visible")
+        panel.wait_for()
+        page.page.wait_for_function(
+            "() => [...document.querySelectorAll('[role=tabpanel]')].filter((e) => e.offsetParent).some("
+            "(e) => e.querySelector('#curve') ? e.querySelector('#curve path[d]') : e.innerText.trim().length > 40)"
+        )
+    assert page.page.locator("#formula").is_visible()
+    assert page.errors == []
+
+
+# ---- recipes in the address -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"urban": 0.25, "emotion": -0.6},
+        {"urban": 0.5, "female_happy": -0.4, "male_sad": 0.4, "female_sad": 0.4},
+        {},
+    ],
+)
+def test_the_address_carries_the_recipe(page, new_visitor, recipe):
+    page.open(recipe)
+    assert page.address == recipe
+    page.page.reload()
+    page.at_rest()
+    page.shows(recipe)
+    if recipe:
+        name = next(iter(recipe))
+        if slider(page, name).is_visible():
+            slider(page, name).focus()
+            page.page.keyboard.press("ArrowLeft")
+            page.at_rest()
+            page.page.wait_for_function("(old) => location.search !== old", arg=page.page.url.partition("?")[1])
+    other = new_visitor()
+    other.page.goto(page.page.url)
+    other.page.wait_for_selector("#chart .tv-row", state="attached")
+    other.shows(page.formula)
+    assert page.toasts() == other.toasts() == []
+
+
+BAD_QUERIES = (
+    "ckpt=tiny-clap&urban=9",
+    "ckpt=tiny-clap&urban=nan",
+    "ckpt=another-model&urban=0.5",
+    "ckpt=tiny-clap&urban=0.5&pt=" + 64 * "0",
+    "ckpt=tiny-clap&urban=0.5&rule=magic",
+    "ckpt=%3Cimg%20src%3Dx%20onerror%3D%22window.hacked%3D1%22%3E",
+    "ckpt=",
+)
+
+
+def test_a_bad_recipe_in_the_address_gives_a_sentence_and_the_default_page(page, new_visitor):
+    page.open()
+    other = new_visitor()
+    for query in BAD_QUERIES:
+        other.page.goto(f"{page.server.url}?{query}")
+        text = other.toast()
+        assert "link's recipe was not used" in text, query
+        assert one_sentence(text), query
+        other.at_rest()
+        other.shows(page.formula)
+        assert other.page.evaluate("window.hacked") is None
+
+
+# ---- the network ----------------------------------------------------------------------------------------------------
+def test_the_watch_on_the_process_sees_what_it_should(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    code = (
+        "import socket\nfor f in (lambda: socket.create_connection(('192.0.2.1', 80), 1), "
+        "lambda: socket.getaddrinfo('example.com', 443), lambda: socket.socket().connect_ex(('127.0.0.1', 9))):\n"
+        "    try: f()\n    except OSError as e: print(e)\n"
+    )
+    environment = {"PYTHONPATH": str(tmp_path), "TASKVEC_NETWORK_LOG": str(tmp_path / "log")}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert (tmp_path / "log").read_text() == "socket.getaddrinfo 192.0.2.1\nsocket.getaddrinfo example.com\n"

@@ -1,0 +1,223 @@
+"""Sliders, checkboxes, operations, presets and undo, by mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.page_actions import (
+    SEEN,
+    WATCH,
+    box,
+    choose,
+    drag,
+    hold,
+    number,
+    slider,
+    value,
+)
+from tests.support.paths import ARTIFACTS
+from tests.support.visitor import FORMULA
+
+pytestmark = pytest.mark.browser
+
+MAIN = ("urban", "instruments", "emotion")
+
+
+def presets():
+    entries = json.loads((ARTIFACTS / "tables" / "presets.json").read_text())
+    return [(e["title"], e["recipe"]["coefficients"]) for e in entries]
+
+
+# ---- sliders --------------------------------------------------------------------------------------------------------
+def test_formula_and_chart_follow_the_mouse(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function("() => window.taskvec?.state.tasks")
+    page.page.evaluate(WATCH)
+    hold(page, "urban", 0.5, 0.95)
+    while_down = page.page.evaluate(SEEN)
+    page.page.mouse.up()
+    assert min(while_down) >= 6, while_down
+    page.at_rest()
+    page.shows({"urban": value(page, "urban")})
+    assert page.address == page.formula
+    assert page.errors == []
+
+
+def test_keyboard(page):
+    page.open({"urban": 0.5})
+    slider(page, "urban").focus()
+    for key, expected in [("ArrowRight", 0.51), ("ArrowLeft", 0.5), ("ArrowUp", 0.51), ("End", 1.0), ("Home", 0.0)]:
+        page.page.keyboard.press(key)
+        page.shows({"urban": expected})
+        assert value(page, "urban") == expected
+        assert float(number(page, "urban").input_value()) == expected
+    page.at_rest()
+    assert page.address == {}
+    assert box(page, "on-urban").is_checked()
+
+
+def test_number_box_and_reset_button(page):
+    page.open()
+    first, at_start = page.formula, value(page, "urban")
+    for typed, expected in [("0.37", 0.37), ("1", 1.0), ("0", 0.0)]:
+        number(page, "urban").fill(typed)
+        number(page, "urban").press("Enter")
+        page.shows({**first, "urban": expected})
+        assert value(page, "urban") == expected
+    page.page.locator("#lambda-urban [data-testid=reset-button]").click()
+    page.shows({**first, "urban": at_start})
+
+
+def test_a_number_outside_the_slider_is_cut_to_it(page):
+    page.open({"urban": 0.5})
+    for typed, key in (("7", "Tab"), ("-3", "Enter"), ("", "Enter")):
+        number(page, "urban").fill(typed)
+        number(page, "urban").press(key)
+        page.at_rest()
+        assert 0 <= value(page, "urban") <= 1, typed
+        assert float(number(page, "urban").input_value()) == value(page, "urban"), typed
+        page.shows({"urban": value(page, "urban")})
+        drag(page, "urban", 0.4, 0.7, 8)  # it still works
+        page.at_rest()
+        page.shows({"urban": value(page, "urban")})
+
+
+def test_the_checkbox_switches_a_vector_and_keeps_its_coefficient(page):
+    page.open({"urban": 0.42, "instruments": 0.3})
+    box(page, "on-urban").uncheck()
+    page.shows({"instruments": 0.3})
+    assert value(page, "urban") == 0.42
+    box(page, "on-urban").check()
+    page.shows({"urban": 0.42, "instruments": 0.3})
+
+
+@pytest.mark.parametrize("how", ["mouse", "keyboard", "number"])
+def test_moving_the_slider_of_a_vector_that_is_off_turns_it_on(page, how):
+    page.open({"urban": 0.5})
+    assert not box(page, "on-emotion").is_checked()
+    if how == "mouse":
+        drag(page, "emotion", 0.5, 0.8)
+    elif how == "keyboard":
+        slider(page, "emotion").focus()
+        page.page.keyboard.press("ArrowRight")
+    else:
+        number(page, "emotion").fill("0.66")
+        number(page, "emotion").press("Enter")
+    page.page.wait_for_function("() => document.querySelector('#on-emotion input').checked")
+    page.at_rest()
+    page.shows({"urban": 0.5, "emotion": value(page, "emotion")})
+
+
+# ---- operations -----------------------------------------------------------------------------------------------------
+def test_addition_and_negation(page):
+    page.open({"urban": 0.5, "instruments": 0.3})
+    assert not page.page.locator("#negate-urban").is_visible()
+    box(page, "op-negation").check()  # both: the boxes decide
+    page.page.wait_for_selector("#negate-urban", state="visible")
+    page.shows({"urban": 0.5, "instruments": 0.3})
+    box(page, "negate-urban").check()
+    page.shows({"urban": -0.5, "instruments": 0.3})
+    assert "− 0.50 τurban" in page.page.locator("#formula").inner_text().replace("\n", "")
+    box(page, "op-addition").uncheck()  # negation alone subtracts whatever is on
+    page.shows({"urban": -0.5, "instruments": -0.3})
+    page.page.wait_for_function("() => document.querySelector('#negate-instruments input').disabled")
+    assert all(box(page, f"negate-{name}").is_checked() for name in MAIN)
+    box(page, "op-addition").check()
+    page.page.wait_for_function("() => !document.querySelector('#negate-instruments input').disabled")
+    page.at_rest()
+    page.shows({"urban": -0.5, "instruments": -0.3})  # as the boxes say
+    box(page, "negate-instruments").uncheck()
+    page.shows({"urban": -0.5, "instruments": 0.3})
+    box(page, "op-negation").uncheck()
+    page.shows({"urban": 0.5, "instruments": 0.3})
+    page.page.wait_for_selector("#negate-urban", state="hidden")
+    box(page, "op-addition").uncheck()  # neither
+    page.shows({})
+    box(page, "op-addition").check()
+    page.shows({"urban": 0.5, "instruments": 0.3})
+    assert page.errors == []
+
+
+def test_analogy(page):
+    page.open({})
+    assert not page.page.locator("#analogy-panel").is_visible()
+    box(page, "op-analogy").check()
+    page.page.wait_for_selector("#analogy-panel", state="visible")
+    a, b, c = (page.page.locator(f"#analogy-{x} input").input_value() for x in "abc")
+    coef = value(page, "_analogy")
+    page.shows({a: -coef, b: coef, c: coef})
+    slider(page, "_analogy").focus()
+    page.page.keyboard.press("ArrowRight")
+    coef = value(page, "_analogy")
+    page.shows({a: -coef, b: coef, c: coef})
+    choose(page, "analogy-a", b)
+    page.page.wait_for_selector("#formula .tv-message")
+    assert "three different task vectors" in page.page.locator("#formula").inner_text()
+    other = next(v for v in MAIN if v not in (a, b, c))
+    choose(page, "analogy-a", other)
+    page.shows({other: -coef, b: coef, c: coef})
+    choose(page, "analogy-a", a)
+    page.shows({a: -coef, b: coef, c: coef})
+    page.at_rest()
+    assert page.toasts() == []
+    box(page, "op-analogy").uncheck()
+    page.shows({})
+    page.page.wait_for_selector("#analogy-panel", state="hidden")
+    assert page.errors == []
+
+
+def test_analogy_on_top_of_rows(page):
+    page.open({"urban": 0.5})
+    box(page, "op-analogy").check()
+    page.page.wait_for_selector("#analogy-panel", state="visible")
+    choose(page, "analogy-b", "urban")
+    a, c = (page.page.locator(f"#analogy-{x} input").input_value() for x in "ac")
+    coef = value(page, "_analogy")
+    page.shows({"urban": 0.5 + coef, a: -coef, c: coef})
+
+
+# ---- presets, undo, reset -------------------------------------------------------------------------------------------
+def test_presets_undo_and_reset(page):
+    page.open()
+    past = [page.formula]
+    for title, coefficients in presets():
+        page.page.get_by_role("button", name=title, exact=True).click()
+        page.shows(coefficients)
+        page.at_rest()
+        assert page.address == page.formula
+        if page.formula != past[-1]:
+            past.append(page.formula)
+    page.page.locator("#reset").click()
+    page.shows({})
+    page.at_rest()
+    for recipe in reversed(past):
+        page.page.locator("#undo").click()
+        page.shows(recipe)
+    page.at_rest()
+    assert page.toasts() == []
+    page.page.locator("#undo").click()
+    assert "Nothing to undo" in page.toast()
+    assert page.formula == past[0]
+    drag(page, "urban", 0.2, 0.9)  # after all this the sliders still count
+    page.at_rest()
+    assert page.formula["urban"] == value(page, "urban")
+    assert page.errors == []
+
+
+def test_undo_takes_back_one_drag_not_its_steps(page):
+    page.open({"urban": 0.5})
+    for start, end in [(0.5, 0.8), (0.8, 0.2)]:
+        drag(page, "urban", start, end)
+        page.at_rest()
+    page.shows({"urban": value(page, "urban")})
+    page.page.locator("#undo").click()
+    page.page.wait_for_function(f"() => Math.abs(({FORMULA})().urban - 0.8) < 0.06")
+    page.at_rest()
+    page.page.locator("#undo").click()
+    page.shows({"urban": 0.5})
+    page.at_rest()
+    page.page.locator("#undo").click()
+    assert "Nothing to undo" in page.toast()  # the page's own recipe was never on this screen
+    assert page.formula == {"urban": 0.5}
