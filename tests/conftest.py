@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 pytest_plugins = [  # fixtures; here, so that all modules share one browser and one app
     "tests.support.app_server",
@@ -26,8 +27,13 @@ def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `precomputed/tiny-clap` of random numbers. Shared: a test that alters a file copies the folder first."""
     from tests.support.random_artifacts import write_random_artifacts
 
-    folder = tmp_path_factory.mktemp("precomputed") / "tiny-clap"
-    write_random_artifacts(folder)
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # the run's: whichever worker comes first writes it for both
+    folder = root / "precomputed" / "tiny-clap"
+    with FileLock(root / "precomputed.lock"):
+        if not (folder / "manifest.json").is_file():
+            write_random_artifacts(folder)
     return folder
 
 
