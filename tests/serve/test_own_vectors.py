@@ -344,8 +344,7 @@ def test_a_visitor_adds_a_vector_and_takes_it_away(new_visitor, mine):
 
 
 @pytest.mark.browser
-def test_a_wrong_file_changes_nothing(new_visitor, mine, tmp_path):
-    page = new_visitor()
+def test_a_wrong_file_changes_nothing(page, mine, tmp_path):
     page.open({"urban": 0.4})
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_text("Dear all")
@@ -359,8 +358,7 @@ def test_a_wrong_file_changes_nothing(new_visitor, mine, tmp_path):
 
 
 @pytest.mark.browser
-def test_a_clip_is_heard_with_an_added_vector(new_visitor, mine):
-    page = new_visitor()
+def test_a_clip_is_heard_with_an_added_vector(page, mine):
     page.open({})
     upload(page, mine)
     page.toast()
