@@ -13,6 +13,7 @@ from typing import Any
 
 from ...core.files import sha256_of, whole_file
 from ...core.surface import LogitSurface
+from ...core.table_entries import interval, kept, tenths
 from ...serve.artifacts import Artifacts, read_json, write_json
 from ..data.experiment import PRETRAINED
 from ..data.study import Study
@@ -80,10 +81,7 @@ def _front_matter(base: str | None) -> str:
 
 
 def _accuracy(figures: Mapping[str, Any]) -> str:
-    if figures["accuracy"] is None:
-        return "none"
-    share, low, high = (100 * figures[k] for k in ("accuracy", "low", "high"))
-    return f"{share:.1f} [{low:.1f}, {high:.1f}]"
+    return "none" if figures["accuracy"] is None else f"{tenths(figures['accuracy'])} {interval(figures)}"
 
 
 def _change(entry: Mapping[str, Any]) -> str:
@@ -91,8 +89,8 @@ def _change(entry: Mapping[str, Any]) -> str:
 
 
 def _kept(control: Mapping[str, Any]) -> str:
-    before, after = (control[model]["accuracy"] for model in ("pretrained", "edited"))
-    return f"{100 * after / before:.0f} % kept" if before and after is not None else "none kept"
+    share = kept(control)
+    return "none kept" if share is None else f"{share} % kept"
 
 
 def _coefficients(coefficients: Mapping[str, float]) -> str:
@@ -201,10 +199,7 @@ def _estimates(study: Study, out: Path) -> str:
 
 def _rewordings(table: Mapping[str, Any]) -> str:
     rates = {name: entry for name, entry in table["phrases"].items() if isinstance(entry, Mapping) and "rate" in entry}
-    rows = [
-        [name, f"{100 * e['rate']:.1f} [{100 * e['low']:.1f}, {100 * e['high']:.1f}]", str(e["n"])]
-        for name, e in rates.items()
-    ]
+    rows = [[name, f"{tenths(e['rate'])} {interval(e)}", str(e["n"])] for name, e in rates.items()]
     sets, (low, high) = table["esc10"], table["esc10"]["reworded_95_percent_of_sets"]
     text = (
         f"With all ESC-10 labels reworded at once, the accuracy on {sets['n_clips']} test clips is "

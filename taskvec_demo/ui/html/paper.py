@@ -10,19 +10,20 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ...core.table_entries import tenths
 from ...core.tasks import Task
 from ...serve.artifacts import read_json
 from .paper_cells import (
+    accuracy,
     apart,
     baseline,
     baseline_entry,
     change,
     html_table,
-    kept,
+    keeps,
     lambda_size,
     lambdas,
     number,
-    percent,
     spread,
     title_of,
     unheld,
@@ -105,7 +106,7 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         control = row["control"]
         ours = (
             f"{lambdas(row['coefficients'])}<br>target {change(row['target'], with_p=True)}<br>"
-            f"control {change(control, with_p=True)}<br><small>control {kept(control)}</small>"
+            f"control {change(control, with_p=True)}<br><small>control {keeps(control)}</small>"
             f"{apart(row)}{unheld(row)}"
         )
         targets, controls = ([r[part] for r in row["random"]] for part in ("target", "control"))
@@ -163,7 +164,7 @@ def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
             f"{title_of(titles, e['task'])} {change(e)}, normalized <b>{number(e['normalized'])}</b>"
             for e in row["tasks"]
         )
-        return f"{tasks}<br><small>control {change(row['control'])}, {kept(row['control'])}</small>"
+        return f"{tasks}<br><small>control {change(row['control'])}, {keeps(row['control'])}</small>"
 
     rows = []
     for row in table["rows"]:
@@ -173,7 +174,7 @@ def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         title = SUMS[row["name"]].format(pair=pair) if row["name"] in SUMS else escape(row["name"])
         rows.append((title, [REPORTED["addition"].get(row["name"], NONE), ours, joint]))
     single = ", ".join(
-        f"{title_of(titles, e['task'])} {percent(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
+        f"{title_of(titles, e['task'])} {tenths(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
     )
     return html_table(["", "Reported", "Ours, test", "Joint fine-tuning, test"], rows) + (
         "<p><b>Normalized</b> is the accuracy divided by that of the task's own vector at λ = 1, its fine-tuned model. "
@@ -246,18 +247,14 @@ def _vectors(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     before = [e["pretrained"] | {"n": e["n"]} for e in table["rows"][0]["tasks"]]
 
     def cell(entry: Mapping[str, Any], own: bool) -> str:
-        after, share = entry["edited"], entry["normalized"]
-        value = f"{percent(after['accuracy'])} %"
+        share = entry["normalized"]
         normalized = "" if share is None else f"<br><small>normalized {share:.2f}</small>"
-        return (
-            f"{f'<b>{value}</b>' if own else value} <small>[{percent(after['low'])}, {percent(after['high'])}]"
-            f"</small>{normalized}"
-        )
+        return accuracy(entry["edited"], bold=own) + normalized
 
     rows = [
         (
             "Pre-trained",
-            [f"{percent(b['accuracy'])} % <small>[{percent(b['low'])}, {percent(b['high'])}]</small>" for b in before],
+            [accuracy(b, bold=False) for b in before],
         )
     ]
     rows += [

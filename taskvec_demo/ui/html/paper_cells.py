@@ -6,38 +6,39 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ...core.table_entries import interval, kept, tenths
+
 SCROLL_BOX = "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f}"
+def accuracy(figures: Mapping[str, Any], more: str = "", bold: bool = True) -> str:
+    """<b>19.5 %</b> [16.9, 22.3], then `more` as small as the interval."""
+    share = f"{tenths(figures['accuracy'])} %"
+    return f"{f'<b>{share}</b>' if bold else share} <small>{interval(figures)}{more}</small>"
 
 
 def change(entry: Mapping[str, Any], with_p: bool = False) -> str:
     """38.1 → <b>19.5 %</b> [16.9, 22.3], n = 837, p < 0.001"""
     before, after, p = entry["pretrained"], entry["edited"], entry["mcnemar_p"]
     tested = f", p {'&lt; 0.001' if p < 0.001 else f'= {p:.3f}'}" if with_p else ""
-    return (
-        f"{percent(before['accuracy'])} → <b>{percent(after['accuracy'])} %</b> "
-        f"<small>[{percent(after['low'])}, {percent(after['high'])}], n = {entry['n']}{tested}</small>"
-    )
+    more = f", n = {entry['n']}{tested}"
+    return f"{tenths(before['accuracy'])} → {accuracy(after, more)}"
 
 
-def kept(control: Mapping[str, Any]) -> str:
+def keeps(control: Mapping[str, Any]) -> str:
     """The share of the control's accuracy that is left."""
-    before, after = (control[m]["accuracy"] for m in ("pretrained", "edited"))
-    return f"keeps {percent(after / before, 0)} %" if before else "has nothing to keep"
+    share = kept(control)
+    return "has nothing to keep" if share is None else f"keeps {share} %"
 
 
 def baseline(edit: Mapping[str, Any], what: str) -> str:
     """A baseline in two lines: target with interval, control."""
     target, control = edit["target"], edit["control"]
-    after = target["edited"]
     if edit.get("training", {}).get("holds_on_validation") is False:
         what += " (no step holds the control)"
     return (
-        f"{what}: <b>{percent(after['accuracy'])} %</b> <small>[{percent(after['low'])}, {percent(after['high'])}]"
-        f"</small><br><small>control {percent(control['edited']['accuracy'])} %, {kept(control)}</small>"
+        f"{what}: {accuracy(target['edited'])}<br>"
+        f"<small>control {tenths(control['edited']['accuracy'])} %, {keeps(control)}</small>"
     )
 
 
@@ -47,7 +48,7 @@ def spread(entries: Sequence[Mapping[str, Any]]) -> str:
     if not values:
         return "–"
     mean = sum(values) / len(values)
-    return f"<b>{percent(mean)} %</b> <small>({percent(min(values))} to {percent(max(values))})</small>"
+    return f"<b>{tenths(mean)} %</b> <small>({tenths(min(values))} to {tenths(max(values))})</small>"
 
 
 def lambdas(coefficients: Mapping[str, float]) -> str:
@@ -103,8 +104,4 @@ def lambda_size(row: Mapping[str, Any]) -> str:
 
 
 def baseline_entry(entry: Mapping[str, Any]) -> str:
-    after = entry["edited"]
-    return (
-        f"<b>{percent(after['accuracy'])} %</b> <small>[{percent(after['low'])}, {percent(after['high'])}], "
-        f"n = {entry['n']}</small>"
-    )
+    return accuracy(entry["edited"], f", n = {entry['n']}")
