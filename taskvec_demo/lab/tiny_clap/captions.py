@@ -136,7 +136,12 @@ WORDINGS: dict[str, list[str]] = {
         "a motor idling",
         "a vehicle standing still",
     ],
-    "a gun shot": ["a gun shot", "gunshot", "a gun being fired", "shooting"],
+    "a gun shot": [
+        "a gun shot",
+        "gunshot",
+        "a gun being fired",
+        "shooting",
+    ],
     "a jackhammer": ["a jackhammer", "jackhammer", "a jackhammer on a road", "a road being torn up"],
     "a siren": ["a siren", "siren", "an emergency siren", "a wailing siren", "emergency vehicle"],
     "street music": ["street music", "music in the street", "people playing music outdoors", "live music"],
