@@ -20,7 +20,7 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.tasks import Task
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.data.study import FineTuning
-from taskvec_demo.lab.finetuning import finetune
+from taskvec_demo.lab.finetuning import finetune, training_state
 from taskvec_demo.lab.finetuning.trainable import TRAINS
 from taskvec_demo.lab.tiny_clap.study import TINY
 
@@ -72,6 +72,6 @@ def trained(checkpoint: Checkpoint, folder: Path, name: str, **options) -> TaskV
 
 if __name__ == "__main__":
     model, folder, names, options = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
-    finetune.SAVE_SECONDS = options.pop("save_seconds", finetune.SAVE_SECONDS)
+    training_state.SAVE_SECONDS = options.pop("save_seconds", training_state.SAVE_SECONDS)
     for name in names.split(","):
         trained(open_checkpoint(model), folder, name, **options)

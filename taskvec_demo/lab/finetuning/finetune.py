@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,9 +31,7 @@ from ..data.study import FineTuning, Study
 from .regmean import withdrawn
 from .rehearsal import Rehearsal, rehearsal_of
 from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
-from .training_state import drawing, fingerprint, read_state, write_state
-
-SAVE_SECONDS = 120  # at most so much work is lost by a kill, or an epoch where that is shorter
+from .training_state import StateFile, drawing, fingerprint
 
 
 @dataclass(frozen=True)
@@ -107,18 +104,11 @@ def train(
     precision = precision or training_precision()
     run = Run(checkpoint, spec, spec.epochs * steps, seed, precision, at_once)
     key = "" if state is None else fingerprint(_depends_on(checkpoint, store, sets, rehearsal, spec, seed, precision))
-    if state is not None and (saved := read_state(state, key)):
+    file = StateFile(state, key, writes=main)
+    if saved := file.read():
         run.restore(saved)
         if main:
             tqdm.write(f"{name}: resumed after epoch {run.epoch}, step {run.step}")
-    last_saved = time.monotonic()
-
-    def save() -> None:
-        nonlocal last_saved
-        if state is not None and main:
-            write_state(state, key, run.state())
-        last_saved = time.monotonic()
-
     begun = run.epoch * steps + run.step
     with tqdm(
         total=spec.epochs * steps, initial=begun, desc=f"fine-tuning {name}", unit="step", disable=not main
@@ -133,10 +123,9 @@ def train(
                 loss = run.update(x, target, labelled.head, kept)
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
-                if time.monotonic() - last_saved > SAVE_SECONDS:
-                    save()
+                file.write_when_due(run.state)
             now = run.end_epoch(score)
-            save()
+            file.write(run.state())
             if main:
                 bar.write(f"{name}: epoch {run.epoch}, validation {now:.3f}")
     return run.best.weights, run.best.epoch

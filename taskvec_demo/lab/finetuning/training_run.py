@@ -25,6 +25,7 @@ from ...errors import TaskVecError
 from ..data.embedding import fast_precision
 from ..data.study import FineTuning
 from .rehearsal import EVERY, Kept
+from .schedule import learning_rate, set_rate
 from .trainable import restrict, trained_tensors
 from .training_state import drawing
 
@@ -63,7 +64,7 @@ class Best:
 
 
 class Run:
-    """`epoch` epochs and `step` steps of the next one are done; `steps` make the whole training."""
+    """`epoch` epochs and `step` steps of the next one are done, `taken` in all; `steps` make the whole training."""
 
     def __init__(
         self, checkpoint: Checkpoint, spec: FineTuning, steps: int, seed: int, precision: Precision, at_once: int
@@ -81,10 +82,7 @@ class Run:
         self.parameters = {name: p for name, p in self.tower.named_parameters() if p.requires_grad}
         self.average = {name: t.clone() for name, t in trained_tensors(self.tower).items()}
         self.optimizer = torch.optim.AdamW(self.parameters.values(), spec.peak_rate, weight_decay=WEIGHT_DECAY)
-        warm_up = WARM_UP if WARM_UP * steps > 1 else 0.0  # OneCycleLR divides by zero where it is one step
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, spec.peak_rate, total_steps=steps, pct_start=warm_up
-        )
+        self.peak_rate, self.steps, self.taken = spec.peak_rate, steps, 0
         self.epoch, self.step = 0, 0
         self.best = Best(-1.0, 0, self.pretrained)
 
@@ -99,11 +97,11 @@ class Run:
         """
         loss = self._summed(self._share_in_memory(x, target, head, kept))
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
+        set_rate(self.optimizer, learning_rate(self.taken / self.steps, self.peak_rate, WARM_UP))
         self.optimizer.step()
-        self.schedule.step()
         for name, tensor in trained_tensors(self.tower).items():
             self.average[name].lerp_(tensor, 1 - EMA_DECAY)
-        self.step += 1
+        self.step, self.taken = self.step + 1, self.taken + 1
         return loss
 
     def end_epoch(self, score: Callable[[Weights], float]) -> float:
@@ -179,18 +177,17 @@ class Run:
             "parameters": {name: p.detach() for name, p in self.parameters.items()},
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "taken": self.taken,
             "best": {"score": self.best.score, "epoch": self.best.epoch, "weights": self.best.weights.buffer},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave, on whatever device it was."""
-        self.epoch, self.step = state["epoch"], state["step"]
+        self.epoch, self.step, self.taken = state["epoch"], state["step"], state["taken"]
         with torch.no_grad():
             for ours, theirs in ((self.parameters, state["parameters"]), (self.average, state["average"])):
                 for name, tensor in ours.items():
                     tensor.copy_(theirs[name])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
         best = state["best"]
         self.best = Best(best["score"], best["epoch"], Weights(self.pretrained.layout, best["weights"]))

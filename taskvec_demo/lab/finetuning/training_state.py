@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from ...core.files import whole_file
 
+SAVE_SECONDS = 120  # at most so much work is lost by a kill
 
 @contextlib.contextmanager
 def drawing(*place: object, device: torch.device | None = None) -> Iterator[None]:
@@ -36,25 +38,47 @@ def fingerprint(parts: Iterable[str | bytes]) -> str:
     return digest.hexdigest()
 
 
-def write_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
-    """Write the state of the training `key`: a kill leaves the old one or the new one, never half of one."""
-    with whole_file(path) as temporary:
-        torch.save({"key": key, **state}, temporary)
+def shapes(module: torch.nn.Module) -> Iterator[str]:
+    """Name and shape of every parameter, for the `fingerprint` of a training that may be given more clips or steps."""
+    return (f"{name} {tuple(p.shape)}" for name, p in module.named_parameters())
 
 
-def read_state(path: Path, key: str) -> dict[str, Any] | None:
-    """The state (CPU tensors) that `write_state` left for the training `key`; none where there is none for it.
+class StateFile:
+    """Where the state of one training lies on disk. A kill leaves the old state or the new one, never half of one.
 
-    A state of another training, or a file that cannot be read, is not taken: said, and written over later.
+    `key` names the training (see `fingerprint`). Without a path, or where `writes` is false (all processes but the
+    main one), nothing is written.
     """
-    if not path.is_file():
-        return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch names no common kind for a file that is not its own
-        tqdm.write(f"{path} cannot be read as a training state ({type(error).__name__}): training begins anew.")
-        return None
-    if not isinstance(state, dict) or state.get("key") != key:
-        tqdm.write(f"{path} is the state of another training: this one begins anew.")
-        return None
-    return state
+
+    def __init__(self, path: Path | None, key: str = "", *, writes: bool = True) -> None:
+        self.path, self.key, self._writes = path, key, writes
+        self._written = time.monotonic()
+
+    def read(self) -> dict[str, Any] | None:
+        """The state (CPU tensors) that was written last; none where there is none of this training.
+
+        A state of another training, or a file that cannot be read, is not taken: said, and written over later.
+        """
+        if self.path is None or not self.path.is_file():
+            return None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch names no common kind for a file that is not its own
+            kind = type(error).__name__
+            tqdm.write(f"{self.path} cannot be read as a training state ({kind}): training begins anew.")
+            return None
+        if not isinstance(state, dict) or state.get("key") != self.key:
+            tqdm.write(f"{self.path} is the state of another training: this one begins anew.")
+            return None
+        return state
+
+    def write(self, state: Mapping[str, Any]) -> None:
+        if self.path is not None and self._writes:
+            with whole_file(self.path) as temporary:
+                torch.save({"key": self.key, **state}, temporary)
+        self._written = time.monotonic()
+
+    def write_when_due(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Write what `state` gives if the last writing is more than SAVE_SECONDS ago."""
+        if time.monotonic() - self._written > SAVE_SECONDS:
+            self.write(state())

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import copy
 import math
-import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from ...clap.model import AudioTower, new_model
-from ...core.files import whole_file
+from ...clap.model import AudioTower, has_bfloat16, new_model
 from ...core.weights import write_safetensors
 from ...errors import TaskVecError
 from ..data.augment import augment, mixup
 from ..data.datasets import ClipRow, MelStore
+from ..finetuning.schedule import learning_rate, set_rate
+from ..finetuning.training_state import StateFile, fingerprint, shapes
 from . import architecture as tiny
 from .captions import ESC10, INSTRUMENTS, TEMPLATES, URBAN, WORDINGS, pretraining_caption
 from .teacher import Teacher
@@ -32,7 +34,7 @@ from .text_space import text_space
 
 BATCH, PEAK_RATE, WEIGHT_DECAY, EMA_DECAY, WARM_UP = 64, 1e-3, 0.05, 0.998, 0.04
 RESTART_RATE = 6e-4  # peak of a run that starts from an earlier checkpoint
-SAVE_SECONDS, CHECK_STEPS = 120, 400
+CHECK_STEPS = 400  # between two looks at the validation clips
 CONTROL_SHARE = 3.0  # clips of the control, which the model must know well, are drawn this much more often
 TAGGER_WEIGHT, TAGGER_FLOOR, TAGGER_HEARD = 0.5, 0.03, 0.1  # of the tagger's loss; scores below the floor are noise
 
@@ -75,13 +77,6 @@ class Tagger:
         return scores / scores.sum() if scores.max() > TAGGER_HEARD else torch.zeros_like(scores)
 
 
-def learning_rate(progress: float, peak: float) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if progress < WARM_UP:
-        return peak * max(progress / WARM_UP, 0.01)
-    return peak * 0.5 * (1 + math.cos(math.pi * min((progress - WARM_UP) / (1 - WARM_UP), 1.0)))
-
-
 class _Run:
     """The mutable state of a training run, saved and restored as one file."""
 
@@ -95,19 +90,18 @@ class _Run:
         self.optimizer = torch.optim.AdamW([*self.tower.parameters(), self.scale], PEAK_RATE, weight_decay=WEIGHT_DECAY)
         self.step = 0
 
-    def save(self, path: Path) -> None:
-        state = {
+    def state(self) -> dict[str, Any]:
+        """Everything that changes, as tensors and plain values."""
+        return {
             "tower": self.tower.state_dict(),
             "average": self.average.state_dict(),
             "scale": self.scale.detach(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
         }
-        with whole_file(path) as temporary:
-            torch.save(state, temporary)
 
-    def restore(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
         self.tower.load_state_dict(state["tower"])
         self.average.load_state_dict(state["average"])
         self.scale.data.copy_(state["scale"])
@@ -117,7 +111,7 @@ class _Run:
 
     def update(self, x: torch.Tensor, targets: tuple[torch.Tensor, ...], texts: tuple[torch.Tensor, ...]) -> float:
         """One step; `targets` (batch, n) and `texts` (n, dim) of the caption groups and of the tagger's names."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
             embedding = self.tower(x.unsqueeze(1)).float()
         scale = self.scale.exp().clamp(max=100)
         captions, tags = (
@@ -175,26 +169,24 @@ def pretrain(work: Path, data: Path, steps: int = 4000, seed: int = 0, start: Pa
     """
     store, bank, tagger = MelStore.open(work, data, tiny.FEATURES), CaptionBank(work), Tagger(work, data)
     batches = _Batches(store, store.select(split="train"), bank.names, tagger)
-    run, state_file = _Run(seed, start), work / "pretrain.pt"
-    if state_file.is_file():
-        run.restore(state_file)
+    run = _Run(seed, start)
+    file = StateFile(work / "pretrain.pt", fingerprint([f"seed {seed}", *shapes(run.tower)]))
+    if saved := file.read():
+        run.restore(saved)
         tqdm.write(f"resumed at step {run.step} of {steps}")
-    peak, saved = (PEAK_RATE if start is None else RESTART_RATE), time.monotonic()
+    peak = PEAK_RATE if start is None else RESTART_RATE
     with tqdm(total=steps, initial=run.step, desc="pretraining", unit="step") as bar:
         while run.step < steps:
             run.tower.train()
-            for group in run.optimizer.param_groups:
-                group["lr"] = learning_rate(run.step / steps, peak)
+            set_rate(run.optimizer, learning_rate(run.step / steps, peak, WARM_UP))
             x, targets = batches.draw()
             loss = run.update(x, targets, (bank.draw(), tagger.text))
             bar.update()
             bar.set_postfix(loss=f"{loss:.2f}", scale=f"{float(run.scale.detach().exp()):.0f}", refresh=False)
-            if time.monotonic() - saved > SAVE_SECONDS:
-                run.save(state_file)
-                saved = time.monotonic()
+            file.write_when_due(run.state)
             if run.step % CHECK_STEPS == 0:
                 tqdm.write(f"step {run.step}: " + _validation(run.average, store, bank))
-    run.save(state_file)
+    file.write(run.state())
     tqdm.write(f"step {run.step}: " + _validation(run.average, store, bank))
     return _export(run, work)
 

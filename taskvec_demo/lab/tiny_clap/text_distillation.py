@@ -8,7 +8,6 @@ Everything is resumable: the teacher's rows, the tokenizer and the training are 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +17,17 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 from tqdm import tqdm
 
 from ...clap.model import PAD, SPECIAL_TOKENS, TextTower, default_device, save_tokenizer
-from ...core.files import whole_file
 from ...core.weights import write_safetensors
 from ...errors import TaskVecError
 from ...serve.artifacts import write_json
+from ..finetuning.schedule import learning_rate, set_rate
+from ..finetuning.training_run import training_precision
+from ..finetuning.training_state import StateFile, fingerprint, shapes
 from .alignment import task_prompts, text_map
 from .architecture import tower_state
 from .captions import TEMPLATES, all_captions
@@ -75,7 +75,6 @@ class Settings:
     peak_rate: float = 1.2e-3
     warm_up: float = 0.06  # of the run
     weight_decay: float = 0.01
-    checkpoint_seconds: float = 120.0
     threads: int | None = None  # of the CPU; default: all
     seed: int = 0
     text: dict[str, Any] = field(default_factory=lambda: dict(TEXT))
@@ -122,15 +121,6 @@ def distillation_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Ten
     return 1 - (student * teacher).sum(1).mean() + NEIGHBOURS * divergence
 
 
-def learning_rate(done: float, settings: Settings) -> float:
-    """One cycle (arXiv 1708.07120) over the share of the run that is done: cosine up from 1/25, cosine down to ~0."""
-    if done < settings.warm_up:
-        factor = 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / settings.warm_up))
-    else:
-        factor = 0.5 * (1 + math.cos(math.pi * min(1.0, (done - settings.warm_up) / (1 - settings.warm_up))))
-    return settings.peak_rate * max(factor, 1e-4)
-
-
 def draw_pool(pool: int, group: np.ndarray, lengths: np.ndarray, settings: Settings) -> np.ndarray:
     """Phrase indices (POOL, batch) of one pool of batches: SHARES decide the groups, similar lengths share a batch.
 
@@ -146,46 +136,19 @@ def draw_pool(pool: int, group: np.ndarray, lengths: np.ndarray, settings: Setti
     return drawn.reshape(POOL, settings.batch)[rng.permutation(POOL)]
 
 
-def save_checkpoint(
-    folder: Path, student: TextTower, optimizer: torch.optim.Optimizer, step: int, seconds: float
-) -> None:
-    """Weights (safetensors) and optimizer state of one step, each renamed when whole; older pairs are removed after."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / f"{step:08d}.safetensors", student.state_dict(), {"format": "pt"})
-    with whole_file(folder / f"{step:08d}.pt") as temporary:
-        torch.save({"optimizer": optimizer.state_dict(), "seconds": seconds}, temporary)
-    for old in folder.iterdir():
-        if not old.name.startswith(f"{step:08d}."):
-            old.unlink()
-
-
-def load_checkpoint(folder: Path, student: TextTower, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """Restore the newest whole checkpoint; returns its (step, seconds trained), or (0, 0.0) when there is none."""
-    whole = sorted(path for path in folder.glob("*.pt") if path.with_suffix(".safetensors").is_file())
-    if not whole:
-        return 0, 0.0
-    try:
-        student.load_state_dict(load_file(whole[-1].with_suffix(".safetensors")))
-    except RuntimeError as error:
-        raise TaskVecError(f"{whole[-1]} is of another student than the settings say; remove {folder}") from error
-    state = torch.load(whole[-1], weights_only=True)
-    optimizer.load_state_dict(state["optimizer"])
-    return int(whole[-1].stem), float(state["seconds"])
-
-
 def train_student(
     student: TextTower,
     ids: Sequence[np.ndarray],
     group: np.ndarray,
     targets: np.ndarray,
     settings: Settings,
-    folder: Path,
+    state: Path,
     progress: bool = False,
     on_step: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Train `student` in place on token ids, groups (n,) and unit targets (n, d); returns the losses of this call.
 
-    Goes on from the newest checkpoint in `folder`. With a budget in steps the result does not depend on interruptions.
+    Goes on from the file `state`. With a budget in steps the result does not depend on interruptions.
     The student stays on the device that it is on.
     """
     device = _device(student)
@@ -193,10 +156,19 @@ def train_student(
     optimizer = torch.optim.AdamW(
         student.parameters(), settings.peak_rate, weight_decay=settings.weight_decay, fused=True
     )
-    step, seconds = load_checkpoint(folder, student, optimizer)
+    file, step, seconds = StateFile(state, fingerprint([f"seed {settings.seed}", *shapes(student)])), 0, 0.0
+    if saved := file.read():
+        student.load_state_dict(saved["student"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step, seconds = saved["step"], saved["seconds"]
     lengths = np.array([len(row) for row in ids])
-    start = saved = time.monotonic()
+    start = time.monotonic()
     losses: list[float] = []
+
+    def now() -> dict[str, Any]:
+        done = {"step": step, "seconds": seconds + time.monotonic() - start}
+        return {"student": student.state_dict(), "optimizer": optimizer.state_dict(), **done}
+
     pool, batches = -1, np.zeros((0, 0), np.int64)
     total = settings.steps or round(60 * settings.minutes)
     with tqdm(total=total, desc="text", mininterval=1, disable=not progress) as bar:
@@ -209,7 +181,7 @@ def train_student(
                 pool = step // POOL
                 batches = draw_pool(pool, group, lengths, settings)
             chosen = batches[step % POOL]
-            optimizer.param_groups[0]["lr"] = learning_rate(done, settings)
+            set_rate(optimizer, learning_rate(done, settings.peak_rate, settings.warm_up))
             rows = torch.from_numpy(chosen).to(device)
             losses.append(
                 _train_step(student, optimizer, table[rows, : lengths[chosen].max()].long(), wanted[rows].float())
@@ -217,12 +189,10 @@ def train_student(
             step += 1
             bar.set_postfix(step=step, loss=f"{np.mean(losses[-100:]):.4f}", refresh=False)
             bar.update(min(total, step if settings.steps is not None else int(elapsed)) - bar.n)
-            if time.monotonic() - saved >= settings.checkpoint_seconds:
-                save_checkpoint(folder, student, optimizer, step, seconds + time.monotonic() - start)
-                saved = time.monotonic()
+            file.write_when_due(now)
             if on_step:
                 on_step(step, losses[-1])
-    save_checkpoint(folder, student, optimizer, step, seconds + time.monotonic() - start)
+    file.write(now())
     return losses
 
 
@@ -230,7 +200,7 @@ def _train_step(
     student: TextTower, optimizer: torch.optim.Optimizer, ids: torch.Tensor, targets: torch.Tensor
 ) -> float:
     student.train()
-    with torch.autocast(ids.device.type, torch.bfloat16):
+    with torch.autocast(ids.device.type, torch.bfloat16, enabled=training_precision() == "bfloat16"):
         rows = student(ids)
     loss = distillation_loss(rows, targets)
     optimizer.zero_grad(set_to_none=True)
@@ -266,8 +236,8 @@ def distil_text(
     """Train the text tower into `work`/text and measure it; returns what text/text_agreement.json then holds.
 
     Writes text.safetensors (float32; keys of `ClapModel`), text_config.json (arguments of `ClapTextConfig`) and
-    tokenizer/. Interrupted at any point, the same call goes on; a finished `work`/text_checkpoint is only measured
-    again, and more minutes go on from it. Remove `work`/text_checkpoint and `work`/text to start afresh. `start`: model
+    tokenizer/. Interrupted at any point, the same call goes on; a finished `work`/text.pt is only measured
+    again, and more minutes go on from it. Remove `work`/text.pt and `work`/text to start afresh. `start`: model
     folder of a checkpoint whose text tower and tokenizer a new run begins from.
     """
     settings = settings or Settings(minutes=minutes)
@@ -295,7 +265,7 @@ def distil_text(
     targets = space.project(embeddings).astype(np.float16)
     ids = encode(tokenizer, corpus.texts)
     student.to(default_device())
-    train_student(student, ids, corpus.group, targets, settings, work / "text_checkpoint", progress)
+    train_student(student, ids, corpus.group, targets, settings, work / "text.pt", progress)
     _save_student(student, output)
 
     def teach(texts: Sequence[str]) -> np.ndarray:

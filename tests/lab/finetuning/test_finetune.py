@@ -211,7 +211,7 @@ def train_until(checkpoint: Checkpoint, folder: Path, name: str, steps: int, **o
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_run.Run, "update", counted)
-        patch.setattr(finetune, "SAVE_SECONDS", -1)
+        patch.setattr(training_state, "SAVE_SECONDS", -1)
         with pytest.raises(Stop):
             trained(checkpoint, folder, name, **options)
 

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapMo
 
 from taskvec_demo.clap.model import PAD, TextTower, save_tokenizer
 from taskvec_demo.errors import BadArtifactError, TaskVecError
+from taskvec_demo.lab.finetuning import training_state
 from taskvec_demo.lab.tiny_clap import text_distillation as td
 from taskvec_demo.lab.tiny_clap.teacher import (
     Corpus,
@@ -154,7 +155,7 @@ def test_a_tokenizer_loaded_by_transformers_ignores_case_and_blanks(tmp_path, to
 
 # ---- training
 def test_thirty_steps_lower_the_loss(tmp_path, toy):
-    losses = td.train_student(new_student(), *toy[1:], settings(30), tmp_path)
+    losses = td.train_student(new_student(), *toy[1:], settings(30), tmp_path / "text.pt")
     assert len(losses) == 30
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
@@ -165,29 +166,30 @@ def test_the_loss_is_zero_only_for_the_teachers_rows(toy):
     assert td.distillation_loss(rows.roll(1, 0), rows).item() > 0.1
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path, toy):
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path, toy, monkeypatch):
     whole = new_student()
-    td.train_student(whole, *toy[1:], settings(12), tmp_path / "whole")
+    td.train_student(whole, *toy[1:], settings(12), tmp_path / "whole.pt")
 
     def stop(step, loss):
         if step == 7:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(training_state, "SAVE_SECONDS", -1)  # after every step
     with pytest.raises(KeyboardInterrupt):
-        td.train_student(new_student(), *toy[1:], settings(12, checkpoint_seconds=0), tmp_path / "parts", on_step=stop)
-    torch.manual_seed(1)  # the resumed process starts from other weights, which the checkpoint replaces
+        td.train_student(new_student(), *toy[1:], settings(12), tmp_path / "parts.pt", on_step=stop)
+    torch.manual_seed(1)  # the resumed process starts from other weights, which the state replaces
     resumed = TextTower(TOY)
-    assert len(td.train_student(resumed, *toy[1:], settings(12), tmp_path / "parts")) == 12 - 7
+    assert len(td.train_student(resumed, *toy[1:], settings(12), tmp_path / "parts.pt")) == 12 - 7
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_half_a_checkpoint_is_ignored_and_another_students_refused(tmp_path, toy):
-    td.train_student(new_student(), *toy[1:], settings(2), tmp_path)
-    (tmp_path / "00000009.safetensors").write_bytes(b"killed before the optimizer state was written")
-    assert td.train_student(new_student(), *toy[1:], settings(2), tmp_path) == []
-    with pytest.raises(TaskVecError, match="another student"):
-        td.train_student(TextTower({**TOY, "hidden_size": 16}), *toy[1:], settings(2), tmp_path)
+def test_a_finished_run_takes_no_step_and_another_student_begins_anew(tmp_path, toy, capsys):
+    state = tmp_path / "text.pt"
+    assert len(td.train_student(new_student(), *toy[1:], settings(2), state)) == 2
+    assert td.train_student(new_student(), *toy[1:], settings(2), state) == []
+    assert len(td.train_student(TextTower({**TOY, "hidden_size": 16}), *toy[1:], settings(2), state)) == 2
+    assert "the state of another training" in capsys.readouterr().out
 
 
 def test_held_out_phrases_are_never_drawn(toy):
