@@ -18,6 +18,7 @@ from ..errors import TaskVecError
 from ..serve.artifacts import Artifacts, read_json, save_head, write_manifest
 from .data.datasets import MelStore
 from .data.experiment import PRETRAINED, Experiment, open_experiment, open_pretrained, place_pretrained
+from .data.fine_tuning import FineTuning, options
 from .data.study import Study
 from .data.synth import write_examples
 from .exchange.model_card import write_model_card
@@ -64,8 +65,7 @@ def finetune_all(
 ) -> dict[str, TaskVector]:
     """Fine-tune every vector that is not there yet for the checkpoint of `out`, on all processes.
 
-    `asked`: seed, and trains, peak_rate, runs, temperature, rehearsal, regmean and scale in place of the study's; None
-    is not asked.
+    `asked`: seed, and options of `FineTuning` in place of the study's; None is not asked.
     Raises TaskVecError where a vector is there that was trained otherwise.
     """
     if only is not None and only not in study.fine_tunings:
@@ -100,7 +100,7 @@ def finetune_all(
 
 
 def _check_training(path: Path, vector: TaskVector, asked: Mapping[str, Any]) -> None:
-    plain = {"trains": "full", "runs": 1, "temperature": 1.0, "rehearsal": 0.0, "regmean": 0.0, "scale": 1.0}
+    plain = {option.name: option.default for option in options(FineTuning)}
     training = plain | vector.metadata.get("training", {})
     for option, value in asked.items():
         if training.get(option) != value:

@@ -19,9 +19,8 @@ from taskvec_demo.clap.model import Checkpoint
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.tasks import Task
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
-from taskvec_demo.lab.data.study import FineTuning
+from taskvec_demo.lab.data.fine_tuning import TRAINS, FineTuning
 from taskvec_demo.lab.finetuning import finetune, training_state
-from taskvec_demo.lab.finetuning.trainable import TRAINS
 from taskvec_demo.lab.tiny_clap.study import TINY
 
 CLASSES = ("rain", "siren", "dog", "clock", "flute")

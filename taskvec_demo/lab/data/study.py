@@ -13,29 +13,11 @@ from pathlib import Path
 
 from ...core.tasks import Task
 from .datasets import ClipRow, MelStore
+from .fine_tuning import FineTuning
 
 ANALOGY = "analogy"  # name of the task whose four classes are A, B, C and D
 SOMETHING = "something"  # name of the task, and of the label, under which Ballanti's paper measures D
 OWN_REPEATS = 6  # how often a clip of the one class is shown for each of other speech: an even share
-
-
-@dataclass(frozen=True)
-class FineTuning:
-    """How one task vector is trained."""
-
-    vector: str
-    task: str
-    epochs: int
-    only_class: str | None = None  # a vector of the analogy learns this one class
-    peak_rate: float = 3e-4
-    runs: int = 1  # trainings, each with a seed of its own, of whose weights the mean is taken
-    temperature: float = 1.0  # what logits are divided by in the loss: above 1, clips already recognised teach on
-    rehearsal: float = 0.0  # weight in the loss of keeping the embeddings of other sets' training clips (1 − cosine)
-    regmean: float = 0.0  # weight of the pre-trained model's side in `regmean.py`; 0: the weights stay as trained
-    scale: float = 1.0  # of what is left of the vector after that
-    trains: str = "full"  # one of `trainable.TRAINS`
-    rank: int = 8  # of LoRA
-    alpha: int = 16  # of LoRA: the update is alpha / rank · B A
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,32 @@
-"""The options of `finetune` that say how a vector is trained. Options that are not given are those of the study."""
+"""The options of `finetune`: all that `FineTuning` declares, and how this machine goes about it."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from typing import Any
 
-OPTIONS: Mapping[str, Mapping[str, Any]] = {  # by the name that `finetune_all` takes
-    "trains": {"metavar": "WHAT", "help": "full (default), last-stage, linear or lora"},
-    "peak_rate": {"flag": "--rate", "type": float, "help": "highest learning rate; default: the study's"},
-    "seed": {"type": int, "help": "of all that is drawn (default: 0)"},
-    "runs": {"type": int, "metavar": "N", "help": "mean of N trainings of other seeds; default: the study's"},
-    "temperature": {"type": float, "metavar": "T", "help": "what logits are divided by in the loss"},
-    "rehearsal": {"type": float, "metavar": "W", "help": "weight of keeping how other sets embed"},
-    "regmean": {"type": float, "metavar": "W", "help": "weight of the pre-trained model on clips to keep"},
-    "scale": {"type": float, "metavar": "S", "help": "of what is left of the vector after RegMean"},
-    "patience": {"type": int, "metavar": "N", "help": "end after N epochs without a better one on validation"},
-    "at_once": {
-        "flag": "--batch", "type": int, "metavar": "N", "default": 32, "help": "windows at once, of 64 a step",
-    },
-}  # fmt: skip
+from ..data import fine_tuning
+
+RUN = ("seed", "patience", "at_once")  # options of a run that no study decides
+
+
+def _declared() -> dict[str, fine_tuning.Option]:
+    return {option.name: option for option in fine_tuning.options(fine_tuning.FineTuning)}
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """One option of the command line for each of `OPTIONS`."""
-    for name, option in OPTIONS.items():
-        described = dict(option)
-        parser.add_argument(described.pop("flag", f"--{name}"), dest=name, **described)
+    """One option of the command line for each that is declared, and those of the run."""
+    for name, option in _declared().items():
+        parser.add_argument(f"--{option.flag}", dest=name, type=type(option.default), metavar="X", help=option.said)
+    parser.add_argument("--seed", type=int, help="of all that is drawn (default: 0)")
+    parser.add_argument(
+        "--patience", type=int, metavar="N", help="end after N epochs without a better one on validation"
+    )
+    parser.add_argument(
+        "--batch", dest="at_once", type=int, default=32, metavar="N", help="windows at once, of 64 a step"
+    )
 
 
 def asked(options: argparse.Namespace) -> dict[str, Any]:
-    """The options that were given, as the keywords of `finetune_all`."""
-    return {name: getattr(options, name) for name in OPTIONS}
+    """What was asked for, as the keywords of `finetune_all`; None: what the study says."""
+    return {name: getattr(options, name) for name in (*_declared(), *RUN)}

@@ -10,9 +10,8 @@ batch and give the weights of one process; a run that was killed goes on where i
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -27,7 +26,8 @@ from ...errors import TaskVecError
 from ..data.augment import augment, mixup
 from ..data.datasets import MelStore
 from ..data.embedding import embed_rows, window_batch
-from ..data.study import FineTuning, Study
+from ..data.fine_tuning import FineTuning
+from ..data.study import Study
 from .regmean import withdrawn
 from .rehearsal import Rehearsal, rehearsal_of
 from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
@@ -88,16 +88,6 @@ def train(
     for option, value in (("batch", at_once), ("patience", patience)):
         if value is not None and value < 1:
             raise TaskVecError(f"The option {option} is a whole number from 1, not {value}.")
-    if not 0 <= spec.peak_rate <= 1:
-        raise TaskVecError(f"A learning rate is a number from 0 to 1, not {spec.peak_rate}.")
-    if not 0 < spec.temperature < math.inf:
-        raise TaskVecError(f"A temperature is a number above 0, not {spec.temperature}.")
-    if not 0 <= spec.rehearsal < math.inf:
-        raise TaskVecError(f"The weight of what is rehearsed is a number from 0, not {spec.rehearsal}.")
-    if not 0 <= spec.regmean < math.inf:
-        raise TaskVecError(f"The weight of the pre-trained model in RegMean is a number from 0, not {spec.regmean}.")
-    if not 0 < spec.scale < math.inf:
-        raise TaskVecError(f"The scale of a vector is a number above 0, not {spec.scale}.")
     if not all(len(s.windows) for s in sets):
         raise TaskVecError(f"There is no training clip for {name!r}: its task needs clips of the split 'train'.")
     main, steps = processes().is_main_process, sum(-(-len(s.windows) // BATCH) for s in sets)
@@ -149,8 +139,7 @@ def _depends_on(
 ) -> Iterator[str | bytes]:
     """What the weights of a training depend on; of the features the first window of each clip is looked at."""
     yield checkpoint.pretrained.sha256
-    one = asdict(replace(spec, runs=1, regmean=0.0, scale=1.0))  # what becomes of trainings changes none of them
-    yield json.dumps([checkpoint.logit_scale, one, seed, precision, BATCH])
+    yield json.dumps([checkpoint.logit_scale, asdict(spec.one_training()), seed, precision, BATCH])
     for s in sets:
         yield json.dumps([[w.start, w.stop] for w in s.windows])
         yield s.target.numpy().tobytes()
@@ -195,8 +184,6 @@ def finetune(
         """Accuracy; a class of the analogy has too few validation clips to stop by: all epochs are alike."""
         return 0.0 if spec.only_class else float(hits(weights).float().mean())
 
-    if spec.runs < 1:
-        raise TaskVecError(f"The option runs is a whole number from 1, not {spec.runs}.")
     precision = precision or training_precision()
     rehearsal = rehearsal_of(checkpoint, store, {rows[0].dataset}) if rows and spec.rehearsal else None
     seeds = range(seed, seed + spec.runs)
@@ -224,17 +211,10 @@ def finetune(
         weights = withdrawn(checkpoint, store, study, spec, weights)
         first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
         training = {
-            "trains": spec.trains,
-            **({"rank": spec.rank, "alpha": spec.alpha} if spec.trains == "lora" else {}),
+            **spec.chosen(),
             "epochs": spec.epochs,
             "patience": patience,
-            "runs": spec.runs,
             "kept_epochs": [epoch for _, epoch in members],
-            "peak_rate": spec.peak_rate,
-            "temperature": spec.temperature,
-            "rehearsal": spec.rehearsal,
-            "regmean": spec.regmean,
-            "scale": spec.scale,
             "batch": BATCH,
             "clips": len(rows),
             "classes": list(labelled.head.labels),

@@ -18,7 +18,8 @@ from ...core.weights import Weights
 from ...errors import TaskVecError
 from ..data.datasets import ClipRow, MelStore
 from ..data.embedding import window_batch
-from ..data.study import FineTuning, Study
+from ..data.fine_tuning import FineTuning
+from ..data.study import Study
 
 RIDGE = 0.1  # of the task's mean squared input: what few clips do not show of a layer stays as fine-tuned
 Grams = Mapping[str, torch.Tensor]

@@ -23,7 +23,7 @@ from ...core.weights import Weights
 from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
 from ..data.embedding import fast_precision
-from ..data.study import FineTuning
+from ..data.fine_tuning import FineTuning
 from .rehearsal import EVERY, Kept
 from .schedule import learning_rate, set_rate
 from .trainable import restrict, trained_tensors

@@ -17,6 +17,7 @@ from ...core.files import whole_file
 
 SAVE_SECONDS = 120  # at most so much work is lost by a kill
 
+
 @contextlib.contextmanager
 def drawing(*place: object, device: torch.device | None = None) -> Iterator[None]:
     """Random numbers drawn inside depend on `place` (seed, epoch, step, …) alone, and leave the global state as it was.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...core.tasks import Task
 from ..data.datasets import ClipRow, read_rows
-from ..data.study import ANALOGY, FineTuning, Study, Sum
+from ..data.fine_tuning import FineTuning
+from ..data.study import ANALOGY, Study, Sum
 
 SOUND = ("This is a sound of {}.",)  # LAION's prompt and the paper's
 SONG = ("This audio is a {} song.",)  # LAION's for GTZAN

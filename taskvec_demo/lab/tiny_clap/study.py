@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ...core.tasks import Role, Task
 from ..data.datasets import read_rows
-from ..data.study import ANALOGY, FineTuning, Study, Sum
+from ..data.fine_tuning import FineTuning
+from ..data.study import ANALOGY, Study, Sum
 from . import captions
 from .captions import TEMPLATES
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from taskvec_demo.clap.model import default_device
-from taskvec_demo.core.files import whole_file
-from taskvec_demo.errors import TaskVecError
+from ...clap.model import default_device
+from ...core.files import whole_file
+from ...errors import TaskVecError
+from ..finetuning.training_run import training_precision
 
 TEACHER_DIM = 384
 TEACHER_BATCH = 256  # phrases
@@ -59,7 +60,7 @@ class Teacher:
         return SentenceTransformer(str(get_model_path()), device=default_device())
 
     def embed(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
-        """Unit rows (n, 384) float32, one a text, in the order given; computed in bfloat16 (cosine error < 1e-3) if that is faster."""
+        """Unit rows (n, 384) float32, one a text, in the order given; in bfloat16 (cosine error < 1e-3) if faster."""
         import torch
 
         if not len(texts):

@@ -24,9 +24,8 @@ from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.build import finetune_all
 from taskvec_demo.lab.data.datasets import MelStore
 from taskvec_demo.lab.data.embedding import window_batch
-from taskvec_demo.lab.data.study import FineTuning
+from taskvec_demo.lab.data.fine_tuning import TRAINS, FineTuning
 from taskvec_demo.lab.finetuning import finetune, training_run, training_state
-from taskvec_demo.lab.finetuning.trainable import TRAINS
 from tests.support.finetuning import CLASSES, N_TRAIN, N_VALIDATION, SPECS, STUDY, clips, open_checkpoint, trained
 from tests.support.paths import ROOT
 
@@ -412,12 +411,12 @@ def test_draws_depend_on_their_place_alone() -> None:
 @pytest.mark.parametrize(
     ("fields", "options", "message"),
     [
-        ({"trains": "half"}, {}, r"^'half' cannot be trained; choose one of: full, last-stage, linear, lora\.$"),
-        ({"peak_rate": math.nan}, {}, r"^A learning rate is a number from 0 to 1, not nan\.$"),
-        ({"trains": "lora", "rank": 0}, {}, r"^A LoRA of rank 0 trains nothing"),
-        ({"temperature": 0.0}, {}, r"^A temperature is a number above 0, not 0\.0\.$"),
-        ({"regmean": -1.0}, {}, r"^The weight of the pre-trained model in RegMean is a number from 0, not -1\.0\.$"),
-        ({"scale": 0.0}, {}, r"^The scale of a vector is a number above 0, not 0\.0\.$"),
+        ({"trains": "half"}, {}, r"^The option trains is one of full, last-stage, linear, lora, not 'half'\.$"),
+        ({"peak_rate": math.nan}, {}, r"^The option rate is a number from 0 to 1, not nan\.$"),
+        ({"trains": "lora", "rank": 0}, {}, r"^The option rank is a whole number from 1, not 0\.$"),
+        ({"temperature": 0.0}, {}, r"^The option temperature is a number above 0, not 0\.0\.$"),
+        ({"regmean": -1.0}, {}, r"^The option regmean is a number from 0, not -1\.0\.$"),
+        ({"scale": 0.0}, {}, r"^The option scale is a number above 0, not 0\.0\.$"),
         ({}, {"at_once": 0}, r"^The option batch is a whole number from 1, not 0\.$"),
         ({}, {"patience": 0}, r"^The option patience is a whole number from 1, not 0\.$"),
     ],

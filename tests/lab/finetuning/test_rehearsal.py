@@ -85,5 +85,5 @@ def test_there_must_be_something_to_rehearse_and_a_weight(
         rehearsal_of(checkpoint, clips(), ["drums", "sounds"])
     negative = replace(finetuning.SPECS["rehearsed"], rehearsal=-1.0)
     monkeypatch.setitem(finetuning.SPECS, "rehearsed", negative)
-    with pytest.raises(TaskVecError, match="rehearsed is a number from 0, not -1"):
+    with pytest.raises(TaskVecError, match="rehearsal is a number from 0, not -1"):
         trained(checkpoint, tmp_path, "rehearsed")

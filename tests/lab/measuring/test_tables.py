@@ -17,7 +17,8 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.data.experiment import Experiment, stored_vectors, task_heads
-from taskvec_demo.lab.data.study import SOMETHING, FineTuning, Sum
+from taskvec_demo.lab.data.fine_tuning import FineTuning
+from taskvec_demo.lab.data.study import SOMETHING, Sum
 from taskvec_demo.lab.measuring import baselines, choose_lambda
 from taskvec_demo.lab.measuring import shipped_tables as tables
 from taskvec_demo.lab.measuring.answers import AnswerBook
