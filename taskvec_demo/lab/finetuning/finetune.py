@@ -3,8 +3,8 @@
 As Ballanti and Ilharco et al. (arXiv:2212.04089) do: the text side stays frozen, so that the fine-tuned model is still
 a zero-shot classifier. Cross-entropy on logits, and where the study asks for it, rehearsal of other sets; BatchNorm in
 eval mode (its statistics are not weights); mixup; early stopping on validation of an exponential average of the
-weights. Started by `accelerate launch`, processes share each
-batch and give the weights of one process; a run that was killed goes on where it was.
+weights. Started by `accelerate launch`, processes share each batch and give the weights of one process; a run that was
+killed goes on where it was.
 """
 
 from __future__ import annotations

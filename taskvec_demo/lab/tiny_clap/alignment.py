@@ -25,7 +25,7 @@ from ..data.augment import augment
 from ..data.datasets import ClipRow, MelStore
 from . import architecture as tiny
 from .captions import AUDIOSET, TEMPLATES, WORDINGS, pretraining_caption
-from .pretrain import CONTROL_SHARE, TAGGER_WEIGHT, Tagger
+from .pretrain import TAGGER_WEIGHT, Tagger, draw_weights
 from .study import TASKS
 from .teacher import WORDNET, Teacher
 from .text_space import TextSpace, sample_embeddings, text_space
@@ -61,8 +61,7 @@ def align(work: Path, data: Path, start: Path | None = None, seed: int = 0) -> P
         [names.index(pretraining_caption(r.dataset, r.label, r.file, r.group, r.gender)) for r in rows]
     )
     heard = torch.stack([tagger.target(row) for row in rows])
-    rarity = torch.bincount(groups, minlength=len(names)).clamp_min(1).float().rsqrt()[groups]
-    weights = rarity * torch.tensor([CONTROL_SHARE if r.dataset == "esc10" else 1.0 for r in rows])
+    weights = draw_weights(rows, groups)
 
     mean, basis = torch.from_numpy(space.mean), torch.from_numpy(space.basis).clone().requires_grad_()
     scale = torch.tensor(math.log(1 / 0.07), requires_grad=True)

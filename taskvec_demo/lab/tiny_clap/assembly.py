@@ -17,7 +17,7 @@ from ...serve.artifacts import write_json
 from ..data.experiment import Experiment
 from ..data.synth import write_labelled_set
 from . import architecture as tiny
-from .rewording_accuracy import reworded
+from .rewording_accuracy import rewording_accuracy
 
 
 def assemble(work: Path, out: Path) -> None:
@@ -46,7 +46,7 @@ def assemble(work: Path, out: Path) -> None:
 
 def write_extras(experiment: Experiment, work: Path, out: Path) -> None:
     """How well other wordings work, how well the text tower agrees with its teacher, and labelled synthesized clips."""
-    write_json(out / "tables" / "rewordings.json", reworded(experiment))
+    write_json(out / "tables" / "rewordings.json", rewording_accuracy(experiment))
     agreement = work / "text" / "text_agreement.json"
     if agreement.is_file():
         write_json(out / "tables" / agreement.name, json.loads(agreement.read_text()))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,14 @@ class _Run:
         return float(captions.detach())
 
 
+def draw_weights(rows: Sequence[ClipRow], groups: torch.Tensor) -> torch.Tensor:
+    """How often each clip is drawn, unnormalized (n,): 1 / sqrt of its caption group's size, more for the control."""
+    rarity = torch.bincount(groups).clamp_min(1).float().rsqrt()[groups]
+    return rarity * torch.tensor([CONTROL_SHARE if r.dataset == "esc10" else 1.0 for r in rows])
+
+
 class _Batches:
-    """Random windows, rare caption groups drawn more often (weight 1 / sqrt of the group's size)."""
+    """Random augmented windows with their targets."""
 
     def __init__(self, store: MelStore, rows: list[ClipRow], names: list[str], tagger: Tagger) -> None:
         index = {name: i for i, name in enumerate(names)}
@@ -143,8 +149,7 @@ class _Batches:
         )
         self.n_groups = len(names)
         self.tags = torch.stack([tagger.target(row) for row in rows])
-        rarity = torch.bincount(self.groups, minlength=len(names)).clamp_min(1).float().rsqrt()[self.groups]
-        self.weights = rarity * torch.tensor([CONTROL_SHARE if r.dataset == "esc10" else 1.0 for r in rows])
+        self.weights = draw_weights(rows, self.groups)
 
     def draw(self) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """Augmented windows (batch, frames, mels) and their two targets (batch, n)."""

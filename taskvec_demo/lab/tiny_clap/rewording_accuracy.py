@@ -13,20 +13,13 @@ from ...core.intervals import wilson
 from ...core.zero_shot import ZeroShotHead
 from ..data.embedding import embed_rows
 from ..data.experiment import Experiment
-from .captions import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, TEMPLATES, URBAN
-from .rewordings import REWORDINGS
+from .captions import ESC10, TEMPLATES
+from .rewordings import LABELS, REWORDINGS
 
-LABELS = {
-    "ESC-10": ESC10,
-    "UrbanSound8K": URBAN,
-    "Philharmonia": INSTRUMENTS,
-    "emotion": EMOTION,
-    "animals": ANIMAL_CLASSES,
-}
 DRAWS = 200  # label sets with every ESC-10 label replaced by one of its rewordings
 
 
-def reworded(experiment: Experiment) -> dict[str, Any]:
+def rewording_accuracy(experiment: Experiment) -> dict[str, Any]:
     """The contents of `tables/rewordings.json`.
 
     `phrases`: how often the text tower puts a held-out wording nearest to its own label among its task's.

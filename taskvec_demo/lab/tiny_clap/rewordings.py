@@ -1,10 +1,20 @@
-"""Other wordings of the class names, by task and label: what a text tower should understand without having seen it.
+"""Held-out wordings of class names, by set and label: the text tower is measured with them and never trained on them.
 
-No sound-domain phrase of the corpus has them (those that one has are left out of the measurement and listed); WordNet
-may.
+Phrases that the training corpus has among its sounds are left out of the measurement and listed; WordNet may have any.
 """
 
 from __future__ import annotations
+
+from .captions import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, URBAN
+
+# Class -> label, of each set below.
+LABELS = {
+    "ESC-10": ESC10,
+    "UrbanSound8K": URBAN,
+    "Philharmonia": INSTRUMENTS,
+    "emotion": EMOTION,
+    "animals": ANIMAL_CLASSES,
+}
 
 REWORDINGS: dict[str, dict[str, str]] = {
     "ESC-10": {

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...core.intervals import wilson
-from .captions import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, TEMPLATES, URBAN
-from .rewordings import REWORDINGS
+from .captions import TEMPLATES
+from .rewordings import LABELS, REWORDINGS
 from .teacher import Corpus, unit
 
+SOUNDS = ("ESC-10", "UrbanSound8K", "Philharmonia")  # sets whose labels held-out lemmas are compared with
 HELD_OUT_SAMPLE = 2000  # lemmas measured on: a rate's 95 % interval is at most ±2.2 points
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts -> unit rows (n, dim)
@@ -28,8 +29,7 @@ def text_agreement(encoders: dict[str, Encoder], corpus: Corpus, sounds: Sequenc
     draw = random.Random(2)
     lemmas = draw.sample(sorted(corpus.held_out), min(HELD_OUT_SAMPLE, len(corpus.held_out)))
     trained = [text for text in corpus.parts[0] if text not in corpus.held_out]
-    tasks = {"ESC-10": ESC10, "UrbanSound8K": URBAN, "Philharmonia": INSTRUMENTS}
-    labels = {name: list(task.values()) for name, task in tasks.items()}
+    labels = {name: list(LABELS[name].values()) for name in SOUNDS}
     labels["50 random lemmas"] = draw.sample(trained, min(50, len(trained)))
     heads = {
         name: [_ensemble(encode, names, TEMPLATES) for encode in encoders.values()] for name, names in labels.items()
@@ -75,18 +75,11 @@ def _rewording_accuracy(
     encoders: dict[str, Encoder], sounds: Sequence[str], templates: Sequence[str]
 ) -> dict[str, Any]:
     """Share of rewordings nearest to their label, by encoder and task; both in all templates."""
-    tasks = {
-        "ESC-10": ESC10,
-        "UrbanSound8K": URBAN,
-        "Philharmonia": INSTRUMENTS,
-        "emotion": EMOTION,
-        "animals": ANIMAL_CLASSES,
-    }
     parts = {part.strip() for text in sounds for part in (text.lower(), *text.lower().split(","))}
     hits: dict[str, dict[str, np.ndarray]] = {name: {} for name in encoders}
     wrong, left_out = [], []
     for task, wordings in REWORDINGS.items():
-        labels = list(tasks[task].values())
+        labels = list(LABELS[task].values())
         pairs = [(text, label) for label, texts in wordings.items() for text in texts.split("; ")]
         left_out += [text for text, _ in pairs if text.lower() in parts]
         pairs = [pair for pair in pairs if pair[0].lower() not in parts]

@@ -18,8 +18,8 @@ from taskvec_demo.lab.data.embedding import embed_rows, embed_tasks
 from taskvec_demo.lab.data.experiment import Experiment, task_heads
 from taskvec_demo.lab.tiny_clap import architecture as tiny
 from taskvec_demo.lab.tiny_clap import captions, pretrain
-from taskvec_demo.lab.tiny_clap import rewording_accuracy as reworded
-from taskvec_demo.lab.tiny_clap.rewordings import REWORDINGS
+from taskvec_demo.lab.tiny_clap.rewording_accuracy import rewording_accuracy
+from taskvec_demo.lab.tiny_clap.rewordings import LABELS, REWORDINGS
 from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, TINY
 from tests.support.random_artifacts import AUDIO, DIM
 
@@ -237,11 +237,11 @@ def test_no_held_out_wording_is_trained_on() -> None:
 
 def test_rewordings_are_of_labels_that_exist() -> None:
     for task, wordings in REWORDINGS.items():
-        assert set(wordings) <= set(reworded.LABELS[task].values()), task
+        assert set(wordings) <= set(LABELS[task].values()), task
 
 
 def test_reworded_counts_every_phrase_and_clip(store: MelStore, checkpoint: Checkpoint) -> None:
-    report = reworded.reworded(Experiment(TINY, checkpoint, {}, task_heads(checkpoint, TINY), store))
+    report = rewording_accuracy(Experiment(TINY, checkpoint, {}, task_heads(checkpoint, TINY), store))
     n = sum(len(p.split("; ")) for task in REWORDINGS.values() for p in task.values())
     assert report["phrases"]["all"]["n"] == n
     assert len(report["phrases"]["wrong"]) == round(n * (1 - report["phrases"]["all"]["rate"]))
