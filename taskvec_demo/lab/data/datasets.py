@@ -25,7 +25,13 @@ from ...recordings.layouts import TABLE, read_set
 from ...serve.artifacts import write_json
 
 SETS = ("esc10", "urban", "ravdess", "animals", "philharmonia", "fsdd", "drums")
-FREESOUND_SETS = ("esc10", "esc50", "urban", "urbansound8k")  # names and layouts: their groups are Freesound's numbers
+FREESOUND_SETS = (
+    "esc10",
+    "esc50",
+    "urban",
+    "urbansound8k",
+    "kitchen20",
+)  # names and layouts: their groups are Freesound's numbers
 MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5.1 s
 NAMED = 5  # unreadable clips that a warning names
 

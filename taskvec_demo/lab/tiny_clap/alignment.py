@@ -24,8 +24,9 @@ from ...errors import TaskVecError
 from ..data.augment import augment
 from ..data.datasets import ClipRow, MelStore
 from . import architecture as tiny
-from .captions import AUDIOSET, TEMPLATES, WORDINGS, pretraining_caption
-from .pretrain import TAGGER_WEIGHT, Tagger, draw_weights
+from .batches import TAGGED, caption_groups, draw_weights
+from .captions import AUDIOSET, TEMPLATES, WORDINGS
+from .pretrain import TAGGER_WEIGHT, Tagger, pretraining_clips
 from .study import TASKS
 from .teacher import WORDNET, Teacher
 from .text_space import TextSpace, sample_embeddings, text_space
@@ -49,18 +50,17 @@ def align(work: Path, data: Path, start: Path | None = None, seed: int = 0) -> P
     The tasks' labels stay where the text tower of `start` has them, so that vectors fine-tuned against it stay good.
     """
     torch.manual_seed(seed)
-    store, teacher = MelStore.open(work, data, tiny.FEATURES), Teacher()
+    (store,), teacher = pretraining_clips(work, data), Teacher()
     rows = store.select(split="train")
     audio = _embeddings(_tower(work, start), store, rows)
     space, others = text_space(work, teacher=teacher), sample_embeddings(teacher)
-    tagger, names = Tagger(work, data), sorted(WORDINGS)
+    tagger, names = Tagger(work, [data]), sorted(WORDINGS)
     captions, tags = (
         _Wordings(teacher, wordings) for wordings in ([WORDINGS[n] for n in names], list(AUDIOSET.values()))
     )
-    groups = torch.tensor(
-        [names.index(pretraining_caption(r.dataset, r.label, r.file, r.group, r.gender)) for r in rows]
-    )
-    heard = torch.stack([tagger.target(row) for row in rows])
+    groups = caption_groups(rows, names)
+    tagged = torch.tensor([row.dataset in TAGGED for row in rows])
+    heard = torch.stack([tagger.target(row) for row in rows]) * tagged[:, None]
     weights = draw_weights(rows, groups)
 
     mean, basis = torch.from_numpy(space.mean), torch.from_numpy(space.basis).clone().requires_grad_()

@@ -14,7 +14,10 @@ def register(commands: Any) -> None:
     pretrain = add_command(
         commands, "pretrain", _pretrain, "Train the audio tower against the text space; resumes after a stop."
     )
-    pretrain.add_argument("--steps", type=int, default=4600, help="of 64 windows, in all; a second call resumes")
+    pretrain.add_argument("--steps", type=int, default=100_000, help="of 32 windows, in all; a second call resumes")
+    pretrain.add_argument(
+        "--unlabelled", type=Path, help="folder of the sets music_x and fx_x and of what audio teachers hear in them"
+    )
     align = add_command(commands, "align-text", _align, "Fit the map from the text teacher to the trained audio tower.")
     distil = add_command(
         commands, "distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`)."
@@ -28,7 +31,7 @@ def register(commands: Any) -> None:
 def _pretrain(options: argparse.Namespace) -> None:
     from .pretrain import pretrain
 
-    print(pretrain(options.work, options.data, steps=options.steps, start=options.start))
+    print(pretrain(options.work, options.data, options.steps, 0, options.start, options.unlabelled))
 
 
 def _align(options: argparse.Namespace) -> None:

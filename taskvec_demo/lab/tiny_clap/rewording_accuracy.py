@@ -13,7 +13,8 @@ from ...core.intervals import wilson
 from ...core.zero_shot import ZeroShotHead
 from ..data.embedding import embed_rows
 from ..data.experiment import Experiment
-from .captions import ESC10, TEMPLATES
+from .captions import TEMPLATES
+from .class_names import ESC10
 from .rewordings import LABELS, REWORDINGS
 
 DRAWS = 200  # label sets with every ESC-10 label replaced by one of its rewordings

@@ -5,7 +5,7 @@ Phrases that the training corpus has among its sounds are left out of the measur
 
 from __future__ import annotations
 
-from .captions import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, URBAN
+from .class_names import ANIMAL_CLASSES, EMOTION, ESC10, INSTRUMENTS, URBAN
 
 # Class -> label, of each set below.
 LABELS = {

@@ -8,16 +8,16 @@ from ...core.tasks import Role, Task
 from ..data.datasets import read_rows
 from ..data.fine_tuning import FineTuning
 from ..data.study import ANALOGY, Study, Sum
-from . import captions
+from . import class_names
 from .captions import TEMPLATES
 
 # What a visitor's clip is compared with unless they say otherwise: control and targets, speech by gender only.
 DEFAULT_LABELS = tuple(
     dict.fromkeys(
         [
-            *captions.ESC10.values(),
-            *captions.URBAN.values(),
-            *captions.INSTRUMENTS.values(),
+            *class_names.ESC10.values(),
+            *class_names.URBAN.values(),
+            *class_names.INSTRUMENTS.values(),
             "a man speaking",
             "a woman speaking",
         ]
@@ -38,23 +38,27 @@ def _task(
 
 
 SPEECH = ("ravdess", "RAVDESS (Livingstone & Russo 2018)", CC_BY_NC_SA, "gender label")
-FOUR_VOICES = {c: captions.EMOTION[c] for c in ANALOGY_CLASSES}
+FOUR_VOICES = {c: class_names.EMOTION[c] for c in ANALOGY_CLASSES}
 TASKS = {
     t.name: t
     for t in (
-        _task("esc10", "Everyday sounds", captions.ESC10, "esc10", "ESC-10 (Piczak 2015)", "CC BY 3.0"),
-        _task("urban", "Urban sounds", captions.URBAN, "urban", "UrbanSound8K (Salamon 2014)", "CC BY-NC 3.0"),
+        _task("esc10", "Everyday sounds", class_names.ESC10, "esc10", "ESC-10 (Piczak 2015)", "CC BY 3.0"),
+        _task("urban", "Urban sounds", class_names.URBAN, "urban", "UrbanSound8K (Salamon 2014)", "CC BY-NC 3.0"),
         _task(
             "instruments",
             "Instruments",
-            captions.INSTRUMENTS,
+            class_names.INSTRUMENTS,
             "philharmonia",
             "Philharmonia sound samples",
             "CC BY-SA 3.0",
         ),
-        _task("emotion", "Emotional speech", captions.EMOTION, *SPEECH),
-        _task("animals", "Animals", captions.ANIMAL_CLASSES, "animals", "Animal sounds, unknown source", "none stated"),
-        _task("digits", "Spoken digits", captions.DIGIT_CLASSES, "fsdd", "Free Spoken Digit Dataset", "CC BY-SA 4.0"),
+        _task("emotion", "Emotional speech", class_names.EMOTION, *SPEECH),
+        _task(
+            "animals", "Animals", class_names.ANIMAL_CLASSES, "animals", "Animal sounds, unknown source", "none stated"
+        ),
+        _task(
+            "digits", "Spoken digits", class_names.DIGIT_CLASSES, "fsdd", "Free Spoken Digit Dataset", "CC BY-SA 4.0"
+        ),
         _task("analogy", "Happy or sad, man or woman", FOUR_VOICES, *SPEECH),
     )
 }

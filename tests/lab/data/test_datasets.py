@@ -17,11 +17,10 @@ from taskvec_demo.lab.data.datasets import ClipRow, MelStore, read_rows
 from taskvec_demo.lab.data.embedding import embed_rows, embed_tasks
 from taskvec_demo.lab.data.experiment import Experiment, task_heads
 from taskvec_demo.lab.tiny_clap import architecture as tiny
-from taskvec_demo.lab.tiny_clap import captions, pretrain
+from taskvec_demo.lab.tiny_clap import captions, class_names
 from taskvec_demo.lab.tiny_clap.rewording_accuracy import rewording_accuracy
 from taskvec_demo.lab.tiny_clap.rewordings import LABELS, REWORDINGS
 from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, TINY
-from tests.support.random_artifacts import AUDIO, DIM
 
 PER_SPLIT = {"train": 3, "validation": 2, "test": 2}
 
@@ -29,12 +28,12 @@ PER_SPLIT = {"train": 3, "validation": 2, "test": 2}
 def made_up_rows() -> list[ClipRow]:
     rows: list[ClipRow] = []
     for dataset, names in (
-        ("esc10", captions.ESC10),
-        ("urban", captions.URBAN),
-        ("philharmonia", captions.INSTRUMENTS),
-        ("ravdess", captions.EMOTION),
-        ("animals", captions.ANIMAL_CLASSES),
-        ("fsdd", captions.DIGIT_CLASSES),
+        ("esc10", class_names.ESC10),
+        ("urban", class_names.URBAN),
+        ("philharmonia", class_names.INSTRUMENTS),
+        ("ravdess", class_names.EMOTION),
+        ("animals", class_names.ANIMAL_CLASSES),
+        ("fsdd", class_names.DIGIT_CLASSES),
     ):
         for name in names:
             gender, label = name.split("_", 1) if dataset == "ravdess" else ("", name)
@@ -98,32 +97,11 @@ def test_windows_are_cached_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # -- what each training sees -----------------------------------------------------------------------------------------
 
 
-def test_pretraining_leaves_the_targets_half_known() -> None:
-    def share_named(dataset: str, names: dict[str, str]) -> float:
-        told = [
-            captions.pretraining_caption(dataset, name, f"{name}/{i}", f"{name}{i}", "") == names[name]
-            for name in names
-            for i in range(200)
-        ]
-        return float(np.mean(told))
-
-    assert share_named("esc10", captions.ESC10) == 1
-    assert share_named("urban", captions.URBAN) == pytest.approx(captions.URBAN_NAMED, abs=0.04)
-    assert share_named("philharmonia", captions.INSTRUMENTS) == pytest.approx(captions.INSTRUMENTS_NAMED, abs=0.03)
-    told = {captions.pretraining_caption("ravdess", e, "", "", g) for e in captions.EMOTIONS for g in captions.GENDERS}
-    assert told == {"a man speaking", "a woman speaking"}
-
-
-def test_every_caption_of_pretraining_has_wordings(store: MelStore) -> None:
-    told = {captions.pretraining_caption(r.dataset, r.label, r.file, r.group, r.gender) for r in store.rows}
-    assert told <= set(captions.WORDINGS)
-
-
 def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
     d = ANALOGY_CLASSES[3].split("_")
     for name in ANALOGY_CLASSES[:3]:
         rows, labels, prompts = TINY.training_set(store, FINE_TUNINGS[name], "train")
-        assert captions.EMOTION[ANALOGY_CLASSES[3]] not in prompts
+        assert class_names.EMOTION[ANALOGY_CLASSES[3]] not in prompts
         assert not [r for r in rows if [r.gender, r.label] == d]
         own = {(r.gender, r.label) for r, label in zip(rows, labels, strict=True) if label == 0}
         assert own == {tuple(name.split("_"))}  # its own class by name …
@@ -145,73 +123,6 @@ def test_augmentation_keeps_shape_and_changes_values() -> None:
     mixed, target = mixup(x, torch.eye(4))
     assert mixed.shape == x.shape
     assert torch.allclose(target.sum(1), torch.ones(4))
-
-
-# -- training --------------------------------------------------------------------------------------------------------
-
-
-class RandomBank:
-    """Random directions in place of the teacher's embeddings."""
-
-    def __init__(self, work: Path) -> None:
-        generator = torch.Generator().manual_seed(0)
-        self.names = sorted(captions.WORDINGS)
-        unit = torch.nn.functional.normalize(torch.randn(len(self.names), 1, DIM, generator=generator), dim=-1)
-        self.wordings = list(unit)
-
-    def draw(self) -> torch.Tensor:
-        return torch.cat(self.wordings)
-
-
-class RandomTagger:
-    """A tagger of three names that hears nothing in every other clip."""
-
-    def __init__(self, work: Path, data: Path) -> None:
-        self.text = torch.nn.functional.normalize(torch.randn(3, DIM), dim=-1)
-
-    def target(self, row: ClipRow) -> torch.Tensor:
-        return torch.full((3,), row.first_window % 2 / 3)
-
-
-def test_the_tagger_gives_distributions_and_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = np.array([[0.6, 0.2, 0.01], [0.05, 0.02, 0.01]], np.float16)
-    names = ["Rain", "Dog", "Speech"]
-    np.savez(tmp_path / "audioset_scores.npz", files=["esc10/a.opus", "esc10/b.opus"], mean=scores, names=names)
-
-    class Teacher:
-        def embed(self, texts):
-            return np.random.default_rng(0).normal(size=(len(texts), 4)).astype(np.float32)
-
-    class Space:
-        def project(self, rows):
-            return rows
-
-    monkeypatch.setattr(pretrain, "Teacher", Teacher)
-    monkeypatch.setattr(pretrain, "text_space", lambda work: Space())
-    tagger = pretrain.Tagger(tmp_path, tmp_path)
-    heard, silent = (tagger.target(ClipRow("esc10", f"{f}.opus", "rain", "train", "1", "")) for f in "ab")
-    assert heard.tolist() == pytest.approx([0.75, 0.25, 0], abs=1e-3)
-    assert not silent.any()
-    assert tagger.text.shape == (3, 4)
-
-
-def test_pretraining_saves_resumes_and_exports(
-    tmp_path: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pretrain, "CaptionBank", RandomBank)
-    monkeypatch.setattr(pretrain, "Tagger", RandomTagger)
-    monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: store))
-    monkeypatch.setattr(tiny, "AUDIO", AUDIO)
-    monkeypatch.setattr(tiny, "NO_TEXT", tiny.NO_TEXT | {"projection_dim": DIM})
-    monkeypatch.setattr(tiny, "DIM", DIM)
-    pretrain.pretrain(tmp_path, tmp_path, steps=2)
-    before = torch.load(tmp_path / "pretrain.pt", weights_only=True)
-    out = pretrain.pretrain(tmp_path, tmp_path, steps=3)
-    after = torch.load(tmp_path / "pretrain.pt", weights_only=True)
-    assert (before["step"], after["step"]) == (2, 3)
-    assert any(not torch.equal(after["tower"][k], t) for k, t in before["tower"].items())
-    assert out.is_file()
-    assert not list(tmp_path.glob("*.partial"))
 
 
 # -- measuring -------------------------------------------------------------------------------------------------------

@@ -17,6 +17,13 @@ def test_it_rises_to_the_peak_and_falls_to_nothing() -> None:
     assert rates[-1] == learning_rate(1.5, 0.5, 0.1) == pytest.approx(0, abs=1e-12)
 
 
+def test_a_late_fall_leaves_the_rate_at_its_peak() -> None:
+    rates = [learning_rate(i / 100, 0.5, 0.1, fall=0.2) for i in range(101)]
+    assert rates[10:81] == pytest.approx([0.5] * 71)
+    assert 0.5 > rates[81] > rates[90] > rates[99] > rates[100] == pytest.approx(0, abs=1e-12)
+    assert rates[:10] == [learning_rate(i / 100, 0.5, 0.1) for i in range(10)]
+
+
 def test_without_a_warm_up_it_begins_at_the_peak() -> None:
     assert learning_rate(0.0, 0.5, 0.0) == 0.5
 

@@ -14,13 +14,13 @@ from taskvec_demo.clap.model import AudioTower, Checkpoint, new_model
 from taskvec_demo.core.weights import write_safetensors
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
-from taskvec_demo.lab.tiny_clap import alignment, captions
+from taskvec_demo.lab.tiny_clap import alignment, captions, class_names
 from taskvec_demo.lab.tiny_clap import architecture as tiny
 from taskvec_demo.lab.tiny_clap.teacher import unit
 from taskvec_demo.lab.tiny_clap.text_space import TextSpace
 from tests.support.random_artifacts import AUDIO, DIM
 
-CLASSES = tuple(captions.ESC10)
+CLASSES = tuple(class_names.ESC50)[:10]
 
 
 class WordTeacher:
@@ -40,7 +40,7 @@ class WordTeacher:
 class Deaf:
     """A tagger that hears nothing."""
 
-    def __init__(self, work: Path, data: Path) -> None: ...
+    def __init__(self, work: Path, folders: list[Path]) -> None: ...
 
     def target(self, row: ClipRow) -> torch.Tensor:
         return torch.zeros(len(alignment.AUDIOSET))
@@ -50,7 +50,7 @@ class Deaf:
 def store() -> MelStore:
     rng = np.random.default_rng(0)
     rows = [
-        ClipRow("esc10", f"{c}{i}.opus", c, "train", c, "", 10 * k + i)
+        ClipRow("esc50", f"{c}{i}.opus", c, "train", c, "", 10 * k + i)
         for k, c in enumerate(CLASSES)
         for i in range(10)
     ]
@@ -66,7 +66,7 @@ def work(tmp_path: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(tiny, "DIM", DIM)
     monkeypatch.setattr(alignment, "Teacher", WordTeacher)
     monkeypatch.setattr(alignment, "Tagger", Deaf)
-    monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: store))
+    monkeypatch.setattr(alignment, "pretraining_clips", lambda *_: [store])
     sample = WordTeacher().embed([f"{a} {b}" for a in captions.WORDINGS for b in CLASSES])
     monkeypatch.setattr(alignment, "sample_embeddings", lambda teacher: sample)
     monkeypatch.setattr(alignment, "AUDIOSET", {name: captions.AUDIOSET[name] for name in list(captions.AUDIOSET)[:9]})
@@ -88,9 +88,9 @@ def heard(tower: AudioTower, store: MelStore, rows: list[ClipRow]) -> torch.Tens
 
 
 def loss(store: MelStore, space: TextSpace, wording: int = 0) -> float:
-    """Of one wording of the captions of all clips among those of ESC-10, at the scale that training begins with."""
+    """Of one wording of the captions of all clips, among those of the ten classes, at the scale of the first step."""
     audio = heard(None, store, store.rows)[0]
-    phrases = [captions.WORDINGS[caption][wording] for caption in captions.ESC10.values()]
+    phrases = [captions.WORDINGS[caption][wording] for caption in (class_names.ESC50[c] for c in CLASSES)]
     text = torch.from_numpy(space.project(WordTeacher().embed(phrases)))
     return float(F.cross_entropy(audio @ text.T / 0.07, torch.tensor([CLASSES.index(r.label) for r in store.rows])))
 

@@ -1,0 +1,179 @@
+"""Pretraining: what is told of each clip, what audio teachers add, and runs that resume."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from taskvec_demo.errors import TaskVecError
+from taskvec_demo.lab.data.datasets import ClipRow, MelStore
+from taskvec_demo.lab.tiny_clap import architecture as tiny
+from taskvec_demo.lab.tiny_clap import audio_teachers, batches, pretrain
+from taskvec_demo.lab.tiny_clap.captions import NAMED, NAMES, WORDINGS, caption, told_by_name
+from taskvec_demo.lab.tiny_clap.class_names import EMOTION
+from tests.support.random_artifacts import AUDIO, DIM
+
+PER_CLASS, CLIPS_OF_A_SOURCE = 40, 2
+TAG_NAMES = ("Rain", "Dog", "Speech")
+
+
+def made_up_rows(sets: tuple[str, ...] = tuple(NAMES), n: int = PER_CLASS) -> list[ClipRow]:
+    rows = []
+    for dataset in sets:
+        for name in NAMES[dataset]:
+            gender, label = name.split("_", 1) if NAMES[dataset] is EMOTION else ("", name)
+            for i in range(n):
+                split = "train" if i < 0.8 * n else "validation"
+                source = f"{name}{i // CLIPS_OF_A_SOURCE}"
+                rows.append(ClipRow(dataset, f"{name}/{i}.opus", label, split, source, gender, len(rows)))
+    return rows
+
+
+# -- captions --------------------------------------------------------------------------------------------------------
+
+
+def test_targets_stay_half_known_in_every_class() -> None:
+    rows = [r for r in made_up_rows() if r.split == "train"]
+    told, named, clips = told_by_name(rows), Counter(), Counter()
+    for row in rows:
+        name = f"{row.gender}_{row.label}" if row.gender else row.label
+        clips[row.dataset, name] += 1
+        named[row.dataset, name] += caption(row, told) == NAMES[row.dataset][name]
+    for (dataset, name), n in clips.items():
+        share = NAMED.get(dataset, 1.0)
+        assert share * n <= named[dataset, name] < share * n + CLIPS_OF_A_SOURCE, (dataset, name)
+
+
+def test_no_source_is_told_both_ways_and_validation_clips_decide_nothing() -> None:
+    rows = made_up_rows()
+    told = told_by_name(rows)
+    assert told == told_by_name([r for r in rows if r.split == "train"])
+    ways: dict[tuple[str, str], set[bool]] = {}
+    for row in rows:
+        if row.dataset == "kitchen20":
+            ways.setdefault((row.label, row.group), set()).add(caption(row, told) == "a kitchen noise")
+    assert {len(found) for found in ways.values()} == {1}
+
+
+def test_every_caption_has_wordings_and_unlabelled_sound_has_at_most_one() -> None:
+    rows = made_up_rows()
+    told = told_by_name(rows)
+    assert {caption(r, told) for r in rows} <= set(WORDINGS)
+    music, effect = (
+        ClipRow(s, "a/b.opus", label, "train", "a", "") for s, label in (("music_x", "music"), ("fx_x", "fx"))
+    )
+    assert (caption(music, told), caption(effect, told)) == ("music", None)
+
+
+# -- what is drawn ---------------------------------------------------------------------------------------------------
+
+
+def test_sets_are_drawn_by_their_shares_and_rare_captions_more_often() -> None:
+    rows = [ClipRow("esc50", f"{i}", "rain" if i else "dog", "train", "", "") for i in range(10)]
+    rows += [ClipRow("drums", f"{i}", "kick", "train", "", "") for i in range(3)]
+    rows += [ClipRow("fx_x", f"{i}", "fx", "train", "", "") for i in range(2)]
+    names = sorted(WORDINGS)
+    groups = batches.caption_groups(rows, names)
+    weights = batches.draw_weights(rows, groups)
+    assert groups[-1] == -1
+    for name in ("esc50", "drums", "fx_x"):
+        own = [w for w, r in zip(weights.tolist(), rows, strict=True) if r.dataset == name]
+        assert sum(own) == pytest.approx(batches.SHARES[name])
+    assert weights[0] / weights[1] == pytest.approx(3.0)  # 1 clip against 9
+    assert sum(batches.SHARES.values()) == pytest.approx(1.0)
+
+
+# -- teachers --------------------------------------------------------------------------------------------------------
+
+
+def write_outputs(folder: Path, rows: list[ClipRow], size: int = 3) -> None:
+    files, rng = [f"{r.dataset}/{r.file}" for r in rows], np.random.default_rng(0)
+    for file in (audio_teachers.FIRST, audio_teachers.SECOND):
+        names = [name for t in audio_teachers.TEACHERS if t.file == file for name in t.arrays]
+        outputs = {name: rng.normal(3, 2, (len(rows), size)).astype(np.float16) for name in names}
+        np.savez(folder / file, files=np.array(files), **outputs)
+
+
+def test_lessons_are_normalized_over_the_sets_that_a_teacher_knows(tmp_path: Path) -> None:
+    rows = [r for r in made_up_rows(("drums", "fsdd"), 10) if r.split == "train"]
+    write_outputs(tmp_path, rows[1:])
+    lessons = audio_teachers.Lessons([tmp_path], rows)
+    assert lessons.rows == rows[1:]  # one that a teacher has not heard is left out
+    known = {"drums": 0, "fsdd": 0}
+    for row, counts in zip(lessons.rows, lessons.counts.tolist(), strict=True):
+        known[row.dataset] += 1
+        assert counts == pytest.approx([1, 1, 1, 0, 0] if row.dataset == "drums" else [1, 1, 0.15, 1, 1])
+    music = lessons.targets[2][: known["drums"]]
+    assert torch.allclose(music.mean(0), torch.zeros(music.shape[1]), atol=1e-3)
+    assert torch.allclose(music.std(0), torch.ones(music.shape[1]), atol=1e-2)
+    with pytest.raises(TaskVecError, match=r"teachers\.npz is missing"):
+        audio_teachers.Lessons([tmp_path / "none"], rows)
+
+
+def test_heads_learn_what_counts_only() -> None:
+    torch.manual_seed(0)
+    heads = audio_teachers.Heads(8, [4] * 5)
+    pooled, targets = torch.randn(6, 8), [torch.randn(6, 4) for _ in range(5)]
+    counts = torch.ones(6, 5)
+    counts[:, 3] = 0
+    heads.loss(pooled, targets, counts).backward()
+    moved = [any(bool(p.grad.any()) for p in head.parameters()) for head in heads]
+    assert moved == [True, True, True, False, True]
+    with torch.no_grad():
+        own = [head(pooled) for head in heads]
+    assert heads.loss(pooled, own, counts).item() == pytest.approx(0, abs=1e-5)
+
+
+# -- runs ------------------------------------------------------------------------------------------------------------
+
+
+class Space:
+    def project(self, rows: np.ndarray) -> np.ndarray:
+        return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+class TextTeacher:
+    def embed(self, texts: list[str], progress: bool = False) -> np.ndarray:
+        return np.random.default_rng(len(texts)).normal(size=(len(texts), DIM)).astype(np.float32)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose clips are random numbers, with teachers that heard them, and a small tower to train."""
+    rows = made_up_rows(("esc50", "fsdd"), 4)
+    mel = np.random.default_rng(0).normal(-40, 10, (len(rows), 256, 64)).astype(np.float16)
+    write_outputs(tmp_path, rows, size=len(TAG_NAMES))
+    np.savez(tmp_path / "audioset_scores.npz", names=np.array(TAG_NAMES))
+    monkeypatch.setattr(pretrain, "pretraining_clips", lambda *_: [MelStore(rows, mel)])
+    monkeypatch.setattr(pretrain, "Teacher", TextTeacher)
+    monkeypatch.setattr(pretrain, "text_space", lambda work: Space())
+    monkeypatch.setattr(tiny, "AUDIO", AUDIO)
+    monkeypatch.setattr(tiny, "NO_TEXT", tiny.NO_TEXT | {"projection_dim": DIM})
+    monkeypatch.setattr(tiny, "DIM", DIM)
+    return tmp_path
+
+
+def test_the_tagger_gives_distributions_and_silence(data: Path) -> None:
+    row = ClipRow("esc50", "a.opus", "rain", "train", "", "")
+    for logits, expected in (([2.0, 0.0, -9.0], [0.638, 0.362, 0]), ([-3.0, -9.0, -9.0], [0, 0, 0])):
+        np.savez(data / audio_teachers.FIRST, files=["esc50/a.opus"], yamnet=np.array([logits], np.float16))
+        tagger = pretrain.Tagger(data, [data])
+        assert tagger.target(row).tolist() == pytest.approx(expected, abs=1e-3)
+    assert tagger.text.shape == (3, DIM)
+
+
+def test_pretraining_saves_resumes_and_exports(data: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    pretrain.pretrain(work, data, steps=2)
+    before = torch.load(work / "pretrain.pt", weights_only=True)
+    out = pretrain.pretrain(work, data, steps=3)
+    after = torch.load(work / "pretrain.pt", weights_only=True)
+    assert (before["step"], after["step"]) == (2, 3)
+    for part in ("tower", "heads"):
+        assert any(not torch.equal(after[part][k], t) for k, t in before[part].items()), part
+    assert [path.name for path in sorted(work.iterdir())] == ["audio.safetensors", "pretrain.pt"]
+    assert out == work / "audio.safetensors"
