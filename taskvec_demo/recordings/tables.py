@@ -110,7 +110,7 @@ def _is_named_as_table(path: Path) -> bool:
 
 
 def usable_tables(folder: Path) -> list[Table]:
-    """Those that have a column for the file and one for the label."""
+    """The tables that have a column for the file and one for the label."""
     found, files = [], None
     for path in tables_in(folder):
         columns = _columns(path)

@@ -1,7 +1,7 @@
 """The model card of a folder of artifacts, written from its own tables: every figure with n and its interval.
 
-What only one checkpoint is comes from its study's `card`, a text without a figure of the tables. A line
-`<!-- figures -->` in it parts what stands before the figures from the points that end "What it cannot do".
+Text on one checkpoint only comes from the `card` of its study, which has no figure of the tables. The part above its
+line `<!-- figures -->` stands before the figures; the part below ends the section "What it cannot do".
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ LIMITS = """- It always answers with one of the labels that it is given. For any
 
 
 def write_model_card(study: Study, name: str, sha256: str, out: Path) -> None:
-    """Write `out`/README.md; `name` and `sha256` are those of the pre-trained checkpoint."""
+    """Write `out`/README.md. `name` and `sha256` are those of the pre-trained checkpoint."""
     with whole_file(out / CARD) as temporary:
         temporary.write_text(model_card(study, name, sha256, out), encoding="utf-8")
 
 
 def model_card(study: Study, name: str, sha256: str, out: Path) -> str:
-    """The text, with the front matter that the hub reads."""
+    """The text of the card, with the front matter that the hub reads."""
     pretrained = read_json(out / PRETRAINED) if (out / PRETRAINED).is_file() else {}
     base = pretrained.get("repo")
     origin = f"`{pretrained['spec']}`" if pretrained else f"`{name}`, trained by this project"
@@ -144,7 +144,7 @@ def _negation(table: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> str
 
 
 def _classes_left(row: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> list[str]:
-    """Which classes of the target keep more than half of their recall."""
+    """The classes of the target that keep more than half of their recall."""
     for preset in presets:
         if preset["recipe"]["coefficients"] == row["coefficients"]:
             task = next(entry for entry in preset["test"] if entry["task"] == row["target"]["task"])
@@ -182,7 +182,7 @@ def _analogy(table: Mapping[str, Any]) -> str:
 
 
 def _estimates(study: Study, out: Path) -> str:
-    """How far the bars are off that the page shows while a slider moves."""
+    """The error of the bars that the page shows while a slider moves."""
     rows, n = [], 0
     for task in study.tasks.values():
         if (file := out / "surfaces" / f"{task.name}.validation.safetensors").is_file():

@@ -1,4 +1,4 @@
-// The badge above the bars: whether the figures are measured, estimated or missing. The same words as html/bars.py.
+// The badge above the bars says whether the figures are measured, estimated or missing, in the words of html/bars.py.
 
 import { find, restyle, write } from "./dom.js";
 import { points } from "./figures.js";
@@ -6,7 +6,7 @@ import { points } from "./figures.js";
 /** @typedef {{error: number, classError: number}} Errors mean held-out errors of a surface: accuracy, single classes */
 
 /**
- * What the figures are: measured, or estimated by these surfaces with the largest held-out errors among them.
+ * The words for figures that are measured, or estimated by these surfaces; the largest of their held-out errors counts.
  * @param {Errors[]} estimating
  */
 export function badgeText(estimating) {
@@ -19,7 +19,7 @@ export function badgeText(estimating) {
 }
 
 /**
- * The badge where some tasks have no estimate.
+ * The words if some tasks have no estimate.
  * @param {Errors[]} estimating
  * @param {number} unknown how many tasks have no figures at all
  * @param {number} now how many were measured just now

@@ -1,17 +1,17 @@
-// Numbers and widths in the elements that ui/html/bars.py wrote: nothing is built or removed while a slider moves.
+// Writes numbers and widths into the elements of ui/html/bars.py. While a slider moves, nothing is built or removed.
 
 import { find, hide, restyle, write } from "./dom.js";
 import { MINUS, percent, sum, wilson } from "./figures.js";
 
 /** @typedef {import("./surface.js").LogitSurface} LogitSurface */
 /**
- * What the server says of a task; `controlKept` is the share of its accuracy that a control has to keep.
+ * A task as the server describes it; `controlKept` is the share of its accuracy that a control has to keep.
  * @typedef {{name: string, title: string, role: string, classes: string[], finetuned: number | null, aside: boolean,
  *   file: string | null, version: string, controlKept: number}} Task
  */
 /**
- * Clips a class: n of them, right under the pre-trained and under the edited model. `after` null: nothing is known of
- * this recipe.
+ * Clips of each class: how many (n), and how many the pre-trained and the edited model have right. `after` is null if
+ * nothing is known of this recipe.
  * @typedef {{n: ArrayLike<number> & Iterable<number>, before: ArrayLike<number> & Iterable<number>,
  *   after: (ArrayLike<number> & Iterable<number>) | null}} Figures
  */
@@ -154,7 +154,7 @@ export class TaskBars {
     );
   }
 
-  /** Texts for pointers at rest and for screen readers; nobody reads them while a slider moves. */
+  /** Texts for a pointer at rest and for screen readers, which are not needed while a slider moves. */
   describe() {
     const { n, before, after } = this.shown;
     this.rows.forEach(({ row, bar }, c) => {

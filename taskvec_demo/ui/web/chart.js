@@ -1,7 +1,7 @@
-// Controls -> recipe -> formula, bars, bands, once a frame: a browser hands a pointer's steps over right before a frame's
-// callbacks, where they are drawn; a script's first step in a frame is drawn at once, as it may come inside such a
-// callback. When nothing has changed for 250 ms and no pointer holds a slider, the server is asked for the exact answers
-// (event "settled") and the recipe goes into the address, so that it can be shared.
+// Draws what the controls mean: formula, bars and bands. It draws once a frame, in the frame's callback, because the
+// browser hands over a pointer's steps right before it. The first step of a script is drawn at once, because it may come
+// inside such a callback. When nothing has changed for 250 ms and no pointer holds a slider, the server is asked for
+// exact answers (event "settled"), and the recipe is written into the address, so that it can be shared.
 
 import { addressOf, copyLink, showInAddress } from "./address.js";
 import { showBadge } from "./badge.js";
@@ -15,14 +15,14 @@ import { SafeRegions } from "./safe_region.js";
 
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
 /**
- * What ui/live.py says of the page.
+ * The page as ui/live.py describes it.
  * @typedef {{checkpoint: string, vectors: string[], rows: string[], measured: string[], extra: string[], values: any[],
  *   axis: string, sliderMax: number, low: number, high: number, controlKept: number,
  *   tasks: import("./bars.js").Task[]}} Live
  */
 /**
- * `vectors`: what each row is called in a recipe, "" for a row that waits for a vector of the visitor's; `problem`: why
- * the controls mean no recipe.
+ * `vectors`: the name of each row in a recipe, "" for a row that is free for a vector of the visitor's. `problem`: why
+ * the controls do not mean a recipe.
  * @typedef {{live: Live, values: any[], vectors: string[], axis: string, recipe: import("./recipe.js").Recipe,
  *   tasks: LoadedTask[] | null, problem: string | null}} State
  */

@@ -7,7 +7,7 @@ import { MINUS } from "./figures.js";
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
 /** @typedef {import("./surface.js").LogitSurface} LogitSurface */
 /**
- * The line of one task. `drawn`: what of; `value`: its figure in the legend.
+ * The line of one task. `drawn`: the recipe that it shows; `value`: its figure in the legend.
  * @typedef {{surface: LogitSurface, bars: TaskBars, drawn: string | null, accuracies: number[] | null,
  *   value: HTMLElement, path: SVGElement, circles: SVGElement, dot: SVGElement}} Line
  */

@@ -1,5 +1,5 @@
-// Changes to elements that are there already. What stays as it was is not written again, and a text keeps its node:
-// a browser lays out anew around what is written.
+// Changes to elements that are there already. A value that stays the same is not written again, and a text keeps its
+// node, because the browser computes the layout again around everything that is written.
 
 /** @param {HTMLElement} part @param {boolean} hidden */
 export function hide(part, hidden) {
@@ -19,7 +19,7 @@ export function restyle(element, className) {
 }
 
 /**
- * The element that a part of the page cannot do without.
+ * The element with this selector, which must be there.
  * @param {ParentNode} parent
  * @param {string} selector
  * @returns {HTMLElement}
@@ -31,7 +31,7 @@ export function find(parent, selector) {
 }
 
 /**
- * A sentence in the place that `parent` has for one; the empty one hides the place.
+ * Writes a sentence into the place that `parent` has for one. An empty sentence hides the place.
  * @param {ParentNode} parent
  * @param {string} text
  */

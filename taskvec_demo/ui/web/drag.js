@@ -1,5 +1,5 @@
-// The sliders while somebody moves them. The chart learns of every step at once. Gradio is told of a slider's first step
-// at once and of the others when it pauses, because each costs 6 ms; until then this shows what gradio would show.
+// The sliders while they are moved. The chart is told of every step at once. Gradio is told of a slider's first step at
+// once, and of the others when the slider pauses, because each costs 6 ms. Until then this shows what gradio would show.
 
 const NATIVE_MS = 100; // gradio hands values over later than the slider's own event: so long the slider itself is right
 const PASS_MS = 120; // a pause
@@ -96,7 +96,7 @@ function keepFromEmptying(event) {
   if (boxOf(event.target)?.value === "") event.stopPropagation();
 }
 
-/** A box that is left empty shows again what its slider says. @param {{target: EventTarget | null}} event */
+/** A box that is left empty shows the value of its slider again. @param {{target: EventTarget | null}} event */
 function refill({ target }) {
   const box = boxOf(target);
   if (box?.value !== "") return;

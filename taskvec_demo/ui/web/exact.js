@@ -1,6 +1,6 @@
-// The figures measured now. Gradio patches new ones into the same elements. Figures of another recipe than the controls'
-// are greyed, until the controls rest at theirs again; what a visitor opened stays open. The chart is told of the
-// figures: it draws them for tasks that have no estimate.
+// The exact figures. Gradio writes new ones into the same elements. Figures of another recipe than that of the controls
+// are grey until the controls rest at their recipe again. Parts that a visitor opened stay open. The chart is told of
+// the figures, because it draws them for tasks that have no estimate.
 
 import { find } from "./dom.js";
 import { exactFigures } from "./latest.js";
@@ -13,7 +13,7 @@ export function startExact(element) {
 
   function mark() {
     const figures = find(element, ".tv-measured");
-    // Not at each crossing of their λ: the page would be laid out in the middle of a drag.
+    // Not each time that a drag crosses their λ, because this lays out the page again.
     const stale = chart.hasAttribute("aria-busy") || figures.dataset.query !== chart.dataset.query;
     figures.classList.toggle("tv-stale", stale);
     for (const task of opened) figures.querySelector(`[data-task="${CSS.escape(task)}"]`)?.setAttribute("open", "");

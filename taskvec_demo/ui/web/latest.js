@@ -1,4 +1,4 @@
-// Values that one part of the page hands to others, whichever of them comes first.
+// Values that one part of the page hands to others. Either side may come first.
 
 /** @template T */
 export class Latest {

@@ -1,4 +1,4 @@
-// What gradio calls: each of its components and buttons one function of these.
+// The functions that gradio calls: one for each of its components and buttons that need a script.
 
 export { copyRecipeLink, startChart } from "./chart.js";
 export { startCurve } from "./curve.js";

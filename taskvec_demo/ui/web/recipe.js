@@ -1,4 +1,4 @@
-// What the controls mean: the same recipe, sentences and formula as taskvec_demo/core/recipe.py and ui/controls.py.
+// The meaning of the controls: the same recipe, sentences and formula as core/recipe.py and ui/controls.py.
 
 import { MINUS } from "./figures.js";
 

@@ -1,4 +1,4 @@
-// A green band under each slider: the λ at which every control task keeps its accuracy, the other controls as they are.
+// A green band under each slider: the λ at which every control task keeps its accuracy while all other λ stay.
 
 import { BadRecipeError, analogyPosition, compose, rowPosition } from "./recipe.js";
 
@@ -30,7 +30,7 @@ export class SafeRegions {
     this.dirty = [];
     /** @type {number | null} */
     this.timer = null;
-    // One style rule a slider: gradio makes its elements anew when a group opens, a rule stays.
+    // One style rule for each slider, because a rule stays when gradio makes its elements anew (a group is opened).
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
     const names = [...live.rows, "_analogy"];
@@ -48,7 +48,7 @@ export class SafeRegions {
     this.values = values;
     this.vectors = vectors;
     const waiting = new Set(this.dirty);
-    this.dirty.push(...this.sliders.filter((slider) => !waiting.has(slider))); // in turn: none starves during a drag
+    this.dirty.push(...this.sliders.filter((slider) => !waiting.has(slider))); // in turn, so that each gets its band during a drag
     this.next();
   }
 
@@ -105,7 +105,7 @@ export class SafeRegions {
   }
 
   /**
-   * A rule that is set, even to what it was, costs the browser the styles of the whole page.
+   * To set a rule, even to its old value, makes the browser compute the styles of the whole page.
    * @param {Slider} slider
    * @param {string} band
    */
@@ -133,7 +133,7 @@ export class SafeRegions {
 }
 
 /**
- * A band is as wide as the samples that hold, each standing for the stretch half-way to its neighbours.
+ * A band is as wide as the samples that hold; each sample stands for the part half-way to its neighbours.
  * @param {boolean[]} safe
  */
 function safeGradient(safe) {

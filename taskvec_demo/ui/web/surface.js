@@ -64,7 +64,7 @@ export class LogitSurface {
         this.powers.subarray(i, i + k).reduce((sum, power) => sum + power, 0),
       );
     }
-    this.scratch = new Float64Array(this.size); // a drag would else leave 50 MB a second for the browser to collect
+    this.scratch = new Float64Array(this.size); // reused, because a drag would need 50 MB of new memory a second
     this.clipsPerClass = this.count(this.labels);
     const pretrained = this.measured(new Map());
     if (!pretrained) throw new Error(`${metadata("task")} has no measurement of the pre-trained model`);
@@ -100,7 +100,7 @@ export class LogitSurface {
   }
 
   /**
-   * What each coefficient of a term counts for at a point, the factor of coordinate `without` left out.
+   * The weight of each term's coefficients at a point, without the factor of coordinate `without`.
    * @param {Float64Array} point (vectors,)
    */
   factors(point, without = -1) {
@@ -199,7 +199,7 @@ export class LogitSurface {
   }
 
   /**
-   * Predictions (n,), and whether this very recipe was run; the caller has asked `contains`.
+   * Predictions (n,), and whether exactly this recipe was measured. The caller must have asked `contains` before.
    * @param {Recipe} recipe
    */
   predict(recipe) {
@@ -208,7 +208,7 @@ export class LogitSurface {
   }
 
   /**
-   * Clips a class that these predictions have right; all of them with the labels themselves.
+   * For each class, the number of clips that these predictions have right. With the labels as predictions: all clips.
    * @param {Uint8Array} predicted (n,)
    */
   count(predicted) {

@@ -1,4 +1,4 @@
-// Sweeps one λ slider from 0 to its end and back to where it was: the last that somebody touched, else the first in view.
+// Moves one λ slider from 0 to its end and back to where it was: the last one that was touched, else the first in view.
 
 const SWEEP_MS = 4000;
 
