@@ -1,9 +1,10 @@
-"""From a checkpoint and recordings to `precomputed/<checkpoint>/`: a step is skipped when its result is there.
+"""`build`: from a checkpoint and recordings to `precomputed/<checkpoint>/`. A step is skipped if its result is there.
 
     python -m taskvec_demo build --data DATA
     accelerate launch --multi_gpu --num_processes 2 -m taskvec_demo build --study ballanti --checkpoint … --data DATA
 
-Started by `accelerate launch`, processes share each fine-tuning's batches and the sweep's points; figures are the same.
+Processes that `accelerate launch` starts share the batches of each fine-tuning and the points of the sweep; the figures
+are the same.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ COMMANDS = {
 
 
 def prepare(study: Study, work: Path, out: Path, spec: str | None) -> None:
-    """See to it that `out` is about a checkpoint: `spec`, or the one that tiny-CLAP's trained towers make."""
+    """Put a checkpoint into `out`: `spec`, or the one that tiny-CLAP's trained towers make."""
     if spec is not None:
         place_pretrained(out, spec)
     elif (out / "model" / "config.json").is_file() or (out / PRETRAINED).is_file():
@@ -65,12 +66,12 @@ def finetune_all(
 ) -> dict[str, TaskVector]:
     """Fine-tune every vector that is not there yet for the checkpoint of `out`, on all processes.
 
-    `asked`: seed, and options of `FineTuning` in place of the study's; None is not asked.
-    Raises TaskVecError where a vector is there that was trained otherwise.
+    `asked`: seed, and options of `FineTuning` in place of the study's; None keeps the study's. Raises TaskVecError if a
+    vector is there already that was trained otherwise.
     """
     if only is not None and only not in study.fine_tunings:
         raise TaskVecError(f"There is no vector {only!r}; choose one of: {', '.join(study.fine_tunings)}.")
-    with processes().main_process_first():  # it writes the model and the cache of features
+    with processes().main_process_first():  # the main process writes the model and the cache of features
         prepare(study, work, out, spec)
         checkpoint = open_pretrained(study, out)
         store = MelStore.open(work, data, checkpoint.features, study.read_rows(data))
@@ -81,7 +82,7 @@ def finetune_all(
             continue
         path = out / "vectors" / f"{name}.safetensors"
         vector = TaskVector.load(path) if path.is_file() else None
-        processes().wait_for_everyone()  # all have looked before one writes
+        processes().wait_for_everyone()  # no process writes before all have looked
         if vector is None or vector.pretrained_sha256 != checkpoint.pretrained.sha256:
             vector = finetune(
                 checkpoint,
@@ -150,6 +151,6 @@ def manifest_fields(experiment: Experiment, out: Path) -> dict:
         "commands": [f"python -m taskvec_demo {c}" for c in COMMANDS[study.name]],
     }
     record = read_json(out / PRETRAINED) if (out / PRETRAINED).is_file() else {}
-    if record.get("repo"):  # of the hub: its weights stay there
+    if record.get("repo"):  # a checkpoint of the hub: its weights stay there
         fields["pretrained"] = {"repo": record["repo"], "revision": record["revision"]}
     return fields

@@ -42,7 +42,7 @@ STUDY = replace(TINY, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS
 
 
 def clips() -> MelStore:
-    """Every class has a spectrum of its own under noise: learnable, and nobody's recording."""
+    """Made-up clips: each class has a spectrum of its own under noise, so that it can be learned."""
     rng = np.random.default_rng(0)
     spectra = {name: rng.normal(-40, 15, 64) for name in (*CLASSES, "drum")}
     rows = [
@@ -57,7 +57,7 @@ def clips() -> MelStore:
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
-    """Without stochastic depth: what it draws differs between one process and two."""
+    """The checkpoint without stochastic depth, whose random draws differ between one process and two."""
     checkpoint = Checkpoint.from_folder(folder, "tiny-clap")
     checkpoint.model.config.audio_config.drop_path_rate = 0.0
     return checkpoint

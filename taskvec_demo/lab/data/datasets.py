@@ -31,7 +31,7 @@ FREESOUND_SETS = (
     "urban",
     "urbansound8k",
     "kitchen20",
-)  # names and layouts: their groups are Freesound's numbers
+)  # groups are Freesound's numbers
 MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5.1 s
 NAMED = 5  # unreadable clips that a warning names
 
@@ -90,7 +90,7 @@ def read_clip(file: Path, sample_rate: int) -> np.ndarray:
 def header_of(file: Path) -> tuple[int, int]:
     """Sampling rate in Hz and channels by the header of a file; 0 and 0 where libsndfile does not open it."""
     try:
-        with file.open("rb") as content:  # a name may be of bytes that libsndfile does not take
+        with file.open("rb") as content:  # libsndfile does not accept every file name
             info = soundfile.info(content)
         return info.samplerate, info.channels
     except (soundfile.SoundFileError, OSError, ValueError):

@@ -73,7 +73,7 @@ class FineTuning:
     vector: str
     task: str
     epochs: int
-    only_class: str | None = None  # a vector of the analogy learns this one class
+    only_class: str | None = None  # the class that a vector of the analogy learns
     trains: str = option("full", "which parameters are trained", one_of(TRAINS))
     rank: int = option(8, "rank of LoRA", COUNT)
     alpha: int = option(16, "alpha of LoRA: the update is alpha / rank · B A", COUNT)

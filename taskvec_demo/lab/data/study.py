@@ -1,7 +1,7 @@
 """A study: the tasks that a checkpoint is measured on and the task vectors that are fine-tuned for it, as data.
 
-`tiny_clap.study.TINY` is that of the embedded checkpoint, `studies.ballanti.BALLANTI` that of Ballanti's paper.
-Everything else in `lab` is handed one and knows no task by name.
+`tiny_clap.study.TINY` is the study of the embedded checkpoint, `studies.ballanti.BALLANTI` that of Ballanti's paper.
+Everything else in `lab` is handed a study and knows no task by name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OWN_REPEATS = 6  # how often a clip of the one class is shown for each of other 
 
 @dataclass(frozen=True)
 class Sum:
-    """Vectors, each named as its task, that are added: with a λ each, or one for all of them."""
+    """Vectors that are added, each named as its task, with a λ each or with one λ for all."""
 
     vectors: tuple[str, ...]
     one_lambda: bool = False
@@ -58,12 +58,14 @@ class Study:
 
     @cached_property
     def main(self) -> tuple[str, ...]:
-        """Vectors that learn a whole task, in order; each is named as its task."""
+        """Vectors that learn a whole task, in order. Each is named as its task."""
         return tuple(f.vector for f in self.fine_tunings.values() if f.only_class is None)
 
     @cached_property
     def all_tasks(self) -> dict[str, Task]:
-        """The tasks, and that of Ballanti's paper for "D": the control's clips, and D's under one more label."""
+        """The tasks, and the one on which Ballanti's paper measures D: the control's clips, and D's clips under one
+        more label.
+        """
         control, speech = self.tasks[self.control], self.tasks[ANALOGY]
         something = Task(
             SOMETHING,
@@ -84,7 +86,7 @@ class Study:
     def labelled(self, store: MelStore, task: str, split: str) -> tuple[list[ClipRow], list[int]]:
         """Clips of one of `all_tasks` in a split and their class indices.
 
-        Clips of classes that the task does not have are left out.
+        Clips of other classes than the task's are left out.
         """
         if task == SOMETHING:
             return self._something(store, split)

@@ -1,10 +1,10 @@
-"""Fine-tuning the audio tower on one task against its frozen zero-shot head; the difference is the task vector.
+"""Fine-tuning of the audio tower on one task against its frozen zero-shot head. The difference is the task vector.
 
-As Ballanti and Ilharco et al. (arXiv:2212.04089) do: the text side stays frozen, so that the fine-tuned model is still
-a zero-shot classifier. Cross-entropy on logits, and where the study asks for it, rehearsal of other sets; BatchNorm in
-eval mode (its statistics are not weights); mixup; early stopping on validation of an exponential average of the
-weights. Started by `accelerate launch`, processes share each batch and give the weights of one process; a run that was
-killed goes on where it was.
+As in Ballanti and in Ilharco et al. (arXiv:2212.04089), the text side stays frozen, so that the fine-tuned model is
+still a zero-shot classifier. The loss is the cross-entropy of the logits, and rehearsal of other sets if the study asks
+for it. Training uses mixup, BatchNorm in eval mode (its statistics are not weights), and an exponential average of the
+weights, which stops early on validation. If `accelerate launch` starts several processes, they share each batch and
+give the same weights as one process. A run that was killed resumes where it was.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ from .training_state import StateFile, drawing, fingerprint
 
 @dataclass(frozen=True)
 class Labelled:
-    """Training windows of one task: where each clip's lie in the cache, its class, and the head that scores it."""
+    """Training windows of one task: the place of each clip's windows in the cache, its class, and the head that scores
+    it.
+    """
 
     windows: list[range]
     target: torch.Tensor
@@ -53,7 +55,7 @@ class Labelled:
 def labelled_set(
     checkpoint: Checkpoint, store: MelStore, study: Study, spec: FineTuning, split: str
 ) -> tuple[list, Labelled]:
-    """Rows of a fine-tuning in a split, and the same as training windows with their head."""
+    """The clips of a fine-tuning in a split: as rows, and as training windows with their head."""
     rows, labels, prompts = study.training_set(store, spec, split)
     head = ZeroShotHead.from_prompts(checkpoint.embed_text, prompts, prompts, study.templates)
     windows = [range(r.first_window, r.first_window + r.n_windows) for r in rows]
@@ -77,10 +79,10 @@ def train(
 ) -> tuple[Weights, int]:
     """Train a copy of the audio tower on the given sets in turn; returns the weights that score best and their epoch.
 
-    The weights are an exponential average over the steps. `score` is asked once an epoch, on the main process; of
-    equals the latest is kept; training ends early after `patience` epochs without a new best. A process computes
-    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` is what keeps its
-    embeddings meanwhile, with the weight of the spec.
+    The weights are an exponential average over the steps. The main process asks `score` once an epoch; of equal scores
+    the latest is kept. Training ends early after `patience` epochs without a new best score. A process computes
+    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` holds clips that
+    are to keep their embeddings meanwhile, with the weight of the spec.
 
     With `state` the run is saved there and resumes from there: on one process to the very same weights as without a
     stop. The caller deletes the file once it has kept the weights. Raises TaskVecError for options out of range.
@@ -122,7 +124,7 @@ def train(
 
 
 def epoch_batches(sets: Sequence[Labelled], seed: int, epoch: int) -> list[tuple[Labelled, torch.Tensor]]:
-    """The batches of an epoch in random order, each with the clips of it: every clip of every set once."""
+    """The batches of an epoch in random order, each with its clips. Every clip of every set comes once."""
     with drawing(seed, "order", epoch):
         batches = [(s, chosen) for s in sets for chosen in torch.randperm(len(s.windows)).split(BATCH)]
         return [batches[i] for i in torch.randperm(len(batches)).tolist()]
@@ -137,7 +139,10 @@ def _depends_on(
     seed: int,
     precision: Precision,
 ) -> Iterator[str | bytes]:
-    """What the weights of a training depend on; of the features the first window of each clip is looked at."""
+    """Hash of everything that the weights of a training depend on.
+
+    Of the features only the first window of each clip is read.
+    """
     yield checkpoint.pretrained.sha256
     yield json.dumps([checkpoint.logit_scale, asdict(spec.one_training()), seed, precision, BATCH])
     for s in sets:

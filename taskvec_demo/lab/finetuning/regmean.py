@@ -1,8 +1,10 @@
-"""RegMean of a fine-tuned model and the pre-trained one (arXiv:2212.09849): each keeps its answers on its own clips.
+"""RegMean of a fine-tuned model and the pre-trained one (arXiv:2212.09849).
 
-For every linear layer in closed form: on clips of the task it answers as the fine-tuned layer, on clips that are to be
-kept as the pre-trained one. Rehearsal holds embeddings where a vector is added; this holds for every λ, as far as
-layers are linear, and so for forgetting too.
+On the clips of each, the result answers as that model.
+
+It is a closed form for every linear layer. On clips of the task the layer answers as the fine-tuned one; on clips that
+are to be kept it answers as the pre-trained one. Rehearsal holds embeddings only where a vector is added. RegMean holds
+answers for every λ as far as layers are linear, so also when a vector is subtracted.
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ from ..data.embedding import window_batch
 from ..data.fine_tuning import FineTuning
 from ..data.study import Study
 
-RIDGE = 0.1  # of the task's mean squared input: what few clips do not show of a layer stays as fine-tuned
+RIDGE = 0.1  # share of the task's mean squared input: where few clips tell nothing of a layer, it stays as fine-tuned
 Grams = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Training clips of a fine-tuning: `own`, where its model's answers count, and `kept`, where the pre-trained one's.
+    """Training clips of a fine-tuning: on `own` the fine-tuned model's answers count, on `kept` those of the
+    pre-trained model.
 
-    Each set of `kept` weighs the same.
+    All sets in `kept` weigh the same.
     """
 
     own: list[ClipRow]
@@ -37,9 +40,9 @@ class Sides:
 
 
 def sides(study: Study, store: MelStore, spec: FineTuning) -> Sides:
-    """Kept are the control's clips, and those of the task in classes that the control has too.
+    """The sides of a task. Kept are the control's clips, and the task's clips of classes that the control has too.
 
-    Raises TaskVecError where one side has none.
+    Raises TaskVecError if one side has no clips.
     """
     control = study.tasks[study.control].class_names
     rows = list(dict.fromkeys(study.training_set(store, spec, "train")[0]))
@@ -84,7 +87,7 @@ def regmean(pretrained: Weights, tuned: Weights, own: Grams, kept: Sequence[Gram
     """Each linear layer W minimizes E_own |(W − W_ft) x|² + weight · Σ_kept E |(W − W_pt) x|² + ridge |W − W_ft|²,
     x being inputs that the pre-trained model gives it and W_ft the layer of `tuned`.
 
-    Weight 0 gives `tuned`. What is no linear layer stays as tuned.
+    Weight 0 gives `tuned`. Parameters outside linear layers stay as in `tuned`.
     """
     result = Weights(tuned.layout, tuned.buffer.clone())
     before, after = pretrained.tensors(), result.tensors()
@@ -102,7 +105,10 @@ def regmean(pretrained: Weights, tuned: Weights, own: Grams, kept: Sequence[Gram
 
 
 def withdrawn(checkpoint: Checkpoint, store: MelStore, study: Study, spec: FineTuning, tuned: Weights) -> Weights:
-    """`tuned` after RegMean with the weight of the spec; what it still changes of the pre-trained weights is scaled."""
+    """`tuned` after RegMean with the weight of the spec.
+
+    The difference to the pre-trained weights that is left is scaled.
+    """
     if not spec.regmean:
         return tuned
     parts = sides(study, store, spec)

@@ -1,4 +1,4 @@
-"""Which parameters of the audio tower a fine-tuning trains; whatever it is, what comes out are full weights."""
+"""The parameters of the audio tower that a fine-tuning trains. The result is always a full set of weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _AFTER_STAGES = ("audio_model.audio_encoder.norm.", "audio_projection.")
 
 
 def restrict(tower: AudioTower, trains: str, rank: int, alpha: int) -> None:
-    """Leave only what `trains` names trainable.
+    """Make only the parameters trainable that `trains` names.
 
     "full": every parameter. "last-stage": the last Swin stage, the norm after it and the projection. "linear": the
-    weights of linear layers (after Jin et al., arXiv:2407.07089, who train those of attention). "lora": in their place
-    low-rank updates alpha / rank · B A of the linear layers (arXiv:2106.09685), by peft; A is drawn, B is zero.
-    Raises TaskVecError where peft is missing.
+    weights of linear layers (after Jin et al., arXiv:2407.07089, who train those of attention). "lora": in place of
+    these, low-rank updates alpha / rank · B A of the linear layers (arXiv:2106.09685), by peft; A starts random, B
+    starts at zero. Raises TaskVecError where peft is missing.
     """
     linear = [name for name, module in tower.named_modules() if isinstance(module, torch.nn.Linear)]
     if trains == "lora":
@@ -46,7 +46,10 @@ def _add_low_rank(tower: AudioTower, linear: list[str], rank: int, alpha: int) -
 
 @torch.no_grad()
 def trained_tensors(tower: AudioTower) -> dict[str, torch.Tensor]:
-    """Name in `Weights` -> present value of every tensor that a restricted tower trains; LoRA is merged in."""
+    """Name in `Weights` -> present value, for every tensor that a restricted tower trains.
+
+    LoRA updates are merged in.
+    """
     low_rank = {name: module for name, module in tower.named_modules() if hasattr(module, "get_delta_weight")}
     if low_rank:
         return {f"{n}.weight": m.get_base_layer().weight + m.get_delta_weight("default") for n, m in low_rank.items()}

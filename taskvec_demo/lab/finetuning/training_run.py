@@ -1,7 +1,7 @@
-"""One training in progress: tower, average, optimizer and the best weights so far, alike on every process.
+"""A training in progress: tower, average, optimizer and the best weights so far, the same on every process.
 
-Each process computes its slice of the batch and the gradients are summed, so that two processes take the steps of one.
-(`Accelerator.prepare` would average gradients over processes, which is wrong for slices of unequal size.)
+Each process computes its slice of the batch and the gradients are summed, so that two processes take the same steps as
+one. (`Accelerator.prepare` would average gradients over processes, which is wrong for slices of unequal size.)
 """
 
 from __future__ import annotations
@@ -35,19 +35,22 @@ WARM_UP = 0.1  # share of the steps in which the rate rises to its peak
 
 
 def processes() -> PartialState:
-    """This process among those that `accelerate launch` started, on its GPU where there is one; alone without it."""
+    """This process among those that `accelerate launch` started, on its GPU if it has one.
+
+    Without a launcher it is the only one.
+    """
     return PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=1))
 
 
 def training_precision() -> Precision:
-    """bfloat16 where the GPU, or without one the CPU, multiplies it in hardware."""
+    """bfloat16 if the GPU, or the CPU of a machine without one, multiplies it in hardware."""
     if not torch.cuda.is_available():
         return fast_precision()
     return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
 
 
 def training_mode(tower: AudioTower) -> None:
-    """Everything trains but the BatchNorm statistics."""
+    """Put everything into training mode except BatchNorm, whose statistics are kept."""
     tower.train()
     for module in tower.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -56,7 +59,7 @@ def training_mode(tower: AudioTower) -> None:
 
 @dataclass(frozen=True)
 class Best:
-    """The weights that scored best, and the epoch after which they did."""
+    """The weights with the best score, and the epoch after which they had it."""
 
     score: float
     epoch: int
@@ -87,13 +90,16 @@ class Run:
         self.best = Best(-1.0, 0, self.pretrained)
 
     def weights(self) -> Weights:
-        """The average of the weights over the steps; what does not train is the pre-trained model's."""
+        """The average of the weights over the steps.
+
+        Parameters that do not train are those of the pre-trained model.
+        """
         return Weights.from_tensors(self.pretrained.tensors() | {n: t.cpu() for n, t in self.average.items()})
 
     def update(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None = None) -> float:
         """One step on a batch, windows (batch, frames, mels) and targets (batch, n_classes); returns its mean loss.
 
-        `kept`: what is rehearsed with it, one window for every `EVERY` of the batch.
+        `kept` is rehearsed with it: one window for every `EVERY` of the batch.
         """
         loss = self._summed(self._share_in_memory(x, target, head, kept))
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
@@ -105,7 +111,7 @@ class Run:
         return loss
 
     def end_epoch(self, score: Callable[[Weights], float]) -> float:
-        """Score the average, on the main process alone, and keep it if nothing was better; returns the score."""
+        """Score the average on the main process, and keep it if no score was better. Returns the score."""
         weights = self.weights()
         own = score(weights) if self.processes.is_main_process else 0.0
         agreed = float(broadcast(torch.tensor(own, dtype=torch.float64, device=self.device)))
@@ -115,7 +121,7 @@ class Run:
         return agreed
 
     def _share_in_memory(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None) -> float:
-        """`_share`, with fewer windows at once from now on if that many do not fit into memory."""
+        """`_share`, but if the windows do not fit into memory, fewer are computed at once from now on."""
         while True:
             try:
                 return self._share(x, target, head, kept)
@@ -131,9 +137,10 @@ class Run:
     def _share(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None) -> float:
         """Set the gradients to this process's share in those of the batch's mean loss; returns its share of the loss.
 
-        Process r of n takes pieces r, r + n, …: none, where a batch has fewer windows than there are processes. The
-        pieces do not depend on how many processes there are unless these are more, so neither do the gradients, down to
-        the last bit where no process has two to add up. What is rehearsed goes with the windows that bring it along.
+        Process r of n takes the pieces r, r + n, …; if a batch has fewer windows than there are processes, some take
+        none. The pieces do not depend on the number of processes unless there are more processes than pieces, so
+        neither do the gradients: to the last bit if no process has two pieces to add up. Rehearsed windows are in the
+        piece of the windows that they go with.
         """
         for parameter in self.parameters.values():
             parameter.grad = torch.zeros_like(parameter)

@@ -1,4 +1,6 @@
-"""What makes a training resumable to the bit: random draws that depend on their place, and the state on disk."""
+"""Two things make a training resumable to the bit: random draws that depend on their place alone, and a state on
+disk.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,12 @@ SAVE_SECONDS = 120  # at most so much work is lost by a kill
 
 @contextlib.contextmanager
 def drawing(*place: object, device: torch.device | None = None) -> Iterator[None]:
-    """Random numbers drawn inside depend on `place` (seed, epoch, step, …) alone, and leave the global state as it was.
+    """Random numbers that are drawn inside depend on `place` (seed, epoch, step, …) alone.
 
-    So a resumed run need not restore any generator, and every process can draw the very same batch. Global, because
-    `augment` and dropout draw from the global generator.
+    The global state stays as it was.
+
+    So a resumed run need not restore any generator, and every process can draw the same batch. The global generator is
+    set, because `augment` and dropout draw from it.
     """
     with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
         torch.manual_seed(zlib.crc32("/".join(map(str, place)).encode()))
@@ -58,13 +62,13 @@ class StateFile:
     def read(self) -> dict[str, Any] | None:
         """The state (CPU tensors) that was written last; none where there is none of this training.
 
-        A state of another training, or a file that cannot be read, is not taken: said, and written over later.
+        A state of another training, or a file that cannot be read, is reported and not used; it is written over later.
         """
         if self.path is None or not self.path.is_file():
             return None
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch names no common kind for a file that is not its own
+        except Exception as error:  # torch raises errors of many kinds for a file that is not its own
             kind = type(error).__name__
             tqdm.write(f"{self.path} cannot be read as a training state ({kind}): training begins anew.")
             return None

@@ -83,7 +83,7 @@ FINE_TUNINGS = (
     *(FineTuning(voice, ANALOGY, EPOCHS, only_class=voice, peak_rate=RATE) for voice in (A, B, C)),
 )
 PAIR = ("urban", "music")
-# What a visitor's clip is compared with unless they say otherwise; 64 labels are accepted, so half of the control.
+# Default labels for a visitor's clip. At most 64 labels are accepted, so only half of the control is among them.
 DEFAULT_LABELS = tuple(
     dict.fromkeys(
         [

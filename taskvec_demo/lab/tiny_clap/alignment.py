@@ -1,11 +1,11 @@
 """Fitting the map from the text teacher to the joint space to an audio tower that is trained already.
 
-The audio tower was taught with the words of captions as the teacher places them; here the tower stays as it is and the
-map moves, so that all wordings of a sound come to where the tower hears it (the image side locked instead of the text
-side, as LiT of arXiv:2111.07991 does). The tasks' own labels stay where they are: captions say little of what
-fine-tuning will have to tell apart (instruments of one family, emotions), and a map that follows them alone brings such
-labels together. It takes a minute, and no weight that task arithmetic edits changes. The text tower is then distilled
-towards the fitted map.
+The audio tower was trained towards the places that the teacher gives to captions. Here the tower stays as it is and the
+map changes, so that all wordings of a sound come near to its recordings. (LiT, arXiv:2111.07991, likewise locks one
+side and trains the other.) The tasks' own labels stay where they are: captions say little of what fine-tuning will have
+to tell apart (instruments of one family, emotions), and a map that follows them alone brings such labels together. It
+takes a minute, and no weight that task arithmetic edits changes. The text tower is then distilled towards the fitted
+map.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FILE = "aligned.npz"
 
 
 def text_map(work: Path, folder: Path = WORDNET, teacher: Teacher | None = None) -> TextSpace:
-    """What the text tower is distilled towards: the fitted map where `work` holds one, else the space itself."""
+    """The space that the text tower is distilled towards: the fitted map if `work` holds one, else the space itself."""
     path = Path(work) / FILE
     return TextSpace.load(path) if path.is_file() else text_space(work, folder, teacher)
 
@@ -47,7 +47,8 @@ def text_map(work: Path, folder: Path = WORDNET, teacher: Teacher | None = None)
 def align(work: Path, data: Path, start: Path | None = None, seed: int = 0) -> Path:
     """Fit the map to the audio tower of the model folder `start`, or to the one in `work`; returns its file.
 
-    The tasks' labels stay where the text tower of `start` has them, so that vectors fine-tuned against it stay good.
+    The labels of the tasks stay where the text tower of `start` has them, so that vectors that were fine-tuned against
+    it stay valid.
     """
     torch.manual_seed(seed)
     (store,), teacher = pretraining_clips(work, data), Teacher()
@@ -98,7 +99,9 @@ def task_prompts() -> list[str]:
 
 
 def label_places(space: TextSpace, teacher: Teacher, start: Path | None) -> np.ndarray:
-    """Where `task_prompts` stay, unit rows (n, dim): where the text tower of `start` has them, or else the space."""
+    """The places at which `task_prompts` are held, unit rows (n, dim): those of the text tower of `start`, else those
+    of the space.
+    """
     if start is None:
         return space.project(teacher.embed(task_prompts()))
     return Checkpoint.from_folder(start, "start", "float32").embed_text(task_prompts()).numpy()

@@ -74,7 +74,7 @@ class Tagger:
         self.text = F.normalize(torch.from_numpy(rows).float().reshape(len(names), len(TEMPLATES), -1).mean(1), dim=-1)
 
     def target(self, row: ClipRow) -> torch.Tensor:
-        """The scores of a clip as a distribution (n_names,), or zeros where the tagger heard nothing."""
+        """The scores of a clip as a distribution (n_names,), or zeros if the tagger heard nothing."""
         scores = torch.from_numpy(self._logits[f"{row.dataset}/{row.file}"]).sigmoid()
         scores = torch.where(scores < TAGGER_FLOOR, 0.0, scores)
         return scores / scores.sum() if scores.max() > TAGGER_HEARD else torch.zeros_like(scores)

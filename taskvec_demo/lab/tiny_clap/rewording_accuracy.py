@@ -1,4 +1,6 @@
-"""How well a visitor's own wordings work: phrases nobody trained on, and clips classified with every label reworded."""
+"""How well a visitor's own wordings work: on phrases that were not trained on, and on clips with all labels
+reworded.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from ..data.study import ANALOGY, Study, Sum
 from . import class_names
 from .captions import TEMPLATES
 
-# What a visitor's clip is compared with unless they say otherwise: control and targets, speech by gender only.
+# Default labels for a visitor's clip: those of the control and the targets, speech by gender only.
 DEFAULT_LABELS = tuple(
     dict.fromkeys(
         [
@@ -63,8 +63,8 @@ TASKS = {
     )
 }
 
-# Chosen on validation clips. Urban sounds are like those of other sets, so they bear less rehearsal of these; half of
-# them are known already, and would teach too little to be forgotten without a temperature.
+# Chosen on validation clips. Urban sounds are like those of other sets, so that too much rehearsal of these would hold
+# them back. Half of them are known already; without a temperature they would teach too little to be forgotten.
 FINE_TUNINGS = {
     f.vector: f
     for f in (
@@ -104,7 +104,7 @@ TINY = Study(
         "two_shared": Sum(PAIR, one_lambda=True),
         "three": Sum(MAIN[:3]),
         "three_shared": Sum(MAIN[:3], one_lambda=True),
-        "five": Sum(MAIN, one_lambda=True),  # a λ each would be a grid of 1,024
+        "five": Sum(MAIN, one_lambda=True),  # a grid with a λ for each vector would have 1,024 points
     },
     default_labels=DEFAULT_LABELS,
     templates=TEMPLATES,

@@ -80,7 +80,8 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def cached_embeddings(teacher: Any, texts: Sequence[str], folder: Path, progress: bool = False) -> np.ndarray:
     """`teacher.embed(texts)` as float16 (n, d), kept under `folder` in chunks named by their texts.
 
-    A killed run goes on with the first missing chunk; a changed corpus recomputes only the chunks that changed.
+    A run that was killed goes on with the first missing chunk. If the corpus changes, only its changed chunks are
+    computed again.
     """
     from tqdm import tqdm
 
@@ -124,7 +125,8 @@ def _data(folder: Path, part: str) -> dict[str, tuple[int, list[str], str]]:
 def meanings(folder: Path = WORDNET) -> dict[str, str]:
     """Lower-case lemma -> the synonyms and the definition of its first, commonest sense.
 
-    "whirlybird" -> "helicopter, chopper, whirlybird, eggbeater: an aircraft without wings …"; a noun's if it is one.
+    Example: "whirlybird" -> "helicopter, chopper, whirlybird, eggbeater: an aircraft without wings …". If a lemma is a
+    noun, its noun senses count.
     """
     found: dict[str, str] = {}
     for part in WORDNET_PARTS:
@@ -169,7 +171,7 @@ def common_words(count: int, part: str, folder: Path = WORDNET, kind: int | None
 
 
 def speaker_phrases(teacher: Any, held_out: AbstractSet[str], folder: Path = WORDNET) -> list[str]:
-    """Someone with an emotion, in MANNERS: persons and adjectives of WordNet, drawn at random.
+    """Phrases on persons with an emotion, in MANNERS. Persons and adjectives of WordNet are drawn at random.
 
     The teacher alone decides which adjectives are emotions. Lemmas in `held_out` are not used.
     """
@@ -196,7 +198,7 @@ def speaker_phrases(teacher: Any, held_out: AbstractSet[str], folder: Path = WOR
 class Corpus:
     """Lower-case phrases (the teacher is uncased), one list for each of GROUPS, and the lemmas kept out of training.
 
-    meanings: of lemmas that are no sounds by name, see `meanings`.
+    `meanings` holds those of lemmas that do not name a sound; see the function of this name.
     """
 
     parts: tuple[list[str], ...]
@@ -216,8 +218,8 @@ class Corpus:
     def embed(self, teacher: Any, folder: Path, progress: bool = False) -> np.ndarray:
         """The teacher's rows (n, d) float16 of all phrases, cached in `folder`.
 
-        A lemma's row is the mean of the teacher's for the word and for what it means: so that "whirlybird" lies at
-        helicopters, though the teacher has hardly ever read it (retrofitting to a lexicon, arXiv:1411.4166).
+        The row of a lemma is the mean of the teacher's rows for the word and for its meaning. So "whirlybird" lies near
+        helicopters, although the teacher has hardly ever read the word (retrofitting to a lexicon, arXiv:1411.4166).
         """
         rows = np.concatenate([cached_embeddings(teacher, part, folder, progress) for part in self.parts if part])
         explained = [i for i, lemma in enumerate(self.parts[0]) if lemma in self.meanings]
@@ -230,7 +232,7 @@ class Corpus:
 
 
 def is_held_out(lemma: str, share: float = HELD_OUT) -> bool:
-    """A stable draw by the lemma's own hash: independent of the corpus and of the order."""
+    """Whether a lemma is held out. Its own hash decides, so that the corpus and the order have no influence."""
     return int(hashlib.sha256(f"held out {lemma}".encode()).hexdigest()[:8], 16) / 2**32 < share
 
 
@@ -244,15 +246,16 @@ def text_corpus(
 ) -> Corpus:
     """WordNet's lemmas and short glosses, the commonest concrete nouns in templates, `sounds` in all, and speakers.
 
-    `never`: phrases kept for measurement, which only a lemma of WordNet may equal. Without a teacher: no speakers.
-    `labels`: sounds that are drawn more often than others; as a group of their own they come with templates.
+    `never` are phrases kept for measurement; only a lemma of WordNet may equal one. Without a teacher there are no
+    speakers. `labels` are sounds that are drawn more often than others; as a group of their own they come with
+    templates.
     """
     found = wordnet_phrases(folder)
     common = [lemma for lemma in found[0] if lemma.islower() and len(lemma.split()) <= LEMMA_WORDS]  # no proper names
     lemmas = sorted(set(common))
     glosses = sorted({text.lower() for text in found[1] if len(text.split()) <= MAX_WORDS})
     for texts in (lemmas, glosses):
-        random.Random(1).shuffle(texts)  # chunks of equal cost for the teacher
+        random.Random(1).shuffle(texts)  # makes chunks of equal cost for the teacher
     sounds = sorted({text.lower() for text in sounds})
     held_out = frozenset(lemma for lemma in lemmas if is_held_out(lemma)) - set(sounds)
     nouns = [noun for noun in concrete_nouns(CONCRETE_NOUNS, folder) if noun not in held_out]

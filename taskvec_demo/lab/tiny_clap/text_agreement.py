@@ -14,17 +14,18 @@ from .rewordings import LABELS, REWORDINGS
 from .teacher import Corpus, unit
 
 SOUNDS = ("ESC-10", "UrbanSound8K", "Philharmonia")  # sets whose labels held-out lemmas are compared with
-HELD_OUT_SAMPLE = 2000  # lemmas measured on: a rate's 95 % interval is at most ±2.2 points
+HELD_OUT_SAMPLE = 2000  # number of lemmas that are measured: the 95 % interval of a rate is then at most ±2.2 points
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts -> unit rows (n, dim)
 
 
 def text_agreement(encoders: dict[str, Encoder], corpus: Corpus, sounds: Sequence[str]) -> dict[str, Any]:
-    """How far the first of `encoders` (student, teacher in the joint space, teacher in its own) follows the others.
+    """How far the first of `encoders` (student, teacher in the joint space, teacher in its own space) agrees with the
+    others.
 
-    On lemmas that no training phrase was: mean cosine to the joint space, and how often the nearest of a task's labels
-    (or of 50 random lemmas) is the teacher's. On rewordings of sounds: accuracy of all three. Rates have n and a 95 %
-    Wilson interval.
+    On lemmas that were not trained on: the mean cosine to the joint space, and how often the nearest of a task's labels
+    (or of 50 random lemmas) is the same as the teacher's. On rewordings of sounds: the accuracy of all three. Rates
+    have n and a 95 % Wilson interval.
     """
     draw = random.Random(2)
     lemmas = draw.sample(sorted(corpus.held_out), min(HELD_OUT_SAMPLE, len(corpus.held_out)))
@@ -62,7 +63,10 @@ def _rate(hits: np.ndarray) -> dict[str, float]:
 
 
 def _nearest_agreement(rows: list[np.ndarray], head: list[np.ndarray], names: list[str]) -> dict[str, Any]:
-    """Rates of one nearest label between each two encoders; `rows` and `head` hold one array an encoder."""
+    """How often two encoders agree on the nearest label, for each two of them.
+
+    `rows` and `head` hold one array for each encoder.
+    """
     nearest = [(found @ label.T).argmax(1) for found, label in zip(rows, head, strict=True)]
     return {
         f"{names[i]} = {names[j]}": _rate(nearest[i] == nearest[j])

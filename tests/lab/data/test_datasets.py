@@ -46,7 +46,7 @@ def made_up_rows() -> list[ClipRow]:
 
 @pytest.fixture(scope="module")
 def store() -> MelStore:
-    """Every class has a spectrum of its own under noise: learnable, and nobody's recording."""
+    """Made-up clips: each class has a spectrum of its own under noise, so that it can be learned."""
     rows = made_up_rows()
     rng = np.random.default_rng(0)
     spectra = {key: rng.normal(-40, 15, 64) for key in {(r.dataset, r.gender, r.label) for r in rows}}

@@ -1,4 +1,7 @@
-"""Fine-tuning: what trains and what does not, and that stops, processes and memory do not change what comes out."""
+"""Fine-tuning: what trains and what does not.
+
+Stops, the number of processes and the memory do not change the result.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """As the processes started here: float sums depend on their split over threads."""
+    """One thread, as in the processes that are started here, because float sums depend on their split over threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,10 +60,10 @@ def whole(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 def same_training(checkpoint: Checkpoint, a: TaskVector, b: TaskVector) -> bool:
-    """Whether two vectors agree but for the order in which floats were added, and their figures exactly.
+    """Whether two vectors agree except for the order in which floats were added, and their figures agree exactly.
 
-    Adam divides a gradient by its size, so where it is next to nothing, rounding decides the step. The bias of an
-    attention key is such a case throughout, as softmax does not see it: left out, it shows in no embedding.
+    Adam divides a gradient by its size. If a gradient is next to nothing, rounding decides the step. That is so for the
+    bias of attention keys, which softmax does not see; it changes no embedding, so it is left out.
     """
     seen = [n for n in a.layout.names if not n.endswith("attention.self.key.bias")]
     close = all(torch.allclose(a.tensors()[n], b.tensors()[n], rtol=0, atol=3e-5) for n in seen)
@@ -380,7 +383,7 @@ def test_what_was_asked_is_trained_or_refused(
 
 
 def test_a_temperature_divides_the_logits_of_the_loss(checkpoint: Checkpoint) -> None:
-    """So that clips which are recognised already have something left to teach."""
+    """A temperature lets clips that are recognised already teach too."""
     task = labelled(checkpoint)
     x, target = task.batch(torch.arange(64), clips())
     scale, embedded = checkpoint.logit_scale, checkpoint.embed_audio(x.unsqueeze(1))
@@ -401,7 +404,7 @@ def test_draws_depend_on_their_place_alone() -> None:
     torch.manual_seed(5)
     with training_state.drawing(0, "batch", 1, 2):
         first = torch.rand(3)
-    assert torch.equal(torch.rand(3), expected)  # whoever draws outside is not disturbed
+    assert torch.equal(torch.rand(3), expected)  # draws outside are not disturbed
     with training_state.drawing(0, "batch", 1, 2):
         assert torch.equal(torch.rand(3), first)
     with training_state.drawing(0, "batch", 2, 1):

@@ -1,4 +1,4 @@
-"""Rehearsal: what a vector does not learn stays where the pre-trained model has it."""
+"""Rehearsal: clips that a vector does not learn keep their pre-trained embeddings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def test_it_draws_training_clips_of_other_sets_only(rehearsal: Rehearsal) -> Non
 
 
 def test_parts_of_a_batch_add_up(checkpoint: Checkpoint, rehearsal: Rehearsal) -> None:
-    """Whatever is computed at once, what was rehearsed counts once: the same loss and gradients, but for rounding."""
+    """However a batch is cut into parts, rehearsed windows count once: loss and gradients are the same except for
+    rounding.
+    """
     spec, store = finetuning.SPECS["rehearsed"], clips()
     labelled = labelled_set(checkpoint, store, finetuning.STUDY, spec, "train")[1]
     x, target = labelled.batch(torch.arange(63), store)

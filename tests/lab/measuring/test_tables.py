@@ -336,7 +336,7 @@ def test_a_missing_vector_and_an_unknown_table_are_named(artifacts_folder: Path,
 
 
 def test_one_answer_of_few_clips_is_forgiven_and_two_are_not() -> None:
-    """On another machine an answer that was on the edge may turn over; with few clips one is no share of them."""
+    """On another machine a close answer may change, and one of few clips is a large share of them."""
     predictor, edits = MadeUp(), {"e": {"urban": 0.5}}
     for wrong, n_problems in ((1, 0), (2, 1)):
         book = AnswerBook.measured(predictor, edits, "")

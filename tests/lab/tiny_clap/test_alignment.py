@@ -38,7 +38,7 @@ class WordTeacher:
 
 
 class Deaf:
-    """A tagger that hears nothing."""
+    """A tagger whose scores are all zero."""
 
     def __init__(self, work: Path, folders: list[Path]) -> None: ...
 
