@@ -31,7 +31,7 @@ from . import architecture as tiny
 from .audio_teachers import FIRST, Heads, read_outputs
 from .batches import SHARES, Batch, Batches
 from .captions import NAMES, TEMPLATES, WORDINGS, class_of
-from .teacher import Teacher
+from .teacher import Teacher, cached_embeddings
 from .text_space import text_space
 
 PEAK_RATE, WEIGHT_DECAY, EMA_DECAY, WARM_UP, FALL = 4e-4, 0.05, 0.9995, 0.01, 0.1
@@ -42,18 +42,20 @@ UNLABELLED = ("music_x", "fx_x")
 LABELLED = tuple(name for name in SHARES if name not in UNLABELLED)
 
 
+def _places(work: Path, phrases: Sequence[str]) -> torch.Tensor:
+    """Where phrases lie in the text space, unit rows (n, dim); the teacher's answers are kept in `work`."""
+    teacher = Teacher()
+    space = text_space(work, teacher=teacher)
+    return torch.from_numpy(space.project(cached_embeddings(teacher, phrases, work / "teacher"))).float()
+
+
 class CaptionBank:
     """Embeddings of every wording under every template, (n_wordings, dim) for each caption group."""
 
     def __init__(self, work: Path) -> None:
-        teacher, space = Teacher(), text_space(work)
         self.names = sorted(WORDINGS)
-        self.wordings = [
-            torch.from_numpy(
-                space.project(teacher.embed([t.format(w) for w in WORDINGS[name] for t in TEMPLATES]))
-            ).float()
-            for name in self.names
-        ]
+        rows = _places(work, [t.format(w) for name in self.names for w in WORDINGS[name] for t in TEMPLATES])
+        self.wordings = list(rows.split([len(WORDINGS[name]) * len(TEMPLATES) for name in self.names]))
 
     def draw(self) -> torch.Tensor:
         """One random wording a group: (n_groups, dim)."""
@@ -70,8 +72,8 @@ class Tagger:
         with np.load(path, allow_pickle=False) as stored:
             names = [str(name).lower() for name in stored["names"]]
         self._logits = read_outputs(folders, ("yamnet",), FIRST)
-        rows = text_space(work).project(Teacher().embed([t.format(n) for n in names for t in TEMPLATES]))
-        self.text = F.normalize(torch.from_numpy(rows).float().reshape(len(names), len(TEMPLATES), -1).mean(1), dim=-1)
+        rows = _places(work, [t.format(n) for n in names for t in TEMPLATES])
+        self.text = F.normalize(rows.reshape(len(names), len(TEMPLATES), -1).mean(1), dim=-1)
 
     def target(self, row: ClipRow) -> torch.Tensor:
         """The scores of a clip as a distribution (n_names,), or zeros if the tagger heard nothing."""

@@ -150,7 +150,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.savez(tmp_path / "audioset_scores.npz", names=np.array(TAG_NAMES))
     monkeypatch.setattr(pretrain, "pretraining_clips", lambda *_: [MelStore(rows, mel)])
     monkeypatch.setattr(pretrain, "Teacher", TextTeacher)
-    monkeypatch.setattr(pretrain, "text_space", lambda work: Space())
+    monkeypatch.setattr(pretrain, "text_space", lambda work, teacher: Space())
     monkeypatch.setattr(tiny, "AUDIO", AUDIO)
     monkeypatch.setattr(tiny, "NO_TEXT", tiny.NO_TEXT | {"projection_dim": DIM})
     monkeypatch.setattr(tiny, "DIM", DIM)
@@ -175,5 +175,5 @@ def test_pretraining_saves_resumes_and_exports(data: Path, tmp_path: Path) -> No
     assert (before["step"], after["step"]) == (2, 3)
     for part in ("tower", "heads"):
         assert any(not torch.equal(after[part][k], t) for k, t in before[part].items()), part
-    assert [path.name for path in sorted(work.iterdir())] == ["audio.safetensors", "pretrain.pt"]
+    assert [path.name for path in sorted(work.iterdir())] == ["audio.safetensors", "pretrain.pt", "teacher"]
     assert out == work / "audio.safetensors"
