@@ -37,8 +37,9 @@ MANIFEST_FORMAT = 1
 
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON; the file appears whole or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(text.encode(errors="backslashreplace"))  # JSON's own escape, for names of other bytes
 
 
 def read_json(path: Path) -> Any:

@@ -231,3 +231,10 @@ def test_the_random_folder_makes_a_chart_that_moves(artifacts_folder):
         for x in (-1.0, 0.0, 1.0)
     }
     assert accuracy[-1.0] + 0.2 < accuracy[0.0] < accuracy[1.0] - 0.2
+
+
+def test_names_of_bytes_that_are_not_utf8_survive_a_manifest(tmp_path):
+    content = {"folder": "caf\udce9", "title": "café"}
+    write_json(tmp_path / "manifest.json", content)
+    assert read_json(tmp_path / "manifest.json") == content
+    assert "café" in (tmp_path / "manifest.json").read_text(encoding="utf-8")
