@@ -26,7 +26,7 @@ EXTENSIONS = {
     "surfaces": {".safetensors"},
     "tables": {".json"},
     "examples": {".flac", ".ogg"},
-    "synthesized": {".flac", ".csv"},
+    "synthesized": {".opus", ".csv"},
     "": {".json", ".md"},
 }
 PICKLE = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04", b"\x93NUMPY")

@@ -300,22 +300,25 @@ def labelled_set(seed: int, per_class: int = 3) -> list[tuple[str, str, np.ndarr
 
 def write_examples(folder: str | os.PathLike[str]) -> list[Path]:
     """Write `examples()` as FLAC files named for what they are."""
-    return [_write_flac(Path(folder) / f"{name}.flac", samples) for name, samples in examples().items()]
+    return [_write(Path(folder) / f"{name}.flac", samples, "FLAC", "PCM_16") for name, samples in examples().items()]
 
 
 def write_labelled_set(folder: Path) -> None:
-    """Write `labelled_set(1)`, none of which is an example, and `clips.csv` with the columns file, task, label."""
+    """Write `labelled_set(1)`, none of which is an example, and `clips.csv` with the columns file, task, label.
+
+    The clips are Opus, a seventh of the size of FLAC: they are shipped, and only show that figures are measured.
+    """
     lines = ["file,task,label"]
     for i, (task, name, samples) in enumerate(labelled_set(1)):
-        path = _write_flac(folder / task / f"{name}_{i}.flac", samples)
+        path = _write(folder / task / f"{name}_{i}.opus", samples, "OGG", "OPUS")
         lines.append(f"{path.relative_to(folder).as_posix()},{task},{name}")
     (folder / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _write_flac(path: Path, samples: np.ndarray) -> Path:
-    """Write a FLAC of 16 bit, which appears whole or not at all."""
+def _write(path: Path, samples: np.ndarray, container: str, codec: str) -> Path:
+    """Write a recording, which appears whole or not at all."""
     encoded = io.BytesIO()
-    soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(encoded, samples, SAMPLE_RATE, format=container, subtype=codec)
     with whole_file(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
     return path
