@@ -12,7 +12,8 @@ import numpy as np
 import soundfile
 import torch
 
-from taskvec_demo.clap.model import AudioTower, new_model, save_checkpoint
+from taskvec_demo.clap.loading import save_checkpoint
+from taskvec_demo.clap.model import AudioTower, new_model
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.weights import Layout, Weights

@@ -14,7 +14,7 @@ from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW
 from taskvec_demo.recordings.audio import load_clip, windows
 from taskvec_demo.serve.workbench import TRACE_POINTS
 
-from .context import Context, new_recipe
+from .context import TINY, Context, new_recipe
 from .machine import multiply_adds, product_seconds
 from .measurement import Measurement, Peer, Target, in_turn, measured, median
 from .peers import edit
@@ -32,9 +32,7 @@ def run(context: Context) -> list[Measurement]:
     workbench = context.tiny
     features = workbench.checkpoint.features
     moved, *others = list(workbench.vectors)[:4]
-    model = ClapModel.from_pretrained(
-        workbench.artifacts.model_folder, local_files_only=True, dtype=torch.float32
-    ).eval()
+    model = ClapModel.from_pretrained(TINY / "model", local_files_only=True, dtype=torch.float32).eval()
     base, delta = workbench.checkpoint.pretrained.tensors(), workbench.vectors[moved].tensors()
     axis = np.linspace(MEASURED_LOW, MEASURED_HIGH, TRACE_POINTS).tolist()
     repeats, numbers = context.repeats(15), itertools.count()

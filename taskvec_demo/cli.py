@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. Exit code 0: done; 1: a check failed; 2: the input was wrong, said in one sentence."""
     replace_unprintable()
     options = _parser().parse_args(arguments)
-    from .clap.sources import allow_hub  # after --help and usage errors, which need not wait for torch
+    from .clap.hub import allow_hub  # after --help and usage errors, which need not wait for torch
 
     allow_hub(*(str(getattr(options, name, "")) for name in ("artifacts", *options.hub)))
     try:

@@ -17,7 +17,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from taskvec_demo.clap.laion import PREPROCESSOR
-from taskvec_demo.clap.model import new_model, save_checkpoint, save_tokenizer
+from taskvec_demo.clap.loading import save_checkpoint, save_tokenizer
+from taskvec_demo.clap.model import new_model
 from taskvec_demo.lab.tiny_clap.captions import all_captions
 from taskvec_demo.lab.tiny_clap.tokenizer import MAX_TOKENS, train_tokenizer
 from tests.support.layout_copies import (

@@ -6,21 +6,18 @@ hold follows from a few of its shapes, so that a missing, surplus, misshapen or 
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torchaudio
 from torch import Tensor
 
 from ..errors import BadArtifactError
+from .checkpoint_files import is_index_buffer
 
 PREPROCESSOR: dict[str, Any] = {  # what every unfused LAION checkpoint hears; the names of `ClapFeatureExtractor`
     "feature_size": 64,
@@ -44,16 +41,7 @@ _FUSION = re.compile(r"\.(fusion_model|mel_conv[12]d)\.")
 _UNUSED = re.compile(  # by embeddings, or fixed by the architecture
     r"audio_branch\.(spectrogram_extractor|logmel_extractor|tscam_conv|head)\."
     r"|(audio|text)_transform\."
-    r"|audio_branch\.layers\.\d\.blocks\.\d+\.(attn_mask|attn\.relative_position_index)$"
-    r"|text_branch\.embeddings\.(position_ids|token_type_ids)$"
 )
-
-# The epoch and metrics beside the weights are numpy scalars, in the module path of numpy 1 or 2.
-_NUMPY_SCALARS: list[Any] = [
-    np.dtype,
-    *(type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "bool")),
-    *((np.float64(0).__reduce__()[0], f"{core}.multiarray.scalar") for core in ("numpy.core", "numpy._core")),
-]
 
 _Entries = dict[str, tuple[tuple[int, ...], tuple[str, ...]]]  # LAION's name -> shape, names in ClapModel
 
@@ -68,48 +56,6 @@ class LaionCheckpoint:
     amodel: str
     config: dict[str, Any]
     state: dict[str, Tensor]
-
-
-def read_torch(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file written by `torch.save`, without the prefix `module.` of distributed training.
-
-    Memory-mapped where the format allows it; optimizer states beside the weights are then never read. Raises
-    BadArtifactError for a file that holds other Python objects than tensors, numbers and strings.
-    """
-    try:
-        with torch.serialization.safe_globals(_NUMPY_SCALARS):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except FileNotFoundError as error:
-        raise BadArtifactError(f"There is no file {path}; a checkpoint written by torch.save is needed.") from error
-    except Exception as error:  # a damaged file makes the unpickler raise nearly anything
-        if culprit := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            raise BadArtifactError(
-                f"{path} holds the Python object {culprit[1]}, which could run code when loaded; "
-                "only tensors, numbers and strings are accepted."
-            ) from error
-        raise BadArtifactError(f"{path} is damaged or was not written by torch.save; a .pt is expected.") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in state.items()):
-        raise BadArtifactError(f"{path} holds no state dict; names with one tensor each are expected.")
-    shared = "module." if all(name.startswith("module.") for name in state) else ""
-    return {name.removeprefix(shared): tensor for name, tensor in state.items()}
-
-
-def folder_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of an unfused CLAP checkpoint in transformers' layout. Raises BadArtifactError."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise BadArtifactError(f"{folder} holds no config.json: a CLAP checkpoint folder is expected.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        kind, fused = config.get("model_type"), config.get("audio_config", {}).get("enable_fusion")
-    except (ValueError, AttributeError) as error:
-        raise BadArtifactError(f"{path} is not the JSON of a CLAP configuration ({error}).") from error
-    if kind != "clap":
-        raise BadArtifactError(f"{folder} is a {kind!r} model; a 'clap' checkpoint is expected.")
-    if fused:
-        raise BadArtifactError(f"{folder} is a fused CLAP checkpoint; only unfused ones are supported.")
-    return config
 
 
 def is_laion(names: Mapping[str, Tensor]) -> bool:
@@ -199,8 +145,8 @@ def _audio_entries(config: Mapping[str, Any]) -> _Entries:
     affine = partial(_affine, entries)
     encoder, mels, channels = "audio_model.audio_encoder", config["num_mel_bins"], config["patch_embeds_hidden_size"]
     affine("audio_branch.bn0", f"{encoder}.batch_norm", mels)
-    for name, shape in (("running_mean", (mels,)), ("running_var", (mels,)), ("num_batches_tracked", ())):
-        entries[f"audio_branch.bn0.{name}"] = (shape, (f"{encoder}.batch_norm.{name}",))
+    for name in ("running_mean", "running_var"):
+        entries[f"audio_branch.bn0.{name}"] = ((mels,), (f"{encoder}.batch_norm.{name}",))
     affine("audio_branch.patch_embed.proj", f"{encoder}.patch_embed.proj", channels, 1, 4, 4)
     affine("audio_branch.patch_embed.norm", f"{encoder}.patch_embed.norm", channels)
     stages = list(zip(config["depths"], config["num_attention_heads"], strict=True))
@@ -270,14 +216,14 @@ def _check(state: Mapping[str, Tensor], entries: _Entries, origin: str) -> None:
         if tuple(tensor.shape) != shape:
             found = tuple(tensor.shape)
             raise BadArtifactError(f"Tensor {name!r} of {origin} has shape {found}; it must have {shape}.")
-        if tensor.is_floating_point() is name.endswith("num_batches_tracked"):
+        if not tensor.is_floating_point():
             raise BadArtifactError(f"Tensor {name!r} of {origin} is {tensor.dtype}; weights are floating-point.")
     for name in state:
-        if name not in entries and not _UNUSED.match(name):
+        if name not in entries and not _UNUSED.match(name) and not is_index_buffer(name):
             raise BadArtifactError(f"{origin} holds the tensor {name!r}, which no unfused LAION checkpoint has.")
     _check_filters(state, origin)
     for name in entries:  # last, because it reads the whole file
-        if not torch.isfinite(state[name]).all():
+        if not torch.isfinite(state[name].float()).all():
             raise BadArtifactError(f"Tensor {name!r} of {origin} holds values that are NaN or infinite.")
 
 

@@ -6,7 +6,6 @@ tower of its own (`tower.py`).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +14,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
 from transformers import (
-    AutoTokenizer,
     ClapConfig,
     ClapFeatureExtractor,
     ClapModel,
@@ -31,12 +28,12 @@ from transformers.utils import logging
 from ..core.task_vector import TaskVector
 from ..core.weights import Weights
 from ..errors import BadArtifactError, IncompatibleWeightsError
+from .checkpoint_files import folder_config, read_checkpoint, weight_files
 from .features import FeatureConfig
-from .laion import folder_config
+from .loading import SPECIAL_TOKENS, check_tokenizer, load_model, load_tokenizer
 from .tower import TowerPool
 
 BATCH = 16  # windows a forward pass: 64 are no faster on 2 cores and take 200 MB more
-SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # RoBERTa's order: ids 0 to 4
 PAD = SPECIAL_TOKENS.index("<pad>")
 
 Precision = Literal["float32", "bfloat16"]
@@ -116,13 +113,13 @@ class Checkpoint:
 
         Raises `BadArtifactError` for a folder that is missing, not an unfused CLAP checkpoint, or lacks a tensor.
         """
-        folder_config(folder)
-        model = _pretrained(str(folder), folder, local_files_only=True)
+        config = folder_config(folder)
+        model = load_model(str(folder), config, read_checkpoint(weight_files(folder), str(folder)))
         try:
             processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             raise BadArtifactError(f"{folder} lacks the files of a tokenizer or of a feature extractor.") from error
-        _check_tokenizer(processor.tokenizer, model, folder)
+        check_tokenizer(processor.tokenizer, model, folder)
         return cls(name or folder.name, model, processor, precision)
 
     @classmethod
@@ -140,10 +137,9 @@ class Checkpoint:
         `preprocessor` holds the arguments of `ClapFeatureExtractor`; `tokenizer` is a folder or a hub id. Raises
         `BadArtifactError` for a missing tensor and for a tokenizer that is not there or has more tokens than the model.
         """
-        copies = {key: tensor.clone() for key, tensor in state.items()}
-        model = _pretrained(name, None, config=ClapConfig.from_dict(dict(config)), state_dict=copies)
+        model = load_model(name, config, state)
         processor = ClapProcessor(ClapFeatureExtractor(**preprocessor), load_tokenizer(tokenizer))
-        _check_tokenizer(processor.tokenizer, model, tokenizer)
+        check_tokenizer(processor.tokenizer, model, tokenizer)
         return cls(name, model, processor, precision)
 
     def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None, patient: bool = False) -> torch.Tensor:
@@ -239,47 +235,6 @@ def has_bfloat16() -> bool:
     return flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) is not None
 
 
-def _pretrained(origin: str, *source: Any, **options: Any) -> ClapModel:
-    """`ClapModel.from_pretrained` in silence, but refusing parameters that it would make up or leave out."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # of a missing buffer, which the architecture fixes
-    logging.disable_progress_bar()  # loading takes a tenth of a second
-    try:
-        loaded: Any = ClapModel.from_pretrained(
-            *source, dtype=torch.float32, output_loading_info=True, weights_only=True, **options
-        )
-    except Exception as error:  # a damaged file, or a configuration that makes no sense, raises nearly anything
-        raise BadArtifactError(
-            f"The weights of {origin} are missing, damaged or do not fit its config.json."
-        ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-    model, report = loaded
-    trained = {*dict(model.named_parameters()), *(n for n, _ in model.named_buffers() if ".running_" in n)}
-    if missing := sorted(trained & set(report["missing_keys"])):
-        raise BadArtifactError(f"The weights of {origin} lack the tensor {missing[0]!r} ({len(missing)} in all).")
-    return model
-
-
-def load_tokenizer(tokenizer: str) -> Any:
-    """A folder or, unless offline, a hub id. Raises `BadArtifactError`."""
-    try:
-        return AutoTokenizer.from_pretrained(tokenizer)
-    except (OSError, ValueError) as error:
-        raise BadArtifactError(
-            f"There is no tokenizer {tokenizer!r}: a folder here or a model of the hub is expected."
-        ) from error
-
-
-def _check_tokenizer(tokenizer: Any, model: ClapModel, origin: Path | str) -> None:
-    """Transformers makes an empty tokenizer where files are missing, and lets ids through that no row stands for."""
-    n_tokens, n_rows = len(tokenizer), model.text_model.config.vocab_size
-    if not len(SPECIAL_TOKENS) < n_tokens <= n_rows:
-        raise BadArtifactError(
-            f"The tokenizer of {origin} has {n_tokens} tokens; {len(SPECIAL_TOKENS) + 1} to {n_rows} fit the model."
-        )
-
-
 def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
     """Parameters of the whole model and of its edited part, from the dictionary of `ClapConfig`, without memory."""
     try:
@@ -294,35 +249,3 @@ def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
 def new_model(audio: Mapping, text: Mapping, projection_dim: int) -> ClapModel:
     """A randomly initialised `ClapModel` from the keyword arguments of `ClapAudioConfig` and `ClapTextConfig`."""
     return ClapModel(ClapConfig(audio_config=dict(audio), text_config=dict(text), projection_dim=projection_dim))
-
-
-def save_checkpoint(
-    folder: Path,
-    model: ClapModel,
-    feature_config: Mapping,
-    tokenizer: Path | str,
-    max_shard_size: str = "9MB",
-    dtype: torch.dtype = torch.float16,
-) -> None:
-    """Write model (turned into `dtype`, in shards) and processor so that plain `transformers` loads the folder."""
-    model.to(dtype=dtype).save_pretrained(folder, max_shard_size=max_shard_size)  # type: ignore[call-arg]
-    for path in folder.glob("*.safetensors"):
-        path.chmod(0o644)  # safetensors makes them readable by their owner only
-    ClapProcessor(ClapFeatureExtractor(**feature_config), load_tokenizer(str(tokenizer))).save_pretrained(folder)
-
-
-def save_tokenizer(folder: Path, tokenizer: Tokenizer, max_tokens: int) -> None:
-    """A folder that `AutoTokenizer` and `ClapProcessor` load as it is, lower-casing included.
-
-    The class is the plain `PreTrainedTokenizerFast`: transformers 5's RobertaTokenizer rebuilds itself from vocabulary
-    and merges alone and would lose the normalizer.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    roles = dict(zip(("bos", "pad", "eos", "unk", "mask"), SPECIAL_TOKENS, strict=True)) | {"cls": "<s>", "sep": "</s>"}
-    config = {f"{role}_token": token for role, token in roles.items()} | {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": max_tokens,
-        "model_input_names": ["input_ids", "attention_mask"],
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2))

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Files that appear whole or not at all, their hashes, and what a file is when it is not what it was taken for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
+
+from ..errors import BadArtifactError
+
+FileKind = Literal["safetensors", "torch", "pointer", "page", "empty", "other"]
+INSTEAD = {  # of what was to be read
+    "pointer": "is a Git LFS pointer, not the file itself; run `git lfs pull` in the repository that it lies in",
+    "page": "is a web page, not a file of tensors; download the file itself",
+    "empty": "is empty",
+}
 
 
 @contextmanager
@@ -45,3 +55,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_if_there(path: Path) -> str:
+    """The same, or "" where there is no such file: whoever opens it says what is wrong."""
+    return sha256_of(path) if os.path.isfile(path) else ""  # also for a name too long for a file
+
+
+def kind_of(path: str | Path) -> FileKind:
+    """What a file is by its first bytes: whatever its name says, `torch` was written by `torch.save`."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+    if not head:
+        return "empty"
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "pointer"
+    if head.startswith((b"PK\x03\x04", b"\x80")) and head[8:9] != b"{":  # a zip file, or a pickle before torch 1.6
+        return "torch"
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "page"
+    return "safetensors" if head[8:9] == b"{" else "other"
+
+
+def check_content(path: str | Path) -> None:
+    """Raises BadArtifactError for a file that only stands where another was to be: a Git LFS pointer, a web page."""
+    if Path(path).is_file() and (instead := INSTEAD.get(kind_of(path))):
+        raise BadArtifactError(f"{path} {instead}.")

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import BadArtifactError, IncompatibleWeightsError
-from .files import whole_file
+from .files import check_content, kind_of, whole_file
 
 
 @dataclass(frozen=True)
@@ -189,4 +189,7 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
     except FileNotFoundError as error:
         raise BadArtifactError(f"There is no file {path}; a safetensors file is needed.") from error
     except (OSError, SafetensorError) as error:
-        raise BadArtifactError(f"{path} cannot be read as safetensors ({error}).") from error
+        check_content(path)
+        if Path(path).is_file() and kind_of(path) == "torch":
+            raise BadArtifactError(f"{path} was written by torch.save; a safetensors file is needed.") from error
+        raise BadArtifactError(f"{path} is damaged or no safetensors file: it cannot be read ({error}).") from error

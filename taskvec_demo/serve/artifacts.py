@@ -4,7 +4,7 @@ model/  vectors/<name>.safetensors  heads/<task>.safetensors  surfaces/<task>.<s
 tables/*.json  examples/*  manifest.json
 
 Only the manifest, the vectors it names and the heads of its tasks must be there. A task without a surface has no
-estimates. An entry `pretrained`, {"repo", "revision"} or {"folder"}, stands in for model/: the weights lie elsewhere.
+estimates. An entry `pretrained`, {"repo", "revision"}, stands in for model/: the weights lie on the hub.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-from ..clap import sources as checkpoints
-from ..core.files import sha256_of, whole_file
+from ..clap.hub import download
+from ..clap.sources import open_checkpoint, resolve
+from ..core.files import check_content, sha256_of, whole_file
 from ..core.recipe import Recipe
 from ..core.surface import LogitSurface
 from ..core.task_vector import TaskVector
@@ -48,6 +46,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise BadArtifactError(f"There is no file {path}; run `python -m taskvec_demo build` to make it.") from error
     except ValueError as error:
+        check_content(path)
         raise BadArtifactError(f"{path} is not valid JSON ({error}).") from error
 
 
@@ -71,6 +70,14 @@ class Preset:
     test: tuple[dict, ...]
 
 
+@dataclass(frozen=True)
+class SurfaceFile:
+    """The very file, which browsers fetch: what comes from the hub lies in its cache as links."""
+
+    path: Path
+    sha256: str
+
+
 class Artifacts:
     """One checkpoint's artifacts, read-only. Raises `BadArtifactError` for anything missing, altered or foreign."""
 
@@ -90,6 +97,8 @@ class Artifacts:
             self.tasks = {t["name"]: Task.from_dict(t) for t in self.manifest["tasks"]}
             self.vector_names: list[str] = list(self.manifest["vectors"])
             self.files: dict[str, str] = dict(self.manifest["files"])  # path in the folder -> sha256
+            self.sources: list[dict[str, str]] = list(self.manifest.get("sources", []))
+            self.pretrained: dict[str, Any] | None = self.manifest.get("pretrained")
         except KeyError as error:
             raise BadArtifactError(f"{folder / 'manifest.json'} has no entry {error}; run `build` again.") from error
         if verify:
@@ -103,6 +112,7 @@ class Artifacts:
                     f"{path} is listed in the manifest but missing; restore it or run `build` again."
                 )
             if sha256_of(path) != expected:
+                check_content(path)
                 raise BadArtifactError(f"{path} does not have the sha256 of the manifest: it was altered or cut short.")
 
     @property
@@ -116,17 +126,14 @@ class Artifacts:
         """
         from ..clap.model import Checkpoint
 
-        where = self.manifest.get("pretrained")
-        if where is None:
+        if self.pretrained is None:
             return Checkpoint.from_folder(self.model_folder, self.name, precision)
-        spec = str(where.get("repo") or where.get("folder"))
-        checkpoint = checkpoints.open_checkpoint(
-            spec, tokenizer=where.get("tokenizer"), precision=precision, revision=where.get("revision")
-        )
+        source = resolve(str(self.pretrained.get("repo")), self.pretrained.get("revision"))
+        checkpoint = open_checkpoint(source, precision=precision)
         if checkpoint.pretrained.sha256 != self.pretrained_sha256:
             raise BadArtifactError(
-                f"The checkpoint {spec} has pre-trained weights {checkpoint.pretrained.sha256[:12]}; everything in "
-                f"{self.folder} was made from {self.pretrained_sha256[:12]}."
+                f"The checkpoint {source.spec} has pre-trained weights {checkpoint.pretrained.sha256[:12]}; everything "
+                f"in {self.folder} was made from {self.pretrained_sha256[:12]}."
             )
         return checkpoint
 
@@ -149,13 +156,13 @@ class Artifacts:
     @cached_property
     def surfaces(self) -> dict[str, LogitSurface]:
         """Validation surfaces by task, of those that the manifest lists a surface for."""
-        listed = {n: f for n in self.tasks if (f := self.surface_file(n)) in self.files}
-        return {name: LogitSurface.load(self.folder / file) for name, file in listed.items()}
+        return {name: LogitSurface.load(file.path) for name, file in self.surface_files.items()}
 
-    @staticmethod
-    def surface_file(task: str) -> str:
-        """Where a task's surface lies in the folder."""
-        return f"surfaces/{task}.validation.safetensors"
+    @cached_property
+    def surface_files(self) -> dict[str, SurfaceFile]:
+        """The files of the surfaces by task."""
+        listed = {n: f for n in self.tasks if (f := f"surfaces/{n}.validation.safetensors") in self.files}
+        return {name: SurfaceFile((self.folder / file).resolve(), self.files[file]) for name, file in listed.items()}
 
     @cached_property
     def presets(self) -> dict[str, Preset]:
@@ -168,8 +175,22 @@ class Artifacts:
         }
 
     @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+    @property
+    def synthesized(self) -> Path:
+        """Labelled clips that the project has synthesized itself."""
+        return self.folder / "synthesized"
+
+    @property
     def examples(self) -> list[Path]:
-        return sorted((self.folder / "examples").glob("*.flac")) + sorted((self.folder / "examples").glob("*.ogg"))
+        return example_clips(self.folder)
+
+
+def example_clips(folder: Path) -> list[Path]:
+    """The clips of the Examples row in a folder of artifacts."""
+    return sorted((folder / "examples").glob("*.flac")) + sorted((folder / "examples").glob("*.ogg"))
 
 
 def write_manifest(folder: Path, fields: Mapping[str, Any]) -> None:
@@ -188,18 +209,7 @@ def fetch_artifacts(repo: str) -> Path:
     Progress is shown on the terminal. Without a network the copy of an earlier download counts. Raises
     `BadArtifactError` for a repository that is not there, holds no artifacts, or cannot be reached.
     """
-    try:
-        folder = Path(snapshot_download(repo))
-    except RepositoryNotFoundError as error:
-        raise BadArtifactError(
-            f"The hub has no repository {repo!r}, or it is private; a folder or the id USER/REPO of a model repository "
-            "is accepted."
-        ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise BadArtifactError(
-            f"{repo!r} is no folder here and could not be fetched from the hub ({type(error).__name__}); check the "
-            "name and the network."
-        ) from error
+    folder = download(repo)
     if not (folder / "manifest.json").is_file():
         raise BadArtifactError(f"The hub repository {repo!r} holds no manifest.json: it is no artifacts folder.")
     return folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.evaluation import TaskResult
 from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
@@ -10,11 +10,14 @@ from ..errors import BadRecipeError, shortened
 from ..recordings.splits import TEST, VALIDATION
 from .artifacts import Artifacts
 
+if TYPE_CHECKING:  # it imports transformers, which takes seconds
+    from .unmeasured import UnmeasuredArtifacts
+
 
 class MeasuredFigures:
     """What the artifacts know of every task under a recipe. No model is needed for it."""
 
-    def __init__(self, artifacts: Artifacts) -> None:
+    def __init__(self, artifacts: Artifacts | UnmeasuredArtifacts) -> None:
         self.artifacts = artifacts
 
     def validation(self, recipe: Recipe) -> list[TaskResult]:

@@ -32,13 +32,13 @@ class Wanted:
 
     def allow_hub(self) -> None:
         """Let the hub be asked only if one of these is there. To be called before anything imports huggingface_hub."""
-        from ..clap.sources import allow_hub
+        from ..clap.hub import allow_hub
 
         allow_hub(self.checkpoint or self.artifacts, self.tokenizer, *named_in(Path(self.artifacts)))
 
     def open(self) -> Workbench:
         """The workbench, its steps told on stderr where they take long. Raises `TaskVecError` for what is wrong."""
-        from ..clap.sources import is_hub_id
+        from ..clap.hub import is_hub_id
         from .artifacts import Artifacts, fetch_artifacts
         from .workbench import Workbench
 
@@ -51,13 +51,13 @@ class Wanted:
 
         checkpoint: Checkpoint | None = None
         if self.checkpoint and self.checkpoint != "tiny-clap":  # which lies here with all that was measured of it
-            from .unmeasured import bare_artifacts
+            from .unmeasured import unmeasured_artifacts
 
-            artifacts, checkpoint = bare_artifacts(
+            unmeasured = unmeasured_artifacts(
                 self.checkpoint, self.vectors, self.data, tokenizer=self.tokenizer, say=say
             )
-            say(f"reading {len(artifacts.vector_names)} task vectors and trying out bfloat16")
-            workbench = Workbench(artifacts, self.data, checkpoint=checkpoint)
+            say("trying out bfloat16")
+            workbench = Workbench(unmeasured, self.data, checkpoint=unmeasured.checkpoint)
         else:
             folder = Path(self.artifacts)
             if is_hub_id(self.artifacts):

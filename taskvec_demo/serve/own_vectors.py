@@ -13,6 +13,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from ..core.files import check_content, kind_of
 from ..core.recipe import QUERY_KEYS
 from ..core.task_vector import TaskVector
 from ..core.weights import Layout, Weights
@@ -56,6 +57,11 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
             shapes = {name: tuple(piece.get_shape()) for name, piece in pieces.items()}
             dtypes = {name: str(piece.get_dtype()) for name, piece in pieces.items()}
     except (OSError, SafetensorError) as error:
+        check_content(path)
+        if kind_of(path) == "torch":
+            raise BadArtifactError(
+                f"{path} was written by torch.save; {ACCEPTED}: `--delta` makes one of a file of differences."
+            ) from error
         raise BadArtifactError(f"{path} is not a safetensors file; {ACCEPTED}.") from error
     if "pretrained_sha256" not in header:
         raise BadArtifactError(f"{path} is a safetensors file without a task vector's header; {ACCEPTED}.")

@@ -1,106 +1,114 @@
 """Artifacts for a checkpoint of which nothing was measured: the page opens on it, its figures are computed on demand.
 
-What is written is small: a manifest that says where the weights lie, links to the task vectors, a zero-shot head for
-each set of labelled recordings. It lies in the user's cache and is written anew at every start.
+They are in memory only: nothing is written, so that a machine on which nothing can be written opens a checkpoint too.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from ..clap import sources as checkpoints
 from ..clap.embedded import EMBEDDED
-from ..clap.model import Checkpoint
-from ..core.recipe import QUERY_KEYS
+from ..clap.model import Checkpoint, Precision
+from ..clap.sources import memory_needed, open_checkpoint, read_config, resolve
+from ..core.surface import LogitSurface
+from ..core.task_vector import TaskVector
 from ..core.tasks import Task
 from ..core.zero_shot import MAX_LABELS, ZeroShotHead
 from ..errors import BadArtifactError
 from ..recordings.layouts import detect, read_set
 from ..recordings.splits import printable
-from .artifacts import Artifacts, read_json, save_head, write_manifest
-from .own_vectors import check_header, recipe_name
+from .artifacts import Artifacts, Preset, SurfaceFile, example_clips
+from .one_clip import TEMPLATE
+from .own_vectors import read_all
 
-TEMPLATE = "This is a sound of {}."
 TITLES = {"esc50": "ESC-50", "urbansound8k": "UrbanSound8K", "gtzan": "GTZAN", "ravdess": "RAVDESS", "emodb": "EmoDB"}
-PARTS = ("vectors", "heads", "examples")  # what is written besides the manifest
-HASH_LENGTH = 12  # hex digits of the weights in the folder's name
 
 Say = Callable[[str], None]
 
 
-def cache_folder() -> Path:
-    """Where bare artifacts are kept: `$XDG_CACHE_HOME/taskvec_demo`, else `~/.cache/taskvec_demo`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskvec_demo"
+@dataclass(frozen=True)
+class UnmeasuredArtifacts:
+    """What `Artifacts` has, of an open checkpoint: task vectors, and a zero-shot head for each task.
+
+    No surface, no preset, no table: nothing was measured. The examples are those of the embedded checkpoint.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    pretrained: Mapping[str, str | None]  # repository and commit on the hub; empty where the weights lie here
+    tasks: dict[str, Task]
+    vectors: dict[str, TaskVector]
+    heads: dict[str, ZeroShotHead]
+    templates: tuple[str, ...]
+    default_labels: tuple[str, ...]
+    surfaces: ClassVar[Mapping[str, LogitSurface]] = {}
+    surface_files: ClassVar[Mapping[str, SurfaceFile]] = {}
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    sources: ClassVar[Sequence[Mapping[str, str]]] = ()
+    tables: ClassVar[Path | None] = None
+    synthesized: ClassVar[Path | None] = None
+
+    @property
+    def pretrained_sha256(self) -> str:
+        return self.checkpoint.pretrained.sha256
+
+    @property
+    def examples(self) -> list[Path]:
+        return example_clips(EMBEDDED)
+
+    def open_checkpoint(self, precision: Precision = "float32") -> Checkpoint:
+        """The checkpoint, which is open; `precision` is for those that are not."""
+        return self.checkpoint
 
 
-def bare_artifacts(
+def unmeasured_artifacts(
     spec: str,
     vectors: Sequence[Path] = (),
     data: Path | None = None,
-    out: Path | None = None,
     *,
     tokenizer: str | None = None,
     say: Say = lambda step: None,
-) -> tuple[Artifacts, Checkpoint]:
-    """Open a checkpoint (`checkpoints.open_checkpoint`) and write the artifacts that the app needs of it.
+) -> UnmeasuredArtifacts:
+    """Open a checkpoint by what a user types (`sources.resolve`), with what the app needs of it.
 
     Tasks: those of the embedded checkpoint where it is this one, else one for every set of recordings in `data`
-    (`layouts.read_set`), else none. `out` is the folder, by default one for these weights in `cache_folder()`. `say` is
-    told what is being done. Raises `BadArtifactError` or `IncompatibleWeightsError`.
+    (`layouts.read_set`), else none. `say` is told what is being done. Raises `BadArtifactError` or
+    `IncompatibleWeightsError`.
     """
-    source = checkpoints.resolve(spec)
-    say(f"opening {spec}: {checkpoints.memory_needed(checkpoints.read_config(source)) / 1e9:.2f} GB of weights")
-    checkpoint = checkpoints.open_checkpoint(spec, tokenizer=tokenizer)
+    source = resolve(spec)
+    say(f"opening {spec}: {memory_needed(read_config(source)) / 1e9:.2f} GB of weights")
+    checkpoint = open_checkpoint(source, tokenizer=tokenizer)
     name = recipe_checkpoint(source.repo or source.name)
     if vectors:
-        say(f"checking {len(vectors)} task vector{'s' if len(vectors) > 1 else ''}")
-    named: dict[str, Path] = {}
-    for path in vectors:
-        own = check_header(path, checkpoint.pretrained, name)
-        named[recipe_name(own, (*QUERY_KEYS, *named))] = path
+        say(f"reading {len(vectors)} task vector{'s' if len(vectors) > 1 else ''}")
+    own = read_all(vectors, checkpoint.pretrained, name)
     tasks, templates, labels = _texts(checkpoint, data)
     if tasks:
         say(f"reading the labels of {', '.join(t.title for t in tasks)}")
-    heads = {t.name: _head(checkpoint, t) for t in tasks}
-    sha256 = checkpoint.pretrained.sha256
-    folder = out or cache_folder() / f"{name.replace('/', '--')}-{sha256[:HASH_LENGTH]}"
-    _clear(folder)
-    for vector, path in named.items():
-        _link(path, folder / "vectors" / f"{vector}.safetensors")
-    for task, head in heads.items():
-        save_head(folder / "heads" / f"{task}.safetensors", head)
-    shutil.copytree(EMBEDDED / "examples", folder / "examples")
-    where: dict[str, Any] = {"repo": source.repo, "revision": source.revision}
-    if source.repo is None:
-        where = {"folder": str(source.path.resolve())}
-    fields = {
-        "checkpoint": name,
-        "pretrained": {**where, **({"tokenizer": tokenizer} if tokenizer else {})},
-        "pretrained_sha256": sha256,
-        "tasks": [task.to_dict() for task in tasks],
-        "vectors": list(named),
-        "default_labels": labels,
-        "templates": templates,
-        "sources": [],
-    }
-    write_manifest(folder, fields)
-    return Artifacts(folder), checkpoint
+    return UnmeasuredArtifacts(
+        name=name,
+        checkpoint=checkpoint,
+        pretrained={"repo": source.repo, "revision": source.revision} if source.repo else {},
+        tasks={task.name: task for task in tasks},
+        vectors=own,
+        heads={task.name: _head(checkpoint, task) for task in tasks},
+        templates=tuple(templates),
+        default_labels=tuple(labels),
+    )
 
 
-def _texts(checkpoint: Checkpoint, data: Path | None) -> tuple[list[Task], list[str], list[str]]:
+def _texts(checkpoint: Checkpoint, data: Path | None) -> tuple[list[Task], Sequence[str], Sequence[str]]:
     """Tasks, templates and default labels of a checkpoint: the embedded one has its own."""
-    embedded = read_json(EMBEDDED / "manifest.json")
-    if embedded["pretrained_sha256"] == checkpoint.pretrained.sha256:
-        return [Task.from_dict(t) for t in embedded["tasks"]], embedded["templates"], embedded["default_labels"]
+    embedded = Artifacts(EMBEDDED, verify=False)
+    if embedded.pretrained_sha256 == checkpoint.pretrained.sha256:
+        return list(embedded.tasks.values()), embedded.templates, embedded.default_labels
     tasks = tasks_of(data) if data is not None else []
     labels = list(dict.fromkeys(prompt for task in tasks for prompt in task.prompts))[:MAX_LABELS]
-    return tasks, [TEMPLATE], labels if len(labels) > 1 else embedded["default_labels"]
+    return tasks, [TEMPLATE], labels if len(labels) > 1 else embedded.default_labels
 
 
 def recipe_checkpoint(name: str) -> str:
@@ -146,29 +154,3 @@ def _task(folder: Path, below: str) -> Task:
 
 def _head(checkpoint: Checkpoint, task: Task) -> ZeroShotHead:
     return ZeroShotHead.from_prompts(checkpoint.embed_text, task.class_names, task.prompts, task.templates)
-
-
-def _clear(folder: Path) -> None:
-    """Take away what an earlier start has written. A folder of something else is refused."""
-    if folder.is_dir() and any(folder.iterdir()) and not _is_bare(folder):
-        raise BadArtifactError(f"{folder} holds something else than artifacts of this kind; choose an empty folder.")
-    (folder / "manifest.json").unlink(missing_ok=True)
-    for part in PARTS:
-        shutil.rmtree(folder / part, ignore_errors=True)
-
-
-def _is_bare(folder: Path) -> bool:
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():  # an earlier start was interrupted
-        return {p.name for p in folder.iterdir() if not p.name.startswith(".")} <= set(PARTS)
-    content = json.loads(manifest.read_text(encoding="utf-8"))
-    return isinstance(content, Mapping) and "pretrained" in content
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link where the file system allows one: full-size vectors have 56 MB each."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)

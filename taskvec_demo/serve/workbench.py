@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from ..clap.features import log_mel
 from ..core.edit import apply_recipe
 from ..core.evaluation import TaskResult
+from ..core.files import sha256_if_there
 from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
 from ..core.task_vector import TaskVector
 from ..core.weights import Weights
@@ -23,7 +23,7 @@ from ..core.zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabi
 from ..errors import BadRecipeError
 from ..recordings.audio import load_clip, windows
 from ..recordings.splits import VALIDATION
-from .artifacts import Artifacts, sha256_of
+from .artifacts import Artifacts
 from .cache import BoundedCache, release_memory
 from .exact_figures import BATCH, ExactEvaluation, ExactFigures
 from .labelled_clips import SYNTHESIZED, LabelledSet, read_folder, read_synthesized
@@ -34,6 +34,7 @@ from .trace import Trace
 
 if TYPE_CHECKING:  # transformers takes seconds to import, and what was measured can be shown before
     from ..clap.model import Checkpoint, Precision
+    from .unmeasured import UnmeasuredArtifacts
 
 EDITED_CACHE_BYTES = 120 * 2**20  # 11 edits of tiny-CLAP, one of a full-size tower
 CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
@@ -88,7 +89,7 @@ class Workbench:
 
     def __init__(
         self,
-        artifacts: Artifacts,
+        artifacts: Artifacts | UnmeasuredArtifacts,
         data: Path | None = None,
         precision: Precision | Literal["auto"] = "auto",
         own: Sequence[Path] = (),
@@ -110,7 +111,8 @@ class Workbench:
         if data is not None and self.tasks:
             clips, split = read_folder(data, self.tasks), VALIDATION
         else:
-            clips, split = read_synthesized(artifacts.folder / SYNTHESIZED, self.tasks), SYNTHESIZED
+            made = read_synthesized(artifacts.synthesized, self.tasks) if artifacts.synthesized else []
+            clips, split = made, SYNTHESIZED
         self.labelled = LabelledSet(clips, self.tasks, lambda: self.checkpoint.features, split)
         self._measured = MeasuredFigures(artifacts)
         self._exact = ExactEvaluation(self.labelled, self._embed_patiently, artifacts.heads, self._edited)
@@ -189,7 +191,7 @@ class Workbench:
         weights = self._edited(self.check(recipe))
         head = self._head(parse_labels(labels) or self.artifacts.default_labels)
         path = Path(clip)
-        heard = self._heard(path, _content_hash(path))
+        heard = self._heard(path, sha256_if_there(path))
         unchanged = weights is self.checkpoint.pretrained
         edited = heard.pretrained if unchanged else clip_embedding(self.checkpoint.embed_audio(heard.mel, weights))
         before, after = (self._probabilities(head, e[None])[0] for e in (heard.pretrained, edited))
@@ -214,7 +216,7 @@ class Workbench:
         rest = Recipe(self.name, others)
         head = self._head(parse_labels(labels) or self.artifacts.default_labels)
         path = Path(clip)
-        digest = _content_hash(path)
+        digest = sha256_if_there(path)
         heard = self._heard(path, digest)
         axis = np.round(np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points), 4)
 
@@ -278,8 +280,3 @@ class Workbench:
     def describe_vectors(self) -> list[dict[str, Any]]:
         """The JSON of `/vectors`."""
         return [vector.to_dict() for vector in self.vectors.values()]
-
-
-def _content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of its absence: `load_clip` says what is wrong with a missing one."""
-    return sha256_of(path) if os.path.isfile(path) else ""  # also for a name too long for a file

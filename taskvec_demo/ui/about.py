@@ -8,9 +8,7 @@ from ..serve.workbench import Workbench
 
 def about_markdown(workbench: Workbench) -> str:
     """The text on what a task vector is, what the numbers are, and whose recordings they come from."""
-    sources = "\n".join(
-        f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.manifest.get("sources", [])
-    )
+    sources = "\n".join(f"- {s['name']} ({s['author']}): {s['licence']}" for s in workbench.artifacts.sources)
     recordings = f"\n\n**Sources: recordings and texts** (none is shipped):\n\n{sources}" if sources else ""
     size = workbench.edited_parameters / 1e6
     return f"""
@@ -51,7 +49,7 @@ def _model(workbench: Workbench) -> str:
             "was changed once after a first look at test figures; both figures are there too. Test clips come from "
             "other recording sources than the clips for training and validation."
         )
-    where = workbench.artifacts.manifest.get("pretrained", {})
+    where = workbench.artifacts.pretrained or {}
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"
     return (
         f"*{name}* was opened from {origin}; the hash of its weights is {workbench.artifacts.pretrained_sha256[:12]}."

@@ -66,18 +66,12 @@ def _page() -> str:
 
 def serve_surfaces(page: Page) -> None:
     """Let the browser fetch the surfaces as they lie in the artifacts, and nothing else of them."""
-    gr.set_static_paths([surface_path(page, name) for name in page.workbench.artifacts.surfaces])
-
-
-def surface_path(page: Page, task: str) -> Path:
-    """The very file: what comes from the hub lies in its cache as links, which gradio does not serve."""
-    artifacts = page.workbench.artifacts
-    return (artifacts.folder / artifacts.surface_file(task)).resolve()
+    gr.set_static_paths([file.path for file in page.workbench.artifacts.surface_files.values()])
 
 
 def properties(page: Page) -> dict[str, Any]:
     """The JSON. Coefficients are not in it: they would be part of every page load."""
-    artifacts = page.workbench.artifacts
+    files = page.workbench.artifacts.surface_files
 
     def task(name: str) -> dict[str, Any]:
         finetuned = page.finetuned.get(name, math.nan)
@@ -88,9 +82,9 @@ def properties(page: Page) -> dict[str, Any]:
             "classes": [c.replace("_", " ") for c in page.tasks[name].class_names],
             "finetuned": finetuned if finetuned > 0 else None,
             "aside": name in page.aside,
-            "file": surface_path(page, name).as_posix() if name in artifacts.surfaces else None,
+            "file": files[name].path.as_posix() if name in files else None,
             # No browser's cache serves an older surface
-            "version": artifacts.files.get(artifacts.surface_file(name), "")[:12],
+            "version": files[name].sha256[:12] if name in files else "",
         }
 
     return {

@@ -54,7 +54,7 @@ class Page:
         self.aside = targets - set(self.main) if self.extra else set()
         self.start = next((p.recipe for p in self.presets if p.name == FIRST_PRESET), Recipe(workbench.name))
         self.finetuned = self._finetuned()
-        self.tables = load_tables(workbench.artifacts.folder / "tables")
+        self.tables = load_tables(workbench.artifacts.tables) if workbench.artifacts.tables else {}
         self._newest_run: dict[str | None, object] = {}  # session -> its newest run of exact figures
         self.examples = [str(p) for p in workbench.artifacts.examples]
 

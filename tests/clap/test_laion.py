@@ -7,23 +7,26 @@ import io
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from taskvec_demo.clap.laion import convert, read_torch
-from taskvec_demo.clap.model import SPECIAL_TOKENS, save_tokenizer
-from taskvec_demo.clap.sources import open_checkpoint, read_state
+from taskvec_demo.clap import sources
+from taskvec_demo.clap.checkpoint_files import read_torch, shared_prefix
+from taskvec_demo.clap.laion import convert
+from taskvec_demo.clap.loading import SPECIAL_TOKENS, save_tokenizer
+from taskvec_demo.clap.sources import open_checkpoint, read_state, resolve
 from taskvec_demo.cli import main
 from taskvec_demo.errors import BadArtifactError
-from taskvec_demo.lab.exchange import convert as verify
+from taskvec_demo.lab.exchange import convert as conversion
+from taskvec_demo.lab.exchange import laion_comparison
+from taskvec_demo.serve import unmeasured
+from taskvec_demo.serve.workbench import Workbench
 
 WORDS = ("dog", "cat", "rain", "siren", "blues", "song", "the", "distance", "silence", "sound", "of", "audio")
 POSITIONS = 66  # of the small RoBERTa
@@ -81,8 +84,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny(files: Path) -> dict[str, torch.Tensor]:
-    """LAION's state dict of tiny.pt, as it lies in the file; tests alter copies."""
-    return read_torch(files / "tiny.pt")
+    """LAION's state dict of tiny.pt, as it lies in the file but for the prefix; tests alter copies."""
+    return _state(files / "tiny.pt")
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    tensors = read_torch(path)
+    return {name.removeprefix(shared_prefix(tensors)): tensor for name, tensor in tensors.items()}
 
 
 @dataclass(frozen=True)
@@ -92,13 +100,13 @@ class Converted:
     code: int
     folder: Path
     said: str
-    result: verify.Verification
+    result: laion_comparison.Comparison
     answers: dict[str, torch.Tensor]
 
 
 def _convert(files: Path, tower: str) -> Converted:
     results, answers = [], []
-    real_verify, real_reference = verify.verify, verify._reference
+    real_compare, real_reference = laion_comparison.compare, laion_comparison._reference
 
     def keep(kept: list, real: Callable, *arguments):
         kept.append(real(*arguments))
@@ -108,8 +116,8 @@ def _convert(files: Path, tower: str) -> Converted:
     arguments = ["convert", str(files / f"{tower}.pt"), "--out", str(folder), "--verify"]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
         patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setattr(verify, "verify", partial(keep, results, real_verify))
-        patch.setattr(verify, "_reference", partial(keep, answers, real_reference))
+        patch.setattr(conversion, "compare", partial(keep, results, real_compare))
+        patch.setattr(laion_comparison, "_reference", partial(keep, answers, real_reference))
         code = main([*arguments, "--tokenizer", str(files / "tokenizer")])
     return Converted(code, folder, said.getvalue(), results[0], answers[0])
 
@@ -130,7 +138,7 @@ def test_a_converted_file_answers_as_laion_clap_does(tower: str, files: Path, co
     assert result.mel_difference < 0.01  # dB: our log-mel is laion-clap's
     assert "GB of memory" in run.said
     assert "equal to laion-clap" in run.said
-    folder, file = read_state(str(run.folder)), read_state(str(files / f"{tower}.pt"))
+    folder, file = read_state(resolve(str(run.folder))), read_state(resolve(str(files / f"{tower}.pt")))
     assert (folder.audio.sha256, folder.text_sha256) == (file.audio.sha256, file.text_sha256)  # lossless
     assert not [path for path in files.iterdir() if path.name.startswith(".")]  # nothing temporary stays
 
@@ -140,20 +148,20 @@ def test_two_swapped_tensors_are_found_by_the_verification(
 ) -> None:
     one, other = (f"audio_branch.layers.2.blocks.{block}.mlp.fc1.weight" for block in (0, 1))
     torch.save({"state_dict": tiny | {one: tiny[other], other: tiny[one]}}, tmp_path / "swapped.pt")
-    assert verify.convert_file(str(tmp_path / "swapped.pt"), tmp_path / "swapped", str(files / "tokenizer"))
-    monkeypatch.setattr(verify, "_reference", lambda *_: converted.answers)
-    result = verify.verify(files / "tiny.pt", tmp_path / "swapped")
+    assert conversion.convert_file(str(tmp_path / "swapped.pt"), tmp_path / "swapped", str(files / "tokenizer"))
+    monkeypatch.setattr(laion_comparison, "_reference", lambda *_: converted.answers)
+    result = laion_comparison.compare(resolve(str(files / "tiny.pt")), tmp_path / "swapped")
     assert not result.passed
-    assert min(*result.audio, *result.audio_centred) < verify.LEAST_COSINE
-    assert min(result.text) > verify.LEAST_COSINE
+    assert min(*result.audio, *result.audio_centred) < laion_comparison.LEAST_COSINE
+    assert min(result.text) > laion_comparison.LEAST_COSINE
     assert "NOT equal" in str(result)
 
 
 def test_a_failed_verification_is_exit_code_1_and_leaves_no_folder(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    wrong = verify.Verification((0.99995, 0.9998), (1.0,), (0.99995, 0.99995), (1.0,), 0.0)
-    monkeypatch.setattr(verify, "verify", lambda *_: wrong)
+    wrong = laion_comparison.Comparison((0.99995, 0.9998), (1.0,), (0.99995, 0.99995), (1.0,), 0.0)
+    monkeypatch.setattr(conversion, "compare", lambda *_: wrong)
     arguments = ["convert", str(files / "tiny.pt"), "--out", str(tmp_path / "out"), "--verify"]
     assert main([*arguments, "--tokenizer", str(files / "tokenizer")]) == 1
     assert "least cosine 0.9998000" in capsys.readouterr().out
@@ -161,13 +169,28 @@ def test_a_failed_verification_is_exit_code_1_and_leaves_no_folder(
 
 
 def test_a_pt_opens_without_conversion_and_equals_its_folder(files: Path, converted: Converted) -> None:
-    file = open_checkpoint(str(files / "tiny.pt"), tokenizer=str(files / "tokenizer"))
-    folder = open_checkpoint(str(converted.folder))
+    file = open_checkpoint(resolve(str(files / "tiny.pt")), tokenizer=str(files / "tokenizer"))
+    folder = open_checkpoint(resolve(str(converted.folder)))
     assert file.features == folder.features
     assert file.features.sample_rate == 48_000
     assert file.features.n_frames == 1001
     assert file.pretrained.sha256 == folder.pretrained.sha256
     assert torch.allclose(file.embed_text(["dog", "rain"]), folder.embed_text(["dog", "rain"]), atol=1e-6)
+
+
+def test_a_start_resolves_and_reads_a_pt_once(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(name: str, really: Callable) -> Callable:
+        return lambda *given, **options: calls.append(name) or really(*given, **options)
+
+    monkeypatch.setattr(torch, "load", counted("load", torch.load))
+    monkeypatch.setattr(sources, "is_laion", counted("resolve", sources.is_laion))  # a part of `resolve`
+    monkeypatch.setattr(unmeasured, "resolve", counted("start", unmeasured.resolve))
+    artifacts = unmeasured.unmeasured_artifacts(str(files / "tiny.pt"), tokenizer=str(files / "tokenizer"))
+    bench = Workbench(artifacts, checkpoint=artifacts.checkpoint, precision="float32")
+    assert bench.checkpoint.pretrained.sha256 == bench.artifacts.pretrained_sha256
+    assert calls == ["start", "load", "resolve"]
 
 
 def test_queries_keys_and_values_come_from_their_thirds(tiny: dict) -> None:
@@ -182,7 +205,7 @@ def test_queries_keys_and_values_come_from_their_thirds(tiny: dict) -> None:
 
 
 def test_the_configuration_follows_from_the_shapes(files: Path, tiny: dict) -> None:
-    small, large = convert(tiny, "tiny.pt"), convert(read_torch(files / "base.pt"), "base.pt")
+    small, large = convert(tiny, "tiny.pt"), convert(_state(files / "base.pt"), "base.pt")
     assert (small.amodel, large.amodel) == ("HTSAT-tiny", "HTSAT-base")
     assert small.config["audio_config"]["depths"] == [2, 2, 6, 2]
     assert large.config["audio_config"]["depths"] == [2, 2, 12, 2]
@@ -259,58 +282,11 @@ def test_a_missing_tokenizer_is_named(files: Path, tmp_path: Path, capsys: pytes
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- files of torch.save --------------------------------------------------------------------------------------------
-class Harmful:
-    """What a pickle may hold: here, a call of os.system."""
-
-    def __reduce__(self):
-        return os.system, ("true",)
-
-
-def test_a_python_object_in_the_file_is_refused_by_name(tmp_path: Path) -> None:
-    torch.save({"state_dict": {"a": torch.ones(1)}, "extra": Harmful()}, tmp_path / "harmful.pt")
-    with pytest.raises(BadArtifactError, match=r"harmful\.pt holds the Python object \w+\.system"):
-        read_torch(tmp_path / "harmful.pt")
-
-
-def test_numpy_scalars_and_optimizer_states_are_accepted(tmp_path: Path) -> None:
-    optimizer = {
-        "state": {0: {"step": torch.ones(1)}},
-        "param_groups": [{"lr": np.float32(1e-4), "betas": (0.9, 0.99)}],
-    }
-    content = {"epoch": np.int64(3), "optimizer": optimizer, "state_dict": {"module.a.module.b": torch.ones(2)}}
-    torch.save(content, tmp_path / "with.pt")
-    assert list(read_torch(tmp_path / "with.pt")) == ["a.module.b"]
-    torch.save(content, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    assert torch.equal(read_torch(tmp_path / "old.pt")["a.module.b"], torch.ones(2))
-    torch.save(content["state_dict"] | {"c": torch.ones(1)}, tmp_path / "bare.pt")
-    assert list(read_torch(tmp_path / "bare.pt")) == ["module.a.module.b", "c"]  # not all names have it
-
-
-def test_scalars_of_numpy_1_are_accepted(tmp_path: Path) -> None:
-    """numpy 2 moved their module; LAION's files are older."""
-    torch.save({"lr": np.float64(0.1), "state_dict": {"a": torch.ones(1)}}, tmp_path / "new.pt")
-    with zipfile.ZipFile(tmp_path / "new.pt") as new, zipfile.ZipFile(tmp_path / "old.pt", "w") as old:
-        for entry in new.infolist():
-            old.writestr(entry.filename, new.read(entry).replace(b"numpy._core.multi", b"numpy.core.multi"))
-    assert b"numpy.core.multiarray" in (tmp_path / "old.pt").read_bytes()
-    assert list(read_torch(tmp_path / "old.pt")) == ["a"]
-
-
-@pytest.mark.parametrize("content", [b"", b"RIFF....WAVE", b"PK\x03\x04 cut short"])
-def test_a_file_that_torch_did_not_write_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(BadArtifactError, match=r"x\.pt is damaged or was not written by torch\.save"):
-        read_torch(tmp_path / "x.pt")
-
-
-@pytest.mark.parametrize("content", [torch.ones(3), {"state_dict": {"a": 1.0}}, {"epoch": 3}, {0: torch.ones(3)}])
-def test_a_file_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
-    torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(BadArtifactError, match="no state dict"):
-        read_torch(tmp_path / "x.pt")
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadArtifactError, match=r"There is no file .*gone\.pt"):
-        read_torch(tmp_path / "gone.pt")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_file_of_which_every_tensor_was_cast_is_read(dtype: torch.dtype, tiny: dict) -> None:
+    """Index buffers and the batch counter too, as merge tools do."""
+    assert any(not tensor.is_floating_point() for tensor in tiny.values())
+    cast = convert({name: tensor.to(dtype) for name, tensor in tiny.items()}, "tiny.pt").state
+    exact = convert(tiny, "tiny.pt").state
+    assert list(cast) == list(exact)
+    assert all(torch.equal(tensor, exact[name].to(dtype)) for name, tensor in cast.items())

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from taskvec_demo.clap.laion import PREPROCESSOR
-from taskvec_demo.clap.model import new_model, save_checkpoint, save_tokenizer
+from taskvec_demo.clap.loading import save_checkpoint, save_tokenizer
+from taskvec_demo.clap.model import new_model
 from taskvec_demo.cli import main
 from taskvec_demo.lab.measuring.shipped_tables import stored_book
 from taskvec_demo.lab.tiny_clap.captions import all_captions

@@ -163,6 +163,13 @@ def test_one_altered_byte_is_refused(copy, name):
         Artifacts(copy)
 
 
+@pytest.mark.parametrize("name", [*ONE_OF_EACH, "manifest.json"])
+def test_a_folder_cloned_without_git_lfs_says_so(copy, name):
+    (copy / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(BadArtifactError, match=rf"{name} is a Git LFS pointer.*git lfs pull.*\.$"):
+        Artifacts(copy)
+
+
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_a_missing_file_is_refused(copy, name):
     (copy / name).unlink()

@@ -20,7 +20,6 @@ from taskvec_demo.serve.own_vectors import UploadedVectors, read_all, read_own, 
 from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.controls import SLOTS, ControlValues
-from taskvec_demo.ui.live import surface_path
 from taskvec_demo.ui.page import Page, names_of
 from tests.support.page_actions import number, slider, tab
 from tests.support.paths import ARTIFACTS
@@ -75,10 +74,18 @@ def test_a_vector_of_the_checkpoint_is_read(workbench, vector, file):
     ("write", "kind", "sentence"),
     [
         (lambda v: lambda p: p.write_text("Dear all"), BadArtifactError, r"is not a safetensors file; .* is accepted"),
+        (lambda v: lambda p: torch.save({}, p), BadArtifactError, r"was written by torch\.save; .* is accepted"),
+        (
+            lambda v: lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+            BadArtifactError,
+            r"v\.safetensors is a Git LFS pointer, .* `git lfs pull`",
+        ),
+        (lambda v: lambda p: p.write_text("<html>Sign in</html>"), BadArtifactError, "is a web page"),
+        (lambda v: lambda p: p.touch(), BadArtifactError, "is empty"),
         (lambda v: lambda p: p.mkdir(), BadArtifactError, r"There is no file v\.safetensors"),
         (lambda v: lambda p: save_file({"a": torch.ones(2)}, p), BadArtifactError, r"without a task vector's header"),
         (lambda v: altered(v, dict.clear), BadArtifactError, "holds no tensor"),
-        (lambda v: altered(v, lambda t: None, format="2"), BadArtifactError, "format '2'"),
+        (lambda v: altered(v, lambda t: None, format="3"), BadArtifactError, "format '3'"),
         (
             lambda v: altered(v, lambda t: None, pretrained_sha256="1" * 64),
             IncompatibleWeightsError,
@@ -98,7 +105,23 @@ def test_a_vector_of_the_checkpoint_is_read(workbench, vector, file):
         (lambda v: altered(v, lambda t: t[first(t)].fill_(float("nan"))), TaskVecError, "NaN or infinite"),
         (lambda v: altered(v, lambda t: None, metadata="[" * 100_000), BadArtifactError, "does not hold a task vector"),
     ],
-    ids=["text", "folder", "tensors", "empty", "format", "base", "shape", "missing", "dtype", "nan", "deep"],
+    ids=[
+        "text",
+        "torch",
+        "pointer",
+        "page",
+        "nothing",
+        "folder",
+        "tensors",
+        "empty",
+        "format",
+        "base",
+        "shape",
+        "missing",
+        "dtype",
+        "nan",
+        "deep",
+    ],
 )
 def test_a_file_of_another_kind_is_refused_by_name(workbench, vector, tmp_path, write, kind, sentence):
     path = tmp_path / "v.safetensors"
@@ -254,7 +277,7 @@ def test_a_file_that_is_no_upload_is_refused_and_stays(workbench):
     """Gradio lets the browser name any file of its static paths, where the surfaces are."""
     app = build_app(workbench)
     add = next(f.fn for f in app.fns.values() if f.fn and f.fn.__qualname__ == "connect_own.<locals>.add")
-    surface = surface_path(Page(workbench), "urban")
+    surface = workbench.artifacts.surface_files["urban"].path
     before = surface.read_bytes()
     with pytest.raises(gr.Error, match="without a task vector's header"):
         add(str(surface), "", None)

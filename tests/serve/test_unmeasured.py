@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -11,21 +12,26 @@ import numpy as np
 import pytest
 
 import app
-from taskvec_demo.clap import sources as checkpoints
+from taskvec_demo.clap import hub
+from taskvec_demo.clap.embedded import EMBEDDED
+from taskvec_demo.clap.sources import Source
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError
-from taskvec_demo.serve import unmeasured as bare
+from taskvec_demo.serve import artifacts as module
 from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts, read_json, write_json
 from taskvec_demo.serve.opening import named_in
-from taskvec_demo.serve.unmeasured import bare_artifacts, recipe_checkpoint, tasks_of
+from taskvec_demo.serve.unmeasured import recipe_checkpoint, tasks_of, unmeasured_artifacts
 from taskvec_demo.serve.workbench import Workbench
+from taskvec_demo.ui.about import about_markdown
 from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.live import properties
 from taskvec_demo.ui.page import Page
 from tests.support.app_server import running_app
 from tests.support.layout_copies import write_esc50, write_folders, write_gender_emotion
 from tests.support.visitor import Visitor
+
+PACKAGE = Path(__file__).parents[2] / "taskvec_demo"
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +56,25 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(model, files, tmp_path_factory):
-    """(workbench, folder) of a checkpoint and two vectors, without recordings."""
-    folder = tmp_path_factory.mktemp("alone") / "out"
-    artifacts, checkpoint = bare_artifacts(str(model), files, None, folder)
-    return Workbench(artifacts, checkpoint=checkpoint), folder
+def alone(model, files):
+    """A workbench of a checkpoint and two vectors, without recordings."""
+    return opened(model, files)
 
 
 @pytest.fixture(scope="module")
-def measured(model, files, data, tmp_path_factory):
+def measured(model, files, data):
     """The same with recordings."""
-    folder = tmp_path_factory.mktemp("measured") / "out"
-    artifacts, checkpoint = bare_artifacts(str(model), files, data, folder)
-    return Workbench(artifacts, data, checkpoint=checkpoint)
+    return opened(model, files, data)
 
 
-# ---- what is written ------------------------------------------------------------------------------------------------
+def opened(model, vectors, data=None):
+    artifacts = unmeasured_artifacts(str(model), vectors, data)
+    return Workbench(artifacts, data, checkpoint=artifacts.checkpoint)
+
+
+# ---- what is known -------------------------------------------------------------------------------------------------
 def test_a_checkpoint_alone_answers_for_a_clip_as_with_all_artifacts(alone, workbench):
-    bench, _ = alone
+    bench = alone
     assert (bench.name, list(bench.vectors), bench.tasks) == ("model", ["urban", "emotion"], {})
     clip = bench.artifacts.examples[0]
     labels = "rain, a dog, a cello"
@@ -83,26 +90,41 @@ def test_a_checkpoint_alone_answers_for_a_clip_as_with_all_artifacts(alone, work
     assert not np.allclose(embedded[0], bench.checkpoint.embed_audio(mel), atol=1e-2)
 
 
-def test_the_manifest_says_where_the_weights_lie(alone, model):
-    bench, folder = alone
-    manifest = read_json(folder / "manifest.json")
-    assert manifest["pretrained"] == {"folder": str(model.resolve())}
-    assert manifest["pretrained_sha256"] == bench.checkpoint.pretrained.sha256
-    assert not (folder / "model").exists()
-    again = Artifacts(folder)
-    assert again.surfaces == again.presets == again.heads == {}
-    assert again.open_checkpoint().pretrained.sha256 == manifest["pretrained_sha256"]
+def test_nothing_is_known_but_the_weights_and_the_vectors(alone, files):
+    artifacts = alone.artifacts
+    assert artifacts.surfaces == artifacts.surface_files == artifacts.presets == artifacts.heads == {}
+    assert artifacts.tables is artifacts.synthesized is None
+    assert artifacts.open_checkpoint() is alone.checkpoint
+    assert artifacts.pretrained_sha256 == alone.checkpoint.pretrained.sha256
+    assert {n: v.sha256 for n, v in alone.vectors.items()} == {p.stem: TaskVector.load(p).sha256 for p in files}
+    assert "was opened from this machine" in about_markdown(alone)
 
 
-def test_other_weights_in_the_same_place_are_refused(alone, tmp_path):
-    _, folder = alone
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    manifest = read_json(copy / "manifest.json")
-    write_json(copy / "manifest.json", manifest | {"pretrained_sha256": "0" * 64})
-    with pytest.raises(
-        BadArtifactError, match=r"has pre-trained weights [0-9a-f]{12}; .* was made from 000000000000\.$"
-    ):
-        Artifacts(copy).open_checkpoint()
+def test_it_has_all_that_the_app_asks_of_artifacts(alone, artifacts_folder):
+    """Every name that Workbench and page read of `Artifacts`; the folder itself is none of them."""
+    asked = set()
+    for path in [*(PACKAGE / "ui").rglob("*.py"), PACKAGE / "serve" / "workbench.py"]:
+        asked |= set(re.findall(r"\bartifacts\.(\w+)", path.read_text("utf-8"))) - {"Artifacts"}
+    asked -= {"Preset", "read_json"}  # of the module
+    assert {"vectors", "surface_files", "examples"} <= asked
+    for artifacts in (alone.artifacts, Artifacts(artifacts_folder, verify=False)):
+        assert [name for name in sorted(asked) if not hasattr(artifacts, name)] == []
+
+
+def test_nothing_is_written(model, files, data, tmp_path, monkeypatch):
+    """So that a home that cannot be written is none of its business."""
+    for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "there is none"))
+
+    def refuse(*_, **__):
+        raise AssertionError("something was written")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    bench = opened(model, files, data)
+    assert bench.classify(bench.artifacts.examples[0], Recipe(bench.name, {"urban": 0.5}), "rain, a dog").edited
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sets_of_recordings_become_tasks(measured, data):
@@ -152,39 +174,15 @@ def test_a_vector_of_another_checkpoint_is_refused(model, artifacts_folder, tmp_
     foreign = TaskVector("x", vector.layout, vector.buffer, "1" * 64)
     foreign.save(tmp_path / "foreign.safetensors")
     with pytest.raises(IncompatibleWeightsError, match=r"foreign\.safetensors was made from .* 111111111111"):
-        bare_artifacts(str(model), [tmp_path / "foreign.safetensors"], None, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        unmeasured_artifacts(str(model), [tmp_path / "foreign.safetensors"])
 
 
-# ---- where it is written --------------------------------------------------------------------------------------------
-def test_a_second_start_writes_anew(model, files, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first, _ = bare_artifacts(str(model), files)
-    assert first.folder.parent == tmp_path / "taskvec_demo"
-    assert first.folder.name == f"model-{first.pretrained_sha256[:12]}"
-    second, _ = bare_artifacts(str(model), files[:1])
-    assert second.folder == first.folder
-    assert [p.name for p in (second.folder / "vectors").iterdir()] == ["urban.safetensors"]
-    (second.folder / "manifest.json").unlink()  # as if the start had been interrupted
-    third, _ = bare_artifacts(str(model), files)
-    assert list(third.vectors) == ["urban", "emotion"]
-
-
-def test_a_folder_of_something_else_is_left_alone(model, artifacts_folder, tmp_path):
-    (tmp_path / "letter.txt").write_text("Dear all")
-    for folder in (tmp_path, artifacts_folder):
-        before = sorted(p.name for p in folder.iterdir())
-        with pytest.raises(BadArtifactError, match="holds something else"):
-            bare_artifacts(str(model), (), None, folder)
-        assert sorted(p.name for p in folder.iterdir()) == before
-
-
-def test_steps_are_told(model, files, tmp_path):
+def test_steps_are_told(model, files):
     told = []
-    bare_artifacts(str(model), files, None, tmp_path / "out", say=told.append)
+    unmeasured_artifacts(str(model), files, say=told.append)
     assert told[0].startswith(f"opening {model}: ")
     assert told[0].endswith(" GB of weights")
-    assert "checking 2 task vectors" in told
+    assert "reading 2 task vectors" in told
 
 
 @pytest.mark.parametrize(
@@ -197,9 +195,9 @@ def test_a_name_that_recipes_accept(name, expected):
 
 
 def test_the_embedded_checkpoint_keeps_its_tasks(tmp_path):
-    model = shutil.copytree(bare.EMBEDDED / "model", tmp_path / "copied")
-    artifacts, _ = bare_artifacts(str(model), (), None, tmp_path / "out")
-    assert list(artifacts.tasks) == [t["name"] for t in read_json(bare.EMBEDDED / "manifest.json")["tasks"]]
+    model = shutil.copytree(EMBEDDED / "model", tmp_path / "copied")
+    artifacts = unmeasured_artifacts(str(model))
+    assert list(artifacts.tasks) == [t["name"] for t in read_json(EMBEDDED / "manifest.json")["tasks"]]
     assert set(artifacts.heads) == set(artifacts.tasks)
     assert artifacts.surfaces == {}
 
@@ -210,7 +208,7 @@ def tabs_of(blocks):
 
 
 def test_the_page_of_a_checkpoint_alone(alone):
-    bench, _ = alone
+    bench = alone
     page = Page(bench)
     assert (page.own, page.main, page.extra, page.axis) == (("urban", "emotion"), (), (), "")
     assert properties(page)["tasks"] == []
@@ -232,9 +230,8 @@ def test_the_page_of_a_checkpoint_with_recordings(measured):
     assert tabs_of(build_app(measured)) == ["Accuracy", "Your sound", "About"]
 
 
-def test_a_page_without_vectors_opens(model, tmp_path):
-    artifacts, checkpoint = bare_artifacts(str(model), (), None, tmp_path / "out")
-    bench = Workbench(artifacts, checkpoint=checkpoint)
+def test_a_page_without_vectors_opens(model):
+    bench = opened(model, ())
     page = Page(bench)
     assert page.values(Recipe("model")).recipe("model") == Recipe("model")
     assert tabs_of(build_app(bench)) == ["Accuracy", "Your sound", "About"]
@@ -279,7 +276,7 @@ def test_a_manifest_is_asked_for_its_checkpoint(tmp_path):
 
 
 def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "allow_hub", lambda *specs: None)  # it sets a variable of the process
+    monkeypatch.setattr(hub, "allow_hub", lambda *specs: None)  # it sets a variable of the process
     assert app.main(["--checkpoint", str(tmp_path / "nothing.pt")]) == 2
     assert app.main(["--artifacts", str(tmp_path)]) == 2
     with socket.socket() as taken:
@@ -304,35 +301,29 @@ def test_artifacts_of_the_hub_come_from_its_cache_when_there_is_no_network(artif
     snapshot = Path(shutil.copytree(artifacts_folder, repo / "snapshots" / commit))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("taskvec_demo.serve.artifacts.snapshot_download", _cached(tmp_path))
     assert fetch_artifacts("me/my-clap") == snapshot
-    with pytest.raises(BadArtifactError, match=r"'me/other' is no folder here and could not be fetched .*network\.$"):
+    with pytest.raises(BadArtifactError, match=r"'me/other' is not in the hub's cache .* give a local folder\.$"):
         fetch_artifacts("me/other")
     (snapshot / "manifest.json").unlink()
     with pytest.raises(BadArtifactError, match=r"holds no manifest\.json"):
         fetch_artifacts("me/my-clap")
 
 
-def _cached(folder):
-    """`snapshot_download` of this cache, offline: the variable of the process was read before."""
-    from huggingface_hub import snapshot_download
-
-    return lambda repo: snapshot_download(repo, cache_dir=folder, local_files_only=True)
-
-
-def test_the_checkpoint_is_opened_by_what_the_manifest_says(alone, monkeypatch):
-    bench, folder = alone
+def test_the_checkpoint_is_opened_by_what_the_manifest_says(alone, artifacts_folder, tmp_path, monkeypatch):
+    """Its weights lie on the hub; others than those that everything here is about are refused."""
     asked = []
-
-    def opened(spec, **options):
-        asked.append((spec, options))
-        return bench.checkpoint
-
-    monkeypatch.setattr(checkpoints, "open_checkpoint", opened)
-    artifacts = Artifacts(folder)
-    artifacts.manifest["pretrained"] = {"repo": "laion/clap-htsat-unfused", "revision": "abc"}
-    assert artifacts.open_checkpoint() is bench.checkpoint
-    assert asked == [("laion/clap-htsat-unfused", {"tokenizer": None, "precision": "float32", "revision": "abc"})]
+    monkeypatch.setattr(module, "resolve", lambda *spec: asked.append(spec))
+    monkeypatch.setattr(module, "open_checkpoint", lambda source, precision: alone.checkpoint)
+    copy = shutil.copytree(artifacts_folder, tmp_path / "copy")
+    manifest = read_json(copy / "manifest.json")
+    manifest |= {"pretrained": {"repo": "laion/clap-htsat-unfused", "revision": "abc"}}
+    write_json(copy / "manifest.json", manifest)
+    assert Artifacts(copy).open_checkpoint() is alone.checkpoint
+    assert asked == [("laion/clap-htsat-unfused", "abc")]
+    monkeypatch.setattr(module, "resolve", lambda *spec: Source(spec[0], "folder", tmp_path, "x"))
+    write_json(copy / "manifest.json", manifest | {"pretrained_sha256": "0" * 64})
+    with pytest.raises(BadArtifactError, match=r"has pre-trained weights [0-9a-f]{12}; .* made from 000000000000\.$"):
+        Artifacts(copy).open_checkpoint()
 
 
 # ---- in the browser -------------------------------------------------------------------------------------------------
@@ -340,10 +331,8 @@ def test_the_checkpoint_is_opened_by_what_the_manifest_says(alone, monkeypatch):
 def bare_server(model, files, data, tmp_path_factory):
     vectors = [argument for file in files for argument in ("--vector", str(file))]
     folder = tmp_path_factory.mktemp("bare app")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        with running_app(folder, "--checkpoint", str(model), *vectors, "--data", str(data)) as server:
-            yield server
+    with running_app(folder, "--checkpoint", str(model), *vectors, "--data", str(data)) as server:
+        yield server
 
 
 @pytest.mark.browser

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from taskvec_demo.clap.model import Checkpoint, new_model, save_checkpoint, save_tokenizer
+from taskvec_demo.clap.loading import save_checkpoint, save_tokenizer
+from taskvec_demo.clap.model import Checkpoint, new_model
 from taskvec_demo.core.surface import LogitSurface, sparse_exponents
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.tasks import Task

@@ -104,5 +104,5 @@ def open_pretrained(study: Study, folder: Path, precision: Precision = "float32"
     record = read_json(folder / PRETRAINED) if (folder / PRETRAINED).is_file() else {}
     name = record.get("name") or study.checkpoint or folder.name
     if record.get("repo"):
-        return open_checkpoint(record["repo"], revision=record["revision"], precision=precision)
+        return open_checkpoint(resolve(record["repo"], record["revision"]), precision=precision)
     return Checkpoint.from_folder(folder / "model", name, precision)

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from ...clap.sources import allow_hub, is_hub_id
+from ...clap.hub import allow_hub, download, is_hub_id
 from ...core.files import whole_folder
 from ...errors import BadArtifactError, BadAudioError, TaskVecError, shortened
 from ...recordings.layouts import TABLE, speaker_of, with_genders
@@ -81,17 +81,7 @@ def _local(source: str, revision: str | None) -> tuple[Path, str | None]:
     if not is_hub_id(source):
         raise BadArtifactError(f"{source} is neither a folder nor the id of a repository such as ashraq/esc50.")
     allow_hub(source)
-    from huggingface_hub import errors, snapshot_download
-
-    try:
-        folder = Path(snapshot_download(source, repo_type="dataset", revision=revision))
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        raise BadArtifactError(f"The hub has no public data set {source!r} at revision {revision!r}.") from error
-    except Exception as error:  # of the network, or of whichever client the hub's library uses
-        raise BadArtifactError(
-            f"The data set {source!r} is not in the hub's cache and cannot be fetched ({type(error).__name__}); check "
-            "the network and HF_HUB_OFFLINE, or give a local folder."
-        ) from error
+    folder = download(source, revision, what="data set")
     return folder, folder.name
 
 

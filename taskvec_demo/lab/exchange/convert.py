@@ -1,137 +1,19 @@
-"""`convert`: a LAION `.pt` as a folder that transformers loads, compared with the laion-clap package on request.
-
-laion-clap is only ever run in a process of its own: importing it parses `sys.argv`, and its model asks the hub for
-RoBERTa, for which a random one of the file's size stands in until the file's weights replace it.
-"""
+"""`convert`: a LAION `.pt` as a folder that transformers loads, compared with the laion-clap package on request."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
-from ...clap.embedded import REPOSITORY
-from ...clap.features import log_mel
-from ...clap.laion import PREPROCESSOR, architecture, read_torch
-from ...clap.model import Checkpoint, load_tokenizer, save_checkpoint
+from ...clap.laion import PREPROCESSOR
+from ...clap.loading import save_checkpoint
 from ...clap.sources import ROBERTA, Source, describe, open_checkpoint, resolve
 from ...core.files import whole_folder
-from ...core.weights import read_safetensors, write_safetensors
 from ...errors import BadArtifactError
-from ...recordings.audio import clip_from_array, windows
 from ...serve.artifacts import write_json
-from ..data.synth import examples
-
-LEAST_COSINE = 0.9999
-PROBE_CLIPS = ("dog_bark", "rain", "siren", "oboe")  # of `synth.examples`
-PROBE_TEXTS = (
-    "dog",
-    "This is a sound of rain.",
-    "a siren in the distance, then silence",
-    "This audio is a blues song.",
-)
-SYNTH_RATE = 16_000  # Hz
-N_SECONDS = 10  # of a window of every LAION checkpoint
-
-# Run by `python -c` with: laion-clap's name of the tower, the RoBERTa configuration, the .pt, the probes, the answers.
-REFERENCE = """
-import json, sys
-amodel, text, path, probes, answers = sys.argv[1:]
-sys.argv[1:] = []  # laion_clap parses them when it is imported
-import torch, transformers
-from taskvec_demo.clap.laion import read_torch
-from taskvec_demo.core.weights import read_safetensors, write_safetensors
-roberta = transformers.RobertaConfig(pad_token_id=1, type_vocab_size=1, **json.loads(text))
-transformers.RobertaModel.from_pretrained = lambda *_, **__: transformers.RobertaModel(roberta)
-import laion_clap
-from clap_module import create_model
-model, _ = create_model(amodel, "roberta")
-missing, unexpected = model.load_state_dict(read_torch(path), strict=False)
-buffers = {name for name, _ in model.named_buffers()}
-wrong = [*(set(missing) - buffers), *(n for n in unexpected if not n.startswith("text_branch.embeddings."))]
-if wrong:
-    sys.exit(f"laion-clap does not know what to do with {wrong[0]}")
-model.eval()
-given, _ = read_safetensors(probes)
-with torch.no_grad():
-    branch = model.audio_branch
-    write_safetensors(answers, {
-        "audio": model.get_audio_embedding([{"waveform": window} for window in given["windows"]]),
-        "text": model.get_text_embedding({"input_ids": given["ids"], "attention_mask": given["mask"]}),
-        "mel": branch.logmel_extractor(branch.spectrogram_extractor(given["windows"])).contiguous(),
-    }, {})
-"""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Cosines of our embeddings to laion-clap's, one a probe, and the largest difference of the log-mel, in dB.
-
-    The centred cosines leave out what is common to all probes: a model that answers all probes nearly alike would
-    pass by the plain ones even if it were wrong.
-    """
-
-    audio: tuple[float, ...]
-    text: tuple[float, ...]
-    audio_centred: tuple[float, ...]
-    text_centred: tuple[float, ...]
-    mel_difference: float
-
-    @property
-    def passed(self) -> bool:
-        return all(c > LEAST_COSINE for c in (*self.audio, *self.text, *self.audio_centred, *self.text_centred))
-
-    def __str__(self) -> str:
-        def row(name: str, cosines: tuple[float, ...], centred: tuple[float, ...]) -> str:
-            return f"{name:6} {len(cosines):2} probes, least cosine {min(cosines):.7f}, centred {min(centred):.7f}"
-
-        return "\n".join(
-            (
-                row("clips", self.audio, self.audio_centred),
-                row("texts", self.text, self.text_centred),
-                f"log-mel: largest difference {self.mel_difference:.4f} dB",
-                f"{'equal to' if self.passed else 'NOT equal to'} laion-clap (each cosine must exceed {LEAST_COSINE})",
-            )
-        )
-
-
-def verify(path: Path, folder: Path) -> Verification:
-    """Compare the checkpoint in `folder` with what laion-clap makes of the `.pt` at `path`.
-
-    Clips are synthesized, texts are `PROBE_TEXTS`; both models get the same samples and the same token ids. Raises
-    BadArtifactError when laion-clap cannot be run.
-    """
-    checkpoint = Checkpoint.from_folder(folder)
-    probes = np.concatenate([probe_clip(name, checkpoint.features.sample_rate) for name in PROBE_CLIPS])
-    tokens = load_tokenizer(str(folder))(list(PROBE_TEXTS), padding=True, return_tensors="pt")
-    given = {"windows": torch.from_numpy(probes), "ids": tokens["input_ids"], "mask": tokens["attention_mask"]}
-    answers = _reference(path, given)
-    mel = log_mel(probes, checkpoint.features)
-    audio, text = checkpoint.embed_audio(mel), checkpoint.embed_text(PROBE_TEXTS)
-    return Verification(
-        _cosines(audio, answers["audio"]),
-        _cosines(text, answers["text"]),
-        _cosines(audio - audio.mean(0), answers["audio"] - answers["audio"].mean(0)),
-        _cosines(text - text.mean(0), answers["text"] - answers["text"].mean(0)),
-        float((mel - answers["mel"]).abs().max()),
-    )
-
-
-def probe_clip(name: str, rate: int) -> np.ndarray:
-    """One window (1, 10 s) at `rate` Hz of a synthesized example, with faint noise above the 8 kHz it reaches."""
-    clip = clip_from_array(examples()[name], SYNTH_RATE, rate)
-    window = windows(clip.samples, N_SECONDS * rate)[:1]
-    noise = np.random.default_rng(len(name)).standard_normal(window.shape)
-    return (window + 0.003 * noise).astype(np.float32)
+from .laion_comparison import compare
 
 
 def convert_file(path: str, out: Path, tokenizer: str | None = None, verified: bool = False) -> bool:
@@ -150,7 +32,7 @@ def convert_file(path: str, out: Path, tokenizer: str | None = None, verified: b
         with whole_folder(out) as folder:
             _write(source, folder, tokenizer or ROBERTA)
             if verified:
-                _compare(source.path, folder)
+                _check(source, folder)
     except _DiffersError:
         return False
     print(f"{out} is written.")
@@ -166,35 +48,14 @@ class _DiffersError(Exception):
     """The converted folder does not answer as laion-clap does."""
 
 
-def _compare(path: Path, folder: Path) -> None:
-    result = verify(path, folder)
+def _check(source: Source, folder: Path) -> None:
+    result = compare(source, folder)
     print(result)
     if not result.passed:
         raise _DiffersError
 
 
 def _write(source: Source, folder: Path, tokenizer: str) -> None:
-    model = open_checkpoint(source.spec, tokenizer=tokenizer).model
+    model = open_checkpoint(source, tokenizer=tokenizer).model
     save_checkpoint(folder, model, PREPROCESSOR, tokenizer, max_shard_size="5GB", dtype=torch.float32)
     write_json(folder / "source.json", source.provenance)
-
-
-def _reference(path: Path, probes: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    amodel, config = architecture(read_torch(path), str(path))
-    text = json.dumps(config["text_config"])
-    with tempfile.TemporaryDirectory() as folder:
-        given, answers = Path(folder) / "probes.safetensors", Path(folder) / "answers.safetensors"
-        write_safetensors(given, probes, {})
-        files = str(path.resolve()), str(given), str(answers)
-        command = [sys.executable, "-W", "ignore", "-c", REFERENCE, amodel, text, *files]
-        root = str(REPOSITORY)
-        environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": root}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise BadArtifactError(f"The reference, laion-clap, could not be run on {path}: {reason}")
-        return read_safetensors(answers)[0]
-
-
-def _cosines(ours: torch.Tensor, theirs: torch.Tensor) -> tuple[float, ...]:
-    return tuple(F.cosine_similarity(ours.double(), theirs.double(), dim=-1).tolist())

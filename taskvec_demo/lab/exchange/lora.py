@@ -18,9 +18,10 @@ from typing import Any
 
 from torch import Tensor
 
+from ...clap.checkpoint_files import is_index_buffer
+from ...core.files import check_content, sha256_of
 from ...core.weights import Weights, read_safetensors
 from ...errors import BadArtifactError, IncompatibleWeightsError
-from ...serve.artifacts import sha256_of
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 # Keys of adapter_config.json that give the adapter another meaning than s B A on the original weights.
@@ -78,7 +79,7 @@ def read_adapter(folder: Path, pretrained: Weights) -> Adapter:
     tensor that does not fit the audio tower: of another shape, of the text tower, or of nothing that is edited.
     """
     config = _read_config(folder)
-    tensors, _ = read_safetensors(folder / TENSORS)
+    tensors = {name: t for name, t in read_safetensors(folder / TENSORS)[0].items() if not is_index_buffer(name)}
     shapes = dict(zip(pretrained.layout.names, pretrained.layout.shapes, strict=True))
     originals = pretrained.tensors()
     parts: dict[str, dict[str, Tensor]] = {}
@@ -174,6 +175,7 @@ def _read_config(folder: Path) -> _Config:
         for pattern in (*config.rank_pattern, *config.alpha_pattern):
             re.compile(pattern)
     except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+        check_content(path)
         raise BadArtifactError(f"{path} is not the configuration of a LoRA adapter ({error!r}).") from error
     _check_meaning(path, values)
     return config

@@ -16,12 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...clap.sources import CheckpointState, read_state
+from ...clap.checkpoint_files import plain, read_tensors, weight_files
+from ...clap.sources import CheckpointState, read_state, resolve
+from ...core.files import sha256_of
 from ...core.recipe import Recipe
 from ...core.task_vector import TaskVector
-from ...core.weights import flatten, read_safetensors
+from ...core.weights import flatten
 from ...errors import BadArtifactError, IncompatibleWeightsError, TaskVecError
-from ...serve.artifacts import Artifacts, sha256_of
+from ...serve.artifacts import Artifacts
 from . import vector_checks
 from .lora import read_adapter
 
@@ -62,19 +64,20 @@ def from_checkpoint(pretrained: CheckpointState, finetuned: CheckpointState, nam
 
 
 def from_deltas(pretrained: CheckpointState, path: Path, name: str, task: str = "") -> OwnVector:
-    """Differences under `ClapModel` names: one safetensors file, or a folder of shards. What they lack is unchanged.
+    """Differences under `ClapModel` names: a file, or a folder of shards. What they lack is unchanged.
 
     Raises IncompatibleWeightsError when they are of other pre-trained weights, or are weights and not differences.
     """
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    files = (weight_files(path) or sorted(path.glob("*.safetensors"))) if path.is_dir() else [path]
     if not files:
         raise BadArtifactError(f"{path} holds no .safetensors file; differences under ClapModel's names are needed.")
     layout = pretrained.audio.layout
     tensors: dict[str, Tensor] = {}
     for file in files:
-        part, header = read_safetensors(file)
+        part, header = read_tensors(file)
         _check_base(header.get("pretrained_sha256"), pretrained, file)
         tensors |= part
+    tensors = plain(tensors)
     deltas = {key: tensors.pop(key) for key in layout.names if key in tensors}
     warnings = vector_checks.left_out(tensors, path.name)
     if not deltas:
@@ -181,9 +184,9 @@ def run(options: argparse.Namespace) -> None:
         raise TaskVecError(f"--out is {str(out)!r}; a task vector is a .safetensors file.")
     if out.exists():
         raise TaskVecError(f"{out} exists already; name a new file, or remove this one first.")
-    pretrained = read_state(options.pretrained)
+    pretrained = read_state(resolve(options.pretrained))
     if options.finetuned:
-        own = from_checkpoint(pretrained, read_state(options.finetuned), options.name, options.task)
+        own = from_checkpoint(pretrained, read_state(resolve(options.finetuned)), options.name, options.task)
     elif options.delta:
         own = from_deltas(pretrained, options.delta, options.name, options.task)
     else:

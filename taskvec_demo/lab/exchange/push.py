@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-from ...clap.sources import is_hub_id
+from ...clap.hub import is_hub_id
 from ...errors import TaskVecError
 from ...serve.artifacts import Artifacts
 from .model_card import CARD

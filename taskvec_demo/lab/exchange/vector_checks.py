@@ -13,12 +13,10 @@ from ...core.task_vector import TaskVector
 from ...core.weights import Layout
 from ...errors import IncompatibleWeightsError
 
-ROUNDED = {"bfloat16": torch.bfloat16, "float16": torch.float16}  # lose digits of float32; the coarser first
 IS_ROUNDING = 1.1  # times the expected rounding: a difference this small is nothing but rounding
 RELATED = 0.5  # least cosine of the matrices of two checkpoints of one origin; unrelated ones are near 0
 TEXT_SIDE = ("text_model.", "text_projection.", "logit_scale")
 STATISTICS = ("running_mean", "running_var")
-BUFFERS = ("relative_position_index", "position_ids", "token_type_ids", "num_batches_tracked")
 _CHUNK = 2**20  # elements looked at at once: 8 MiB in float64
 
 
@@ -94,7 +92,13 @@ def rounding(vector: TaskVector, pretrained: CheckpointState, finetuned: Checkpo
 
 def _coarsest(dtype: str) -> torch.dtype | None:
     """Of the dtypes in a file, such as "float16 and float32", the one that rounds most; None where none does."""
-    return next((ROUNDED[name] for name in ROUNDED if name in dtype.split(" and ")), None)
+    worst = max((getattr(torch, name) for name in dtype.split(" and ")), key=lambda d: torch.finfo(d).eps)
+    return worst if torch.finfo(worst).eps > torch.finfo(torch.float32).eps else None
+
+
+def _unit(*states: CheckpointState) -> float:
+    """The relative step of the coarsest dtype among the checkpoints: 2^-7 for bfloat16."""
+    return max(torch.finfo(_coarsest(state.dtype) or torch.float32).eps for state in states)
 
 
 def changed_text(pretrained: CheckpointState, finetuned: CheckpointState) -> list[str]:
@@ -102,8 +106,9 @@ def changed_text(pretrained: CheckpointState, finetuned: CheckpointState) -> lis
     hashes = pretrained.text_sha256, finetuned.text_sha256
     if None in hashes or hashes[0] == hashes[1]:
         return []
-    rounded = pretrained.dtype != finetuned.dtype and "bfloat16" in f"{pretrained.dtype} {finetuned.dtype}"
-    perhaps = " (perhaps only by rounding to bfloat16)" if rounded else ""
+    perhaps = ""
+    if pretrained.dtype != finetuned.dtype and _unit(pretrained, finetuned) > torch.finfo(torch.float16).eps:
+        perhaps = " (perhaps only by rounding)"  # which the hash takes away as far as float16 goes
     return [
         f"The text tower of {finetuned.source.name} differs{perhaps}: the vector holds the audio side only, and the "
         f"app embeds labels with the pre-trained text tower."
@@ -112,7 +117,7 @@ def changed_text(pretrained: CheckpointState, finetuned: CheckpointState) -> lis
 
 def changed_statistics(pretrained: CheckpointState, finetuned: CheckpointState) -> list[str]:
     """A warning when training moved the BatchNorm statistics, which are not weights."""
-    tolerance = 2**-7 if pretrained.dtype != finetuned.dtype else 0.0  # bfloat16 keeps 8 bits
+    tolerance = _unit(pretrained, finetuned) if pretrained.dtype != finetuned.dtype else 0.0
     for name, old in sorted(pretrained.statistics.items()):
         new = finetuned.statistics.get(name)
         if new is None or not name.endswith(STATISTICS):
@@ -133,8 +138,6 @@ def left_out(tensors: Mapping[str, Tensor], what: str) -> list[str]:
     kinds = {"the text side": TEXT_SIDE, "BatchNorm statistics": STATISTICS}
     changed: dict[str, list[str]] = {}
     for name, tensor in sorted(tensors.items()):
-        if name.endswith(BUFFERS):
-            continue
         kind = next((k for k, marks in kinds.items() if name.startswith(marks) or name.endswith(marks)), None)
         if kind is None:
             raise IncompatibleWeightsError(

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ...clap.model import new_model, save_checkpoint
+from ...clap.loading import save_checkpoint
+from ...clap.model import new_model
 from ...core.files import whole_folder
 from ...errors import TaskVecError
 from ...serve.artifacts import write_json

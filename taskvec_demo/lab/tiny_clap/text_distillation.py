@@ -21,7 +21,8 @@ from tokenizers import Tokenizer
 from torch import nn
 from tqdm import tqdm
 
-from ...clap.model import PAD, SPECIAL_TOKENS, TextTower, default_device, save_tokenizer
+from ...clap.loading import SPECIAL_TOKENS, save_tokenizer
+from ...clap.model import PAD, TextTower, default_device
 from ...core.weights import write_safetensors
 from ...errors import TaskVecError
 from ...serve.artifacts import write_json

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from ...clap.model import PAD, SPECIAL_TOKENS
+from ...clap.loading import SPECIAL_TOKENS
+from ...clap.model import PAD
 
 VOCABULARY = 7500  # byte-level BPE tokens: with 256-d embeddings the tower stays at 4.5 M parameters
 MAX_TOKENS = 64  # a text: some 40 words, far more than a class name in a template

@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from taskvec_demo.clap.model import AudioTower
-from taskvec_demo.clap.sources import CheckpointState, read_state
+from taskvec_demo.clap.sources import CheckpointState, read_state, resolve
 from taskvec_demo.cli import main
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.weights import Weights
@@ -62,7 +62,7 @@ def base_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(base_file) -> CheckpointState:
-    return read_state(str(base_file))
+    return read_state(resolve(str(base_file)))
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from taskvec_demo.clap.checkpoint_files import read_checkpoint, weight_files
 from taskvec_demo.clap.embedded import EMBEDDED
 from taskvec_demo.clap.model import AudioTower
-from taskvec_demo.clap.sources import CheckpointState, read_state
+from taskvec_demo.clap.sources import CheckpointState, read_state, resolve
 from taskvec_demo.cli import main
 from taskvec_demo.core.edit import apply_recipe
 from taskvec_demo.core.recipe import Recipe
@@ -58,13 +59,13 @@ def tau(model) -> dict[str, Tensor]:
 
 @pytest.fixture
 def pretrained(tmp_path, model) -> CheckpointState:
-    return read_state(str(write_state(tmp_path / "base.safetensors", model.state_dict())))
+    return read_state(resolve(str(write_state(tmp_path / "base.safetensors", model.state_dict()))))
 
 
 @pytest.fixture
 def state_of(tmp_path):
     """state_of(tensors) -> what `read_state` reads of a file named tuned.safetensors."""
-    return lambda tensors: read_state(str(write_state(tmp_path / "tuned.safetensors", tensors)))
+    return lambda tensors: read_state(resolve(str(write_state(tmp_path / "tuned.safetensors", tensors))))
 
 
 @pytest.fixture
@@ -106,13 +107,13 @@ def test_the_command_writes_what_the_app_applies(tmp_path, model, tau, vector, p
     loaded = TaskVector.load(out)
     assert (loaded.name, loaded.task) == ("mine", "birds")
     edited = apply_recipe(pretrained.audio, {"mine": loaded}, Recipe("mine", {"mine": 1.0}))
-    finetuned = read_state(str(tuned)).audio
+    finetuned = read_state(resolve(str(tuned))).audio
     assert torch.allclose(
         edited.buffer, finetuned.buffer, rtol=0, atol=2**-11 * float(loaded.buffer.float().abs().max())
     )
     assert not torch.allclose(pretrained.audio.buffer, finetuned.buffer, rtol=0, atol=1e-3)
     origin = loaded.metadata["origin"]
-    assert origin["sha256"] == read_state(str(tuned)).source.sha256
+    assert origin["sha256"] == read_state(resolve(str(tuned))).source.sha256
     assert origin["dtype"] == loaded.metadata["pretrained"]["dtype"] == "float32"
     assert str(tmp_path) not in json.dumps(dict(loaded.metadata))  # no folder of this machine travels in the file
     for said in ("norm by stage: input", "stage 4", pretrained.audio.sha256, "written to", "float16 loses"):
@@ -266,14 +267,25 @@ def test_sixteen_bits_are_a_warning_that_states_their_size(dtype, pretrained, mo
     assert 0 < float((own.vector.buffer - exactly.buffer).norm()) < 1.2 * stated
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+EIGHT_BITS = [torch.float8_e4m3fn, torch.float8_e5m2]
+
+
+@pytest.mark.parametrize("dtype", EIGHT_BITS)
+def test_eight_bits_of_a_true_difference_are_a_warning(dtype, pretrained, model, state_of):
+    tuned = shifted(model, differences(model, size=0.5))
+    own = from_checkpoint(pretrained, state_of({n: t.to(dtype) if n in tuned else t for n, t in tuned.items()}), "mine")
+    assert str(dtype).removeprefix("torch.") in own.warnings[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, *EIGHT_BITS])
 def test_a_difference_that_is_only_rounding(dtype, tmp_path, pretrained, model, tau, state_of):
     rounded = {name: t.to(dtype) if t.is_floating_point() else t for name, t in model.state_dict().items()}
     assert "a float32 copy" in refused(pretrained, state_of(rounded))
-    base = read_state(str(write_state(tmp_path / "rounded.safetensors", rounded)))
+    base = read_state(resolve(str(write_state(tmp_path / "rounded.safetensors", rounded))))
     (said, *_) = from_checkpoint(base, state_of(model.state_dict()), "mine").warnings
     assert "may be the same model in float32" in said
-    true = from_checkpoint(base, state_of(shifted(model, tau)), "mine")  # a true one on a rounded base
+    strong = shifted(model, differences(model, size=0.5))
+    true = from_checkpoint(base, state_of(strong), "mine")  # a true one on a rounded base
     assert [w for w in true.warnings if "perhaps only by rounding" not in w] == []
 
 
@@ -294,6 +306,15 @@ def test_differences_below_float16_are_said_or_refused(pretrained, model, tau, s
     assert "cannot hold" in refused(pretrained, state_of(shifted(model, {name: tiny / 100})))
 
 
+def test_the_embedded_checkpoint_in_eight_bits_is_no_fine_tune(tmp_path, vector):
+    base = read_checkpoint(weight_files(EMBEDDED / "model"), "tiny-clap")
+    for dtype in EIGHT_BITS:
+        cast = write_state(tmp_path / "cast.safetensors", {n: t.to(dtype) for n, t in base.items()})
+        code, _, said, out = vector("--pretrained", "tiny-clap", "--finetuned", cast)
+        assert (code, out.exists()) == (2, False)
+        assert "a float32 copy of cast is needed" in said
+
+
 # ---- differences of others ------------------------------------------------------------------------------------------
 def test_differences_become_the_same_vector(tmp_path, pretrained, tau, vector):
     deltas = write_state(tmp_path / "deltas.safetensors", tau)
@@ -309,6 +330,9 @@ def test_differences_become_the_same_vector(tmp_path, pretrained, tau, vector):
     write_state(folder / "1.safetensors", {n: tau[n] for n in names[:9]})
     write_state(folder / "2.safetensors", {n: tau[n] for n in names[9:]})
     assert from_deltas(pretrained, folder, "x").vector.sha256 == from_deltas(pretrained, deltas, "x").vector.sha256
+    torch.save({f"module.{n}": t for n, t in tau.items()}, tmp_path / "deltas.pt")  # of torch, in a wrapper
+    torched = from_deltas(pretrained, tmp_path / "deltas.pt", "x").vector
+    assert torched.sha256 == from_deltas(pretrained, deltas, "x").vector.sha256
     half = write_state(tmp_path / "half.safetensors", {n: t.bfloat16() for n, t in tau.items()})
     assert from_deltas(pretrained, half, "x").vector.cosine(from_deltas(pretrained, deltas, "x").vector) > 0.999
 

@@ -58,7 +58,7 @@ def test_what_was_pushed_is_what_the_app_opens(hub: Hub, folder: Path, capsys, m
     assert Artifacts(pushed).manifest == Artifacts(folder).manifest
     assert (pushed / "README.md").is_file()
     assert not (pushed / "private-notes.txt").exists()
-    monkeypatch.setattr("taskvec_demo.serve.artifacts.snapshot_download", lambda repo, **_: str(hub.root / repo))
+    monkeypatch.setattr("taskvec_demo.serve.artifacts.download", lambda repo: hub.root / repo)
     assert Artifacts(fetch_artifacts("someone/vectors")).vector_names == Artifacts(folder).vector_names
 
 

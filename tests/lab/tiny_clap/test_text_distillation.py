@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
-from taskvec_demo.clap.model import PAD, TextTower, save_tokenizer
+from taskvec_demo.clap.loading import save_tokenizer
+from taskvec_demo.clap.model import PAD, TextTower
 from taskvec_demo.errors import BadArtifactError, TaskVecError
 from taskvec_demo.lab.finetuning import training_state
 from taskvec_demo.lab.tiny_clap import text_distillation as td
