@@ -16,15 +16,15 @@ EXAMPLE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Exit code 0: done; 1: a check failed; 2: the input was wrong, said in one sentence."""
+    """Run one command. Exit code 0: done; 1: a check failed; 2: the input was wrong, and one sentence says how."""
     replace_unprintable()
     options = _parser().parse_args(arguments)
-    from .clap.hub import allow_hub  # after --help and usage errors, which need not wait for torch
+    from .clap.hub import allow_hub  # imported late, because --help and usage errors need not wait for torch
 
     allow_hub(*(str(getattr(options, name, "")) for name in ("artifacts", *options.hub)))
     try:
         return options.run(options) or 0
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (TaskVecError, OSError) as error:

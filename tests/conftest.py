@@ -1,4 +1,4 @@
-"""One random checkpoint and one app and browser for all tests that need them."""
+"""One random checkpoint, one app and one browser for all tests that need them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ pytest_plugins = [  # fixtures; here, so that all modules share one browser and 
 
 # Two workers share the cores: a second thread of each would only wait for the others' turn.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
-# Of the workers, which start after this: two share the cores, so threads that wait should leave them to others.
+# For the workers, which start after this: two of them share the cores, so threads that wait should not keep a core
+# busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
 def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `precomputed/tiny-clap` of random numbers. Shared: a test that alters a file copies the folder first."""
+    """A `precomputed/tiny-clap` of random numbers.
+
+    It is shared, so a test that alters a file must copy the folder first.
+    """
     from tests.support.random_artifacts import write_random_artifacts
 
     root = tmp_path_factory.getbasetemp()
@@ -51,7 +55,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def workbench(artifacts_folder: Path):
-    """A `Workbench` on `artifacts_folder`; its caches are filled by whoever came first, its answers may not show it."""
+    """A `Workbench` on `artifacts_folder`. Earlier tests fill its caches, and no answer may depend on that."""
     from taskvec_demo.serve.artifacts import Artifacts
     from taskvec_demo.serve.workbench import Workbench
 

@@ -1,4 +1,5 @@
-"""Small stand-ins for what docs/how-to.md needs the hub for: a CLAP of LAION's form, the four sets, fine-tunes of it.
+"""Small stand-ins for downloads in docs/how-to.md: a CLAP of LAION's form, the four sets, and fine-tuned copies of the
+CLAP.
 
     python -m tests.stand_ins FOLDER
 

@@ -32,7 +32,7 @@ def other_tests(source: str) -> set[str]:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_module_imports_a_test_module_or_conftest(name):
-    """What two of them need is in `tests/support`."""
+    """What two test modules share is in `tests/support`."""
     assert other_tests(SOURCES[name]) == set()
 
 

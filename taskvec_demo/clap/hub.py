@@ -28,7 +28,7 @@ def is_hub_id(spec: str | None) -> bool:
 def allow_hub(*specs: str | None) -> None:
     """Go offline unless a spec is a hub id, or a `.pt`, whose tokenizer may be there; a set HF_HUB_OFFLINE stands.
 
-    To be called before anything imports huggingface_hub, which reads the variable once.
+    This must be called before anything imports huggingface_hub, which reads the variable once.
     """
     asks = any(is_hub_id(spec) or str(spec).endswith(TORCH_SUFFIXES) for spec in specs)
     os.environ.setdefault("HF_HUB_OFFLINE", "0" if asks else "1")
@@ -56,7 +56,7 @@ def download(
         raise BadArtifactError(
             f"The hub has no public {what} {named}, nor is there such a folder here; the id of a {what} is OWNER/NAME."
         ) from error
-    except Exception as error:  # of the network, or of whichever client the hub's library uses
+    except Exception as error:  # the network, and the client that the hub's library uses, raise errors of many kinds
         if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
             raise BadArtifactError(
                 f"{named} cannot be kept in the hub's cache {constants.HF_HUB_CACHE} ({error.strerror}); set HF_HOME "

@@ -28,7 +28,7 @@ def load_model(origin: str, config: Mapping[str, Any], state: Mapping[str, torch
     """
     copies = {key: tensor.clone() for key, tensor in state.items()}
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # of a missing buffer, which the architecture fixes
+    logging.set_verbosity_error()  # silences a warning about a missing buffer, which the architecture fixes
     logging.disable_progress_bar()  # loading takes a tenth of a second
     try:
         loaded: Any = ClapModel.from_pretrained(
@@ -64,7 +64,10 @@ def load_tokenizer(tokenizer: str) -> Any:
 
 
 def check_tokenizer(tokenizer: Any, model: ClapModel, origin: Path | str) -> None:
-    """Transformers makes an empty tokenizer where files are missing, and lets ids through that no row stands for."""
+    """Refuse a tokenizer that does not fit.
+
+    Transformers makes an empty one if files are missing, and accepts ids for which the model has no row.
+    """
     n_tokens, n_rows = len(tokenizer), model.text_model.config.vocab_size
     if not len(SPECIAL_TOKENS) < n_tokens <= n_rows:
         raise BadArtifactError(
@@ -90,8 +93,8 @@ def save_checkpoint(
 def save_tokenizer(folder: Path, tokenizer: Tokenizer, max_tokens: int) -> None:
     """A folder that `AutoTokenizer` and `ClapProcessor` load as it is, lower-casing included.
 
-    The class is the plain `PreTrainedTokenizerFast`: transformers 5's RobertaTokenizer rebuilds itself from vocabulary
-    and merges alone and would lose the normalizer.
+    The class is the plain `PreTrainedTokenizerFast`, because transformers 5's RobertaTokenizer rebuilds itself from
+    vocabulary and merges alone and would lose the normalizer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))

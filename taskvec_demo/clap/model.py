@@ -1,6 +1,6 @@
 """CLAP checkpoints through transformers: the only importer of transformers.
 
-A checkpoint is loaded once and never changed. Edited weights travel beside it; a forward pass takes them over into a
+A checkpoint is loaded once and never changed. Edited weights are passed beside it; a forward pass copies them into a
 tower of its own (`tower.py`).
 """
 
@@ -33,16 +33,16 @@ from .features import FeatureConfig
 from .loading import SPECIAL_TOKENS, check_tokenizer, load_model, load_tokenizer
 from .tower import TowerPool
 
-BATCH = 16  # windows a forward pass: 64 are no faster on 2 cores and take 200 MB more
+BATCH = 16  # windows in a forward pass: 64 are no faster on 2 cores and take 200 MB more
 PAD = SPECIAL_TOKENS.index("<pad>")
 
 Precision = Literal["float32", "bfloat16"]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-BFLOAT16_COSINE = 0.999  # least cosine of an embedding to its float32 one that is accepted
+BFLOAT16_COSINE = 0.999  # least accepted cosine between an embedding and the same in float32
 MAX_TOWERS = 4  # forward passes at once; each keeps a copy of the edited parameters
-LARGE_PARAMETERS = 10_000_000  # one pass of such a tower keeps all cores busy, and its copy is 40 MB or more
+LARGE_PARAMETERS = 10_000_000  # from this size on one pass keeps all cores busy, and its copy takes 40 MB or more
 
-# Tracing looks at every property of a module, its loss among them, and CLAP's towers have none.
+# Tracing looks at every property of a module, also at its loss, which CLAP's towers do not have.
 _no_loss: Any = lambda record: "loss_type" not in record.getMessage()  # noqa: E731
 logging.get_logger("transformers.modeling_utils").addFilter(_no_loss)
 
@@ -86,9 +86,9 @@ class TextTower(torch.nn.Module):
 class Checkpoint:
     """One pre-trained CLAP, read-only, shared by all visitors.
 
-    `pretrained` holds the edited parameters as they came from the file; `embed_audio(mel, weights)` uses others in
-    their place for one call and changes nothing. `precision` is what the audio tower computes in; embeddings, weights
-    and edits are float32 always.
+    `pretrained` holds the parameters that task arithmetic edits, as they came from the file. `embed_audio(mel,
+    weights)` uses others in their place for one call and changes nothing. The audio tower computes in `precision`;
+    embeddings, weights and edits are always float32.
     """
 
     def __init__(self, name: str, model: ClapModel, processor: ClapProcessor, precision: Precision = "float32") -> None:
@@ -100,7 +100,7 @@ class Checkpoint:
         self._tower = AudioTower(self.model)
         self._tokenizer = processor.tokenizer
         self.pretrained = self._tower.weights()
-        for name, view in self.pretrained.tensors().items():  # one copy of the weights is enough
+        for name, view in self.pretrained.tensors().items():  # the model shares them: one copy is enough
             self._tower.get_parameter(name).data = view
         self._cores = torch.get_num_threads()
         n = 1 if self.pretrained.layout.size >= LARGE_PARAMETERS else min(MAX_TOWERS, self._cores)
@@ -109,7 +109,7 @@ class Checkpoint:
 
     @classmethod
     def from_folder(cls, folder: Path, name: str | None = None, precision: Precision = "float32") -> Checkpoint:
-        """Load a folder as `ClapModel.save_pretrained` and `ClapProcessor.save_pretrained` write it.
+        """The checkpoint in a folder that `ClapModel.save_pretrained` and `ClapProcessor.save_pretrained` wrote.
 
         Raises `BadArtifactError` for a folder that is missing, not an unfused CLAP checkpoint, or lacks a tensor.
         """
@@ -132,7 +132,8 @@ class Checkpoint:
         tokenizer: str,
         precision: Precision = "float32",
     ) -> Checkpoint:
-        """From tensors under `ClapModel`'s names, which are copied, and the dictionary of `ClapConfig`.
+        """The checkpoint made of tensors under `ClapModel`'s names, which are copied, and the dictionary of
+        `ClapConfig`.
 
         `preprocessor` holds the arguments of `ClapFeatureExtractor`; `tokenizer` is a folder or a hub id. Raises
         `BadArtifactError` for a missing tensor and for a tokenizer that is not there or has more tokens than the model.
@@ -145,7 +146,7 @@ class Checkpoint:
     def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None, patient: bool = False) -> torch.Tensor:
         """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained).
 
-        `patient`: let every call that is not go first, batch by batch.
+        A `patient` call waits, batch by batch, until no other call waits for a tower.
         """
         weights = weights or self.pretrained
         self._check(weights)
@@ -161,31 +162,33 @@ class Checkpoint:
     ) -> torch.Tensor:
         """Windows (n, 1, frames, mels) -> unit embeddings (p, n, dim) under `weights` + λ `vector` for each of p λ.
 
-        The λ are shared out over the towers. Faster on CPU than `torch.func.vmap` over stacked weights, which takes the
-        fused bias and affine steps of each layer apart.
+        The towers share the λ. On a CPU this is faster than `torch.func.vmap` over stacked weights, which splits the
+        fused steps of each layer.
         """
         self._check(weights)
         weights.layout.check_same(vector.layout, f"The weights and the task vector {vector.name!r}")
         out = torch.empty(len(scaling_coefs), len(mel), self.dim)
         n = self._towers.size
-        delta = vector.buffer.float()  # once: widening float16 anew at every λ takes longer than the addition
+        delta = vector.buffer.float()  # converted once, because a conversion at every λ takes longer than the addition
 
         def share(first: int) -> None:
-            torch.set_num_threads(max(1, self._cores // n))  # of this thread: there is one for each tower
+            torch.set_num_threads(max(1, self._cores // n))  # for this thread; there is one thread for each tower
             try:
                 with self._towers.borrow() as tower:
                     for i in range(first, len(scaling_coefs), n):
                         tower.load_sum(weights, delta, scaling_coefs[i])
                         out[i] = tower.embed(mel, DTYPES[self.precision])
             finally:
-                torch.set_num_threads(self._cores)  # MKL's count, and that of threads to come, are everybody's
+                torch.set_num_threads(self._cores)  # MKL's count and that of later threads hold for the whole process
 
         with ThreadPoolExecutor(n) as threads:
             list(threads.map(share, range(n)))
         return out
 
     def warm_up(self, mel: torch.Tensor) -> None:
-        """One pass over these windows (n, 1, frames, mels) in every tower: later ones record and allocate nothing."""
+        """Run these windows (n, 1, frames, mels) through every tower once, so that later passes need not record and
+        allocate.
+        """
         for tower in self._towers.all():
             tower.load(self.pretrained)
             tower.embed(mel, DTYPES[self.precision])
@@ -193,8 +196,9 @@ class Checkpoint:
     def try_bfloat16(self, mel: torch.Tensor, head: torch.Tensor) -> bool:
         """Compute in bfloat16 from now on if that changes no answer on these windows.
 
-        `mel` (n, 1, frames, mels) and unit rows of `head` (n_classes, dim): every window's most similar class must
-        stay, and its embedding within `BFLOAT16_COSINE`. Returns whether it was switched on.
+        `mel` (n, 1, frames, mels) are windows, `head` (n_classes, dim) has a unit row for each class. The most similar
+        class of every window must stay the same, and the cosine to its float32 embedding must be `BFLOAT16_COSINE` at
+        least. Returns whether bfloat16 was switched on.
         """
         exact = self.embed_audio(mel)
         self.precision = "bfloat16"
@@ -209,7 +213,7 @@ class Checkpoint:
             raise IncompatibleWeightsError(f"These weights do not have the layout of checkpoint {self.name!r}.")
 
     def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
-        """Texts -> unit embeddings (n, dim). The text tower is frozen: one answer a checkpoint."""
+        """Texts -> unit embeddings (n, dim). The text tower is frozen, so that no edit changes them."""
         limit = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa positions start after padding
         with torch.inference_mode():
             batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
@@ -219,7 +223,7 @@ class Checkpoint:
         return F.normalize(pooled.float(), dim=-1)
 
     def trainable_tower(self) -> AudioTower:
-        """A separate copy of the audio tower to train; the checkpoint itself stays as it is."""
+        """A copy of the audio tower for training; the checkpoint itself does not change."""
         copy = ClapModel(self.model.config)
         copy.load_state_dict(self.model.state_dict())
         return AudioTower(copy)
@@ -236,7 +240,9 @@ def has_bfloat16() -> bool:
 
 
 def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Parameters of the whole model and of its edited part, from the dictionary of `ClapConfig`, without memory."""
+    """How many parameters the whole model and its edited part have, from the dictionary of `ClapConfig`; no memory is
+    taken.
+    """
     try:
         with torch.device("meta"):
             model = ClapModel(ClapConfig.from_dict(dict(config)))

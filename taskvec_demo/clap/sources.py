@@ -1,4 +1,4 @@
-"""A CLAP checkpoint by what a user types: `tiny-clap`, a folder, a hub id, or a file of tensors.
+"""CLAP checkpoints, found by what a user types: `tiny-clap`, a folder, a hub id, or a file of tensors.
 
 `resolve` finds it once; everything else takes the `Source` that it gives. The hub is asked only when a hub id is named:
 this module imports transformers inside the functions that need it, so that `hub.allow_hub` can run before.
@@ -68,7 +68,10 @@ class Source:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the weight file; of several, of the lines `hash  name`, as sha256sum prints them."""
+        """The hash of the weight file.
+
+        If there are several, it is the hash of the lines `hash name`, as sha256sum prints them.
+        """
         digests = [sha256_of(path) for path in self.files]
         if len(digests) == 1:
             return digests[0]
@@ -77,7 +80,7 @@ class Source:
 
     @property
     def provenance(self) -> dict[str, str | None]:
-        """What a manifest or a task vector records of where its weights came from."""
+        """The origin of the weights, as a manifest or a task vector records it."""
         return {
             "checkpoint": self.name,
             "kind": self.kind,
@@ -90,12 +93,12 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class CheckpointState:
-    """What a file holds for task arithmetic, read without building the model.
+    """The part of a checkpoint that task arithmetic needs, read without building the model.
 
     `audio`: the edited parameters, float32, equal to `Checkpoint.pretrained`. `statistics`: BatchNorm's running mean
-    and variance, which are no weights. `text_sha256`: of the text tower and its projection rounded to float16, so that
-    storage in half precision gives the same; None if the file holds no text tower. `dtype`: of the audio tensors in
-    the file, such as "float32", or "float16 and float32" where mixed.
+    and variance, which are no weights. `text_sha256`: the hash of the text tower and its projection, rounded to float16
+    so that a file in half precision has the same; None if the file holds no text tower. `dtype`: of the audio tensors
+    in the file, such as "float32", or "float16 and float32" where mixed.
     """
 
     source: Source
@@ -106,9 +109,9 @@ class CheckpointState:
 
 
 def resolve(spec: str, revision: str | None = None) -> Source:
-    """What `spec` names; a hub id is looked up, and downloaded into the hub's cache, at `revision` or its main branch.
+    """The source that `spec` names. A hub id is downloaded into the hub's cache, at `revision` or its main branch.
 
-    Raises BadArtifactError in one sentence for anything that is not there, a fused checkpoint, and an unreachable hub.
+    Raises BadArtifactError for a checkpoint that is not there or is fused, and if the hub cannot be reached.
     """
     path = Path(spec).expanduser()
     if spec == "tiny-clap":
@@ -187,7 +190,8 @@ def read_config(source: Source) -> dict[str, Any]:
 def memory_needed(config: dict[str, Any]) -> int:
     """Bytes that the weights of an open checkpoint take, from its configuration alone.
 
-    The model in float32 and, twice more, the edited parameters: as one flat buffer, and where a forward pass works.
+    This is the model in float32 and two more copies of the edited parameters: a flat buffer, and the one that a forward
+    pass works on.
     """
     from .model import count_parameters
 
@@ -196,7 +200,10 @@ def memory_needed(config: dict[str, Any]) -> int:
 
 
 def describe(source: Source) -> str:
-    """Two or three lines for a person, before anything is loaded: what it is, its hash, the memory it will take."""
+    """Two or three lines for a person: what the checkpoint is, its hash, the memory that it will take.
+
+    Nothing is loaded.
+    """
     from .model import count_parameters
 
     config = read_config(source)
@@ -211,7 +218,10 @@ def describe(source: Source) -> str:
 
 
 def _from_hub(repo: str, revision: str | None) -> Path:
-    """The snapshot folder, named by its commit; its configuration is judged before the weights are fetched."""
+    """The snapshot folder, which is named by its commit.
+
+    The configuration is checked before the weights are fetched.
+    """
     folder = download(repo, revision, _CONFIGURATION)
     try:
         folder_config(folder)

@@ -38,7 +38,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder. The one to fill is there and empty; what is at `path` may be an empty folder only."""
+    """The same for a folder.
+
+    The folder to fill exists and is empty. At `path` there may be nothing, or an empty folder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)  # what a killed run left

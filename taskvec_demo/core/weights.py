@@ -1,6 +1,6 @@
 """`Weights`: the edited parameters of a model as one flat float32 buffer plus the layout that names its pieces.
 
-One buffer makes an edit a few `add_` calls and a hash one pass. Weights and task vectors are different types on
+With one buffer, an edit is a few `add_` calls and a hash is one pass. Weights and task vectors are different types on
 purpose: weights − weights is a task vector (`TaskVector.between`), weights + weights means nothing and is an error.
 """
 
@@ -77,8 +77,9 @@ class Layout:
 class Weights:
     """The edited parameters of one model: `buffer` is a contiguous float32 tensor of shape (layout.size,).
 
-    Treat the buffer as read-only: the views and the cached hash describe what it held. Two Weights hold the same values
-    exactly when their `sha256` are equal. Raises IncompatibleWeightsError when buffer and layout do not fit.
+    The buffer must not be changed, because the views and the cached hash describe what it held. Two Weights hold the
+    same values exactly when their `sha256` are equal. Raises IncompatibleWeightsError when buffer and layout do not
+    fit.
     """
 
     layout: Layout
@@ -177,7 +178,7 @@ def content_sha256(layout: Layout, buffer: Tensor) -> str:
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file, which appears whole or not at all."""
     with whole_file(path) as temporary:
-        # Not `save_file`: it makes files that only their owner can read, which a container of another user cannot.
+        # `save_file` is not used: its files can be read by their owner only, and not in a container of another user.
         temporary.write_bytes(save(tensors, metadata))
 
 

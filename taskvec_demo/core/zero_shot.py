@@ -1,4 +1,4 @@
-"""Zero-shot heads: class names and prompt templates become a matrix that classifies audio embeddings."""
+"""Zero-shot heads: a matrix, made of class names and prompt templates, that classifies audio embeddings."""
 
 from __future__ import annotations
 
@@ -47,13 +47,15 @@ def clip_embedding(window_embeddings: torch.Tensor) -> torch.Tensor:
 
 
 def clip_embeddings(window_embeddings: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """The same for many clips: windows (k, dim) and each one's clip 0…n-1 in order (k,) -> unit embeddings (n, dim)."""
+    """The same for many clips: window embeddings (k, dim), and for each the number of its clip (k,), 0 to n-1 in order
+    -> unit embeddings (n, dim).
+    """
     total = window_embeddings.new_zeros(int(owners[-1]) + 1, window_embeddings.shape[1])
     return F.normalize(total.index_add_(0, owners, window_embeddings), dim=-1)
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
-    """Labels separated by commas or new lines -> at least two different labels, in order, duplicates dropped.
+    """Labels separated by commas or new lines -> at least two different labels, in order and without duplicates.
 
     Empty text gives an empty tuple: the caller's default set. Raises `BadLabelsError` for one label, too many, or one
     that is too long.

@@ -1,4 +1,4 @@
-"""`precomputed/<checkpoint>/`: what lies there, checked against its manifest before anything is used.
+"""The artifacts of a checkpoint in `precomputed/<checkpoint>/`, checked against their manifest before they are used.
 
 model/  vectors/<name>.safetensors  heads/<task>.safetensors  surfaces/<task>.<split>.safetensors
 tables/*.json  examples/*  manifest.json
@@ -155,7 +155,7 @@ class Artifacts:
 
     @cached_property
     def surfaces(self) -> dict[str, LogitSurface]:
-        """Validation surfaces by task, of those that the manifest lists a surface for."""
+        """Validation surfaces, for those tasks for which the manifest lists one."""
         return {name: LogitSurface.load(file.path) for name, file in self.surface_files.items()}
 
     @cached_property
@@ -166,7 +166,7 @@ class Artifacts:
 
     @cached_property
     def presets(self) -> dict[str, Preset]:
-        """The recipes chosen on validation; none where nothing was chosen."""
+        """The recipes that were chosen on validation; empty if nothing was chosen."""
         table = "tables/presets.json"
         entries = read_json(self.folder / table) if table in self.files else []
         return {

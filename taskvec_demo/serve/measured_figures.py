@@ -1,4 +1,4 @@
-"""Accuracies known beforehand: measured when the artifacts were built, or estimated from what was measured."""
+"""Accuracies that need no model: measured when the artifacts were built, or estimated from that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # it imports transformers, which takes seconds
 
 
 class MeasuredFigures:
-    """What the artifacts know of every task under a recipe. No model is needed for it."""
+    """The figures that the artifacts have of every task under a recipe. No model is needed."""
 
     def __init__(self, artifacts: Artifacts | UnmeasuredArtifacts) -> None:
         self.artifacts = artifacts

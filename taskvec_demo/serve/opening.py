@@ -1,4 +1,4 @@
-"""From what was asked for to a workbench: measured artifacts of a folder or of the hub, or a checkpoint alone."""
+"""Opening a workbench: on measured artifacts of a folder or of the hub, or on a checkpoint alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # imported only after `allow_hub`
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the app is asked to open: the artifacts of a checkpoint, or, if `checkpoint` is given, that one alone.
+    """What the app shall open: the artifacts of a checkpoint or, if `checkpoint` is given, this checkpoint alone.
 
     `artifacts` is a folder or a hub repository, `checkpoint` and `tokenizer` are what `clap.sources` reads. `vectors`
     are files of further task vectors, `data` a folder of labelled recordings.
@@ -31,13 +31,16 @@ class Wanted:
     data: Path | None = None
 
     def allow_hub(self) -> None:
-        """Let the hub be asked only if one of these is there. To be called before anything imports huggingface_hub."""
+        """Allow requests to the hub only if one of these is there.
+
+        Must be called before anything imports huggingface_hub.
+        """
         from ..clap.hub import allow_hub
 
         allow_hub(self.checkpoint or self.artifacts, self.tokenizer, *named_in(Path(self.artifacts)))
 
     def open(self) -> Workbench:
-        """The workbench, its steps told on stderr where they take long. Raises `TaskVecError` for what is wrong."""
+        """The workbench. Slow steps are reported on stderr. Raises `TaskVecError`."""
         from ..clap.hub import is_hub_id
         from .artifacts import Artifacts, fetch_artifacts
         from .workbench import Workbench
@@ -65,7 +68,7 @@ class Wanted:
                 folder = fetch_artifacts(self.artifacts)
             say(f"opening {folder}")
             artifacts = Artifacts(folder)
-            # The manifest has no hash of weights that lie elsewhere: whether they are the right ones is said now
+            # The manifest has no hash of weights that lie elsewhere, so they are opened and checked now
             if "pretrained" in artifacts.manifest:
                 checkpoint = artifacts.open_checkpoint()
             workbench = Workbench(artifacts, self.data, own=self.vectors, checkpoint=checkpoint)
@@ -74,9 +77,9 @@ class Wanted:
 
 
 def named_in(artifacts: Path) -> list[str]:
-    """The checkpoint that the manifest of artifacts without weights names."""
+    """The checkpoint that is named in the manifest of artifacts without weights."""
     try:
         manifest = json.loads((artifacts / "manifest.json").read_text(encoding="utf-8"))
         return [str(value) for value in manifest["pretrained"].values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # what is wrong is said when they are opened
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # the error is reported when they are opened
         return []

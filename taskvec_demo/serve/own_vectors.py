@@ -1,7 +1,7 @@
-"""Task vectors that somebody brings along: checked against the checkpoint before they are used, or kept for a visitor.
+"""Task vectors of a user or a visitor: checked against the checkpoint before they are used or kept.
 
-A file is what `TaskVector.save` writes. Its header is judged first, so that a large file of another kind is refused
-before it fills the memory.
+The files are those that `TaskVector.save` writes. The header is checked first, so that a large file of another kind is
+refused before it fills the memory.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def read_own(path: Path, pretrained: Weights, checkpoint: str) -> TaskVector:
     try:
         check_header(path, pretrained, checkpoint)
         return TaskVector.load(path)
-    except TaskVecError as error:  # an upload lies in a folder of its own, which is nobody's business
+    except TaskVecError as error:  # the message names the file only, not the folder of an upload
         raise type(error)(str(error).replace(str(path), path.name)) from error
 
 
 def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
-    """All that can be said of a file without reading its values; returns the vector's name. Raises as `read_own`."""
+    """Check what can be checked without reading the values; returns the vector's name. Raises as `read_own`."""
     if not path.is_file():
         raise BadArtifactError(f"There is no file {path}; {ACCEPTED}.")
     if path.stat().st_size > MAX_BYTES:
@@ -81,7 +81,9 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
 
 
 def recipe_name(name: str, taken: Collection[str] = QUERY_KEYS) -> str:
-    """What recipes may call a vector: its own name, other characters replaced by "_", numbered where it is taken."""
+    """The name of a vector in recipes: its own name, with "_" for other characters and with a number if the name is
+    taken.
+    """
     kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-")[:NAME_LENGTH] or "own"
     kept = f"v{kept}" if kept.isdigit() else kept  # browsers sort keys that are whole numbers first
     numbered = (f"{kept}-{i}" for i in itertools.count(2))
@@ -89,14 +91,16 @@ def recipe_name(name: str, taken: Collection[str] = QUERY_KEYS) -> str:
 
 
 def hashed_name(vector: TaskVector) -> str:
-    """The same with the beginning of the vector's hash: visitors' vectors of one name keep apart."""
+    """The same with the beginning of the vector's hash, so that two visitors' vectors of one name have different
+    names.
+    """
     return f"{recipe_name(vector.name, ())}-{vector.sha256[:HASH_LENGTH]}"
 
 
 def read_all(
     paths: Sequence[Path], pretrained: Weights, checkpoint: str, taken: Collection[str] = ()
 ) -> dict[str, TaskVector]:
-    """Vectors by the names that recipes give them, none of which is in `taken`. Raises as `read_own`."""
+    """Vectors by their names in recipes, none of which is in `taken`. Raises as `read_own`."""
     found: dict[str, TaskVector] = {}
     for path in paths:
         vector = read_own(path, pretrained, checkpoint)
@@ -105,10 +109,12 @@ def read_all(
 
 
 class UploadedVectors:
-    """Vectors that visitors have added, by hashed name; the least recently used go when `max_bytes` are full.
+    """Vectors that visitors have added, by hashed name.
 
-    A name is known to whoever added the file, and to nobody else: there is no list of them. `pretrained` is asked for
-    the weights that vectors must have been made from when the first file comes.
+    If they would take more than `max_bytes`, the least recently used ones are dropped.
+
+    Only the visitor who added a file knows its name: there is no list of them. `pretrained` is asked for the weights
+    that vectors must have been made from when the first file comes.
     """
 
     def __init__(self, pretrained: Callable[[], Weights], checkpoint: str, max_bytes: int = KEPT_BYTES) -> None:

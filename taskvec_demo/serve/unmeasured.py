@@ -1,4 +1,4 @@
-"""Artifacts for a checkpoint of which nothing was measured: the page opens on it, its figures are computed on demand.
+"""Artifacts of a checkpoint on which nothing was measured. The page opens on it, and figures are computed on demand.
 
 They are in memory only: nothing is written, so that a machine on which nothing can be written opens a checkpoint too.
 """
@@ -112,13 +112,13 @@ def _texts(checkpoint: Checkpoint, data: Path | None) -> tuple[list[Task], Seque
 
 
 def recipe_checkpoint(name: str) -> str:
-    """What recipes may call a checkpoint: "name" or "owner/name", of letters, digits, "_", "-" and "."."""
+    """The name of a checkpoint in recipes: "name" or "owner/name", of letters, digits, "_", "-" and "."."""
     parts = [re.sub(r"[^A-Za-z0-9_.-]+", "_", part).strip("_.-")[:64] for part in name.split("/")]
     return "/".join(filter(None, parts)) or "checkpoint"
 
 
 def tasks_of(data: Path) -> list[Task]:
-    """One task for every set of recordings that lies in `data`, or for `data` where it is a set itself.
+    """One task for each set of recordings in `data`, or for `data` if it is a set itself.
 
     Prompts are the labels with "_" as a space; ESC-50 is the control. Raises `BadArtifactError` where there is no set.
     """

@@ -1,4 +1,7 @@
-"""The workbench: what the UI, the API and the CLI call. The only stateful object; its state is caches."""
+"""The workbench, which the page, the API and the command line call.
+
+It is the only object with a state; its state is caches.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ class Classification:
 
 @dataclass(frozen=True)
 class _EmbeddedClip:
-    """What every question about one recording begins with: mel (k, 1, frames, mels), pre-trained embedding (dim,)."""
+    """A recording as every question about it needs it: mel (k, 1, frames, mels), pre-trained embedding (dim,)."""
 
     mel: torch.Tensor
     pretrained: torch.Tensor
@@ -119,7 +122,10 @@ class Workbench:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The pre-trained model. Whoever asks first opens it, for seconds; others wait. Raises `BadArtifactError`."""
+        """The pre-trained model.
+
+        The first call opens it, which takes seconds; other calls wait. Raises `BadArtifactError`.
+        """
         with self._opened:
             if self._checkpoint is None:
                 self._take(self.artifacts.open_checkpoint("float32" if self._precision == "auto" else self._precision))
@@ -144,7 +150,7 @@ class Workbench:
             checkpoint.try_bfloat16(log_mel(first_windows, features), head.matrix)
 
     def warm_up(self) -> None:
-        """Everything that the first clip would otherwise wait for: filters, kernels, memory, the default labels."""
+        """Do everything that the first clip would otherwise wait for: filters, kernels, memory, the default labels."""
         silence = np.zeros((1, self.checkpoint.features.n_samples), np.float32)
         self.checkpoint.warm_up(log_mel(silence, self.checkpoint.features))
         self._head(self.artifacts.default_labels)
@@ -155,8 +161,10 @@ class Workbench:
         return self.artifacts.name
 
     def check(self, recipe: Recipe) -> Recipe:
-        """The recipe itself, if it is one of this checkpoint and names only vectors that are here: its own and
-        uploaded ones; else `BadRecipeError`."""
+        """The same recipe, if it is for this checkpoint and names only vectors that are here, its own or uploaded ones.
+
+        Raises `BadRecipeError`.
+        """
         if recipe.checkpoint != self.name:
             raise BadRecipeError(f"The recipe is for checkpoint {recipe.checkpoint!r}; this one is {self.name!r}.")
         pinned, ours = recipe.pretrained_sha256, self.artifacts.pretrained_sha256
@@ -171,7 +179,7 @@ class Workbench:
         return recipe
 
     def vector(self, name: str) -> TaskVector:
-        """A vector by the name that recipes give it. Raises `BadRecipeError` for one that is not here."""
+        """The vector that recipes call `name`. Raises `BadRecipeError` if there is none."""
         return self.vectors[name] if name in self.vectors else self.uploads.get(name)
 
     def recipe(self, text: str | dict | None) -> Recipe:
@@ -240,8 +248,8 @@ class Workbench:
         return self._edits.get(recipe, lambda: apply_recipe(self.checkpoint.pretrained, vectors, recipe))
 
     def _heard(self, path: Path, digest: str) -> _EmbeddedClip:
-        # `digest` is part of the key: a temporary name may be used again for another recording. So is the name, which
-        # is in the message of a refusal.
+        # `digest` is part of the key, because a temporary name may be used again for another recording. The name is
+        # part of it too, because the message of a refusal has it.
         def embed() -> _EmbeddedClip:
             clip, mel = hear(path, self.checkpoint.features)
             return _EmbeddedClip(mel, clip_embedding(self.checkpoint.embed_audio(mel)), clip.seconds, clip.notes)
@@ -269,7 +277,7 @@ class Workbench:
         return self._measured.figures(self.check(recipe), split)
 
     def exact(self, recipe: Recipe, batch: int = BATCH) -> Iterator[ExactFigures]:
-        """Measure the edited weights on the labelled clips of this machine, figures growing batch by batch.
+        """Measure the edited weights on the labelled clips of this machine and yield the figures batch by batch.
 
         Intervals narrow as clips come in; tasks without clips are left out, and without any nothing is yielded. Closing
         the iterator stops the work. What was measured is kept: asked again, a recipe answers at once. Raises

@@ -12,14 +12,17 @@ from ..serve.workbench import Workbench
 MODEL_CONCURRENCY: dict[str, Any] = {
     "concurrency_id": "model",
     "concurrency_limit": 2,
-}  # two cores: more would only wait
+}  # on two cores more of them would only wait
 TRACE_CONCURRENCY: dict[str, Any] = {"concurrency_id": "trace", "concurrency_limit": 1}
-# Runs take turns at the model, a batch each; a run ends an older one of its page once it has begun: hence some room
+# Runs take turns at the model, batch by batch. A run ends an older one of its page only after it has begun, so more
+# than one must be allowed
 EXACT_CONCURRENCY: dict[str, Any] = {"concurrency_id": "exact", "concurrency_limit": 8}
 
 
 def user_error(error: TaskVecError) -> gr.Error:
-    """A domain error as a toast and as the API's error message, without a traceback in the log."""
+    """The error of gradio that shows a domain error as a toast and as the API's message, without a traceback in the
+    log.
+    """
     return gr.Error(str(error), duration=12, print_exception=False)
 
 

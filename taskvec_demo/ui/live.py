@@ -1,4 +1,6 @@
-"""What the browser needs to draw by itself: its modules, and one small JSON of names, limits and file addresses."""
+"""What the browser needs in order to draw by itself: its modules, and a small JSON of names, limits and file
+addresses.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ A_YEAR = 365 * 24 * 3600  # seconds
 
 
 class UnchangingFiles(StaticFiles):
-    """Files whose address changes when they do: a browser need not ask for them again."""
+    """Files whose address changes with their content, so that a browser need not ask for them again."""
 
     def file_response(self, *arguments: Any, **options: Any) -> Response:
         response = super().file_response(*arguments, **options)
@@ -33,9 +35,9 @@ class UnchangingFiles(StaticFiles):
 
 @functools.cache
 def _address() -> str:
-    """Where the modules lie, below the page: with a hash of all of them, so that no cache serves older ones.
+    """The address of the modules below the page. It has a hash of all of them, so that no cache serves older ones.
 
-    The hash is a folder, because modules import each other relative to their own address.
+    The hash is a folder's name, because modules import each other relative to their own address.
     """
     digest = hashlib.sha256()
     for path in sorted(WEB.glob("*.js")):
@@ -65,12 +67,15 @@ def _page() -> str:
 
 
 def serve_surfaces(page: Page) -> None:
-    """Let the browser fetch the surfaces as they lie in the artifacts, and nothing else of them."""
+    """Let the browser fetch the surfaces from the artifacts' folder, and nothing else of it."""
     gr.set_static_paths([file.path for file in page.workbench.artifacts.surface_files.values()])
 
 
 def properties(page: Page) -> dict[str, Any]:
-    """The JSON. Coefficients are not in it: they would be part of every page load."""
+    """The JSON for the browser.
+
+    The coefficients of surfaces are not in it, because they would be part of every page load.
+    """
     files = page.workbench.artifacts.surface_files
 
     def task(name: str) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def properties(page: Page) -> dict[str, Any]:
             "finetuned": finetuned if finetuned > 0 else None,
             "aside": name in page.aside,
             "file": files[name].path.as_posix() if name in files else None,
-            # No browser's cache serves an older surface
+            # The hash keeps a browser from using an older surface of its cache
             "version": files[name].sha256[:12] if name in files else "",
         }
 

@@ -11,7 +11,7 @@ import gradio as gr
 from .page import Page
 
 SOUND_TAB = "Your sound"
-FIRST_EXAMPLE = "dog_bark"  # classified when the page opens, so that the sound tab is never empty
+FIRST_EXAMPLE = "dog_bark"  # this clip is classified when the page opens, so that the sound tab is never empty
 OPENING = (
     "<div class='tv-difference tv-muted' role='status'>The models are being opened; their answers come here.</div>"
 )
@@ -19,7 +19,7 @@ OPENING = (
 
 @dataclass(frozen=True)
 class SoundTab:
-    """What the wiring needs of the tab.
+    """The parts of the tab that its events need.
 
     `outputs`: both models' labels and the sentence on their difference; `traced`: sentence and figure along λ.
     """

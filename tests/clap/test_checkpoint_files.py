@@ -217,7 +217,7 @@ def test_a_folder_without_weights_says_so(bare: Path) -> None:
 
 # ---- files of torch.save --------------------------------------------------------------------------------------------
 class Harmful:
-    """What a pickle may hold: here, a call of os.system."""
+    """An object whose unpickling calls os.system, as any pickle may."""
 
     def __reduce__(self):
         return os.system, ("true",)
@@ -244,7 +244,7 @@ def test_numpy_scalars_and_optimizer_states_are_accepted(tmp_path: Path) -> None
 
 
 def test_scalars_of_numpy_1_are_accepted(tmp_path: Path) -> None:
-    """numpy 2 moved their module; LAION's files are older."""
+    """numpy 2 moved the module of scalars, and LAION's files are older."""
     torch.save({"lr": np.float64(0.1), "state_dict": {"a": torch.ones(1)}}, tmp_path / "new.pt")
     with zipfile.ZipFile(tmp_path / "new.pt") as new, zipfile.ZipFile(tmp_path / "old.pt", "w") as old:
         for entry in new.infolist():

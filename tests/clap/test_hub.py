@@ -55,10 +55,10 @@ def test_the_hub_is_asked_only_for_what_may_be_there(
     assert os.environ["HF_HUB_OFFLINE"] == offline
     monkeypatch.setenv("HF_HUB_OFFLINE", "yes")
     allow_hub(*specs)
-    assert os.environ["HF_HUB_OFFLINE"] == "yes"  # what the user set stands
+    assert os.environ["HF_HUB_OFFLINE"] == "yes"  # a value that the user set stays
 
 
-# Run in processes of their own, since huggingface_hub reads the environment once.
+# These run in processes of their own, because huggingface_hub reads the environment once.
 IMPORTS = (
     "import sys, taskvec_demo.clap.sources, taskvec_demo.serve.artifacts; sys.exit('huggingface_hub' in sys.modules)"
 )
@@ -116,7 +116,10 @@ def test_the_hubs_cache_is_used_offline(random_model: Path, tmp_path: Path) -> N
 
 
 class Hub(BaseHTTPRequestHandler):
-    """The few answers of huggingface.co that a download needs; `files` maps repository -> file -> content."""
+    """A server with the few answers of huggingface.co that a download needs.
+
+    `files` maps repository -> file -> content.
+    """
 
     files: dict[str, dict[str, bytes]]
     fetched: list[str]

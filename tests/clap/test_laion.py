@@ -95,7 +95,7 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 
 @dataclass(frozen=True)
 class Converted:
-    """One run of `convert --verify`; `answers` is what laion-clap itself said of the probes."""
+    """One run of `convert --verify`. `answers` holds the answers of laion-clap for the probes."""
 
     code: int
     folder: Path

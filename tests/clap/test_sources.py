@@ -29,7 +29,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small random model in float16 shards, as `save_pretrained` writes it. Not to be altered."""
+    """The folder of a small random model in float16 shards, as `save_pretrained` writes it. Tests must not alter it."""
     folder = tmp_path_factory.mktemp("model") / "model"
     write_random_model(folder)
     return folder
@@ -235,7 +235,7 @@ def test_a_state_that_cannot_be_used_is_refused(changed: dict | None, sentence: 
 
 
 def test_what_is_opened_is_what_transformers_loads(folder: Path) -> None:
-    """The folder is plain: nothing of ours is needed to load it."""
+    """The folder is in transformers' own layout: nothing of ours is needed to load it."""
     plain = dict(ClapModel.from_pretrained(folder).named_parameters())
     ours = open_checkpoint(resolve(str(folder))).pretrained.tensors()
     assert all(torch.equal(plain[name], tensor) for name, tensor in ours.items())

@@ -1,4 +1,6 @@
-"""From a checkpoint and four sets in their own layouts to artifacts that the app opens: killed, resumed, shared out."""
+"""`build`: from a checkpoint and four sets in their own layouts to artifacts that the app opens; also after kills, and
+on two processes.
+"""
 
 from __future__ import annotations
 
@@ -189,7 +191,7 @@ def test_two_processes_give_the_figures_of_one(built: Path, folder: Path) -> Non
 
 
 def figures(folder: Path, name: str) -> str:
-    """A table but for what its metadata says of how a baseline was trained."""
+    """A table without the metadata on the training of its baselines."""
     text = (folder / "tables" / f"{name}.json").read_text()
     return json.dumps(json.loads(text, object_hook=lambda d: {k: v for k, v in d.items() if k != "training"}))
 

@@ -1,4 +1,7 @@
-"""`precomputed/`: complete, unaltered, without code inside, and small; the random folder and the shipped one alike."""
+"""`precomputed/` is complete, unaltered, small and holds no code.
+
+This is tested of the random folder and of the shipped one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from taskvec_demo.serve.artifacts import Artifacts, read_json, sha256_of, write_
 from tests.support.paths import ARTIFACTS as SHIPPED
 
 MAX_FILE = 10 * 10**6  # bytes
-# What a loader of each can do at worst is fail: no format here carries code.
+# None of these formats can hold code: at worst, loading fails.
 EXTENSIONS = {
     "model": {".json", ".safetensors", ".txt"},
     "vectors": {".safetensors"},
@@ -131,7 +134,7 @@ def test_the_manifest_says_where_everything_comes_from(folder):
 
 
 def test_what_is_shipped_was_trained():
-    """A random folder stands in for the shipped one during development; it must not be released."""
+    """The shipped folder must not be the random one of the tests."""
     sources = {source["name"] for source in read_json(SHIPPED / "manifest.json")["sources"]}
     assert "random numbers" not in sources, f"{SHIPPED} was written by tests.support.random_artifacts"
     assert any("ESC-10" in name for name in sources)
@@ -150,7 +153,7 @@ ONE_OF_EACH = (
 
 
 def test_an_unaltered_copy_opens(copy):
-    """Negative control of the refusals below."""
+    """Negative control of the refusals below: an unaltered folder is accepted."""
     assert len(Artifacts(copy).vectors) == len(FINE_TUNINGS)
 
 

@@ -1,4 +1,6 @@
-"""Vectors that somebody brings along: checked, kept for a while, used like the shipped ones, seen by nobody else."""
+"""Vectors of a visitor: they are checked, kept for a while and used like the shipped ones, and no other visitor sees
+them.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def recipe(**coefficients):
 
 @pytest.fixture(scope="module")
 def vector(workbench):
-    """What nobody has measured: half of one shipped vector and a third of another."""
+    """A vector that was not measured: half of one shipped vector and a third of another."""
     mixed = 0.5 * workbench.vectors["urban"] + workbench.vectors["emotion"] / 3
     return dataclasses.replace(mixed, name="my birds!", task="birds")
 
@@ -128,7 +130,7 @@ def test_a_file_of_another_kind_is_refused_by_name(workbench, vector, tmp_path, 
     write(vector)(path)
     with pytest.raises(kind, match=sentence) as error:
         read_own(path, workbench.checkpoint.pretrained, "tiny-clap")
-    assert str(tmp_path) not in str(error.value)  # where uploads lie is nobody's business
+    assert str(tmp_path) not in str(error.value)  # the message does not tell where uploads are stored
     assert str(error.value).endswith(".")
 
 
@@ -256,7 +258,7 @@ def test_controls_of_added_vectors_mean_a_recipe(visited):
 
 
 def test_controls_hold_every_recipe_that_they_can_mean():
-    """Rows and the analogy together go up to λ = 2, and a link of that comes back."""
+    """Rows and the analogy together go up to λ = 2, and a link with such a λ gives the same recipe."""
     rng, names, abc = np.random.default_rng(0), ("a", "b", "c", "d"), ("a", "b", "c")
     beyond = 0
     for _ in range(300):
@@ -274,7 +276,7 @@ def test_controls_hold_every_recipe_that_they_can_mean():
 
 
 def test_a_file_that_is_no_upload_is_refused_and_stays(workbench):
-    """Gradio lets the browser name any file of its static paths, where the surfaces are."""
+    """Gradio lets the browser name any file of its static paths, which hold the surfaces."""
     app = build_app(workbench)
     add = next(f.fn for f in app.fns.values() if f.fn and f.fn.__qualname__ == "connect_own.<locals>.add")
     surface = workbench.artifacts.surface_files["urban"].path
@@ -403,7 +405,9 @@ def test_a_clip_is_heard_with_an_added_vector(page, mine):
 
 @pytest.mark.browser
 def test_a_page_at_rest_redraws_nothing(page):
-    """Figures measured at rest are handed to the chart, and the chart's recipe to the figures: no circle of the two."""
+    """Exact figures are handed to the chart, and the chart's recipe to the figures; the two must not trigger each other
+    for ever.
+    """
     page.open({"urban": 0.41})
     page.page.wait_for_function(
         "() => document.querySelector('#exact .tv-measured').getAttribute('aria-busy') === 'false'"

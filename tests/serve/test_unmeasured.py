@@ -1,4 +1,4 @@
-"""A checkpoint alone, of which nothing was measured: the app opens on it, and says so."""
+"""A checkpoint on which nothing was measured: the app opens on it, and says so."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_a_page_without_vectors_opens(model):
 
 
 def test_partial_artifacts(artifacts_folder, tmp_path):
-    """A task that the manifest lists no surface for has no estimate; the others keep theirs."""
+    """A task without a surface in the manifest has no estimate; other tasks keep theirs."""
     folder = shutil.copytree(artifacts_folder, tmp_path / "copy")
     manifest = read_json(folder / "manifest.json")
     surface = "surfaces/urban.validation.safetensors"
@@ -257,7 +257,7 @@ def test_partial_artifacts(artifacts_folder, tmp_path):
 
 
 def test_surfaces_that_are_links_are_served_as_what_they_point_to(artifacts_folder, tmp_path):
-    """As in the hub's cache: gradio serves no file whose real place is outside of what it was told."""
+    """The hub's cache holds links, and gradio serves no file whose real path is outside of its static paths."""
     folder = tmp_path / "snapshot"
     shutil.copytree(artifacts_folder, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
     page = Page(Workbench(Artifacts(folder)))

@@ -1,4 +1,4 @@
-"""What a visitor does on the page with mouse and keyboard, and what can be read there."""
+"""Actions of a visitor on the page with mouse and keyboard, and what can be read there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A complete small `precomputed/` folder with a random model: what tests and the browser run against without training.
+"""A complete small `precomputed/` folder with a random model, on which tests and the browser run without training.
 
     python -m tests.support.random_artifacts FOLDER
 

@@ -1,4 +1,7 @@
-"""A visitor of the page: what is shown, asked and complained about. Fixtures: `new_visitor`, `page`."""
+"""A visitor of the page: what the page shows, asks of the server and reports as errors.
+
+Fixtures: `new_visitor`, `page`.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ import pytest
 from tests.support.app_server import AppServer
 
 PATIENCE = 30_000  # ms that one condition may take in the browser: the machine may be busy with something else
-QUIET_MS = 400  # without a question: longer than the 250 ms after which a page at rest asks for exact answers
+QUIET_MS = 400  # without a request: longer than the 250 ms after which a page at rest asks for exact answers
 
 
 @dataclass
 class Visitor:
-    """One browser context with one page of the app, what it asked of the network and what it complained about."""
+    """One browser context with one page of the app, its requests and its error messages."""
 
     page: Any
     server: AppServer
@@ -50,7 +53,7 @@ class Visitor:
             self.at_rest()
 
     def at_rest(self) -> None:
-        """Wait until every question of the page is answered and it asks nothing more."""
+        """Wait until every request of the page is answered and no more follow."""
         self.page.wait_for_function(f"() => {REST}", polling=50)
 
     def shows(self, recipe: dict[str, float]) -> None:

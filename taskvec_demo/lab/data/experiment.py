@@ -1,4 +1,4 @@
-"""What every measurement is about: a checkpoint, its study, its vectors and heads, and the recordings."""
+"""An experiment is what every measurement needs: a checkpoint, its study, its vectors and heads, and the recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .study import Study
 
 @dataclass(frozen=True)
 class Experiment:
-    """`heads` has one for each task of `study`; `vectors` may be fewer than the study fine-tunes, or more."""
+    """`heads` has one head for each task of `study`. `vectors` may be fewer than the study fine-tunes, or more."""
 
     study: Study
     checkpoint: Checkpoint
@@ -39,7 +39,7 @@ def task_heads(checkpoint: Checkpoint, study: Study) -> dict[str, ZeroShotHead]:
 
 
 def stored_vectors(folder: Path, study: Study) -> dict[str, TaskVector]:
-    """The vectors of a study in `folder`/vectors. Raises TaskVecError for those that are not there."""
+    """The vectors of a study in `folder`/vectors. Raises TaskVecError if one is not there."""
     absent = [v for v in study.fine_tunings if not (folder / "vectors" / f"{v}.safetensors").is_file()]
     if absent:
         raise TaskVecError(f"{folder} lacks the vectors {', '.join(absent)}: run `python -m taskvec_demo finetune`.")
@@ -55,9 +55,9 @@ def open_experiment(
     precision: Precision | None = None,
     rows: list[ClipRow] | None = None,
 ) -> Experiment:
-    """What lies in `folder` so far, with the recordings in `data`, all of the study's or only `rows`.
+    """The experiment in `folder` as far as it is made, with all recordings in `data` or only `rows` of them.
 
-    Measured in the fast precision of this machine unless another is given.
+    It is measured in the fast precision of this machine unless another one is given.
     """
     vectors = stored_vectors(folder, study)
     checkpoint = open_pretrained(study, folder, precision or fast_precision())
@@ -69,9 +69,11 @@ PRETRAINED = "pretrained.json"  # which checkpoint a folder of artifacts is abou
 
 
 def place_pretrained(folder: Path, spec: str) -> None:
-    """Say in `folder` which checkpoint it is about. One of the hub stays there; any other is copied, in float32.
+    """Write into `folder` which checkpoint it is about.
 
-    Raises TaskVecError where the folder is about another one already.
+    A checkpoint of the hub stays there; any other is copied, in float32.
+
+    Raises TaskVecError if the folder is about another checkpoint already.
     """
     record = folder / PRETRAINED
     if record.is_file():
@@ -100,7 +102,7 @@ def _copy(source: Source, out: Path) -> None:
 
 
 def open_pretrained(study: Study, folder: Path, precision: Precision = "float32") -> Checkpoint:
-    """The checkpoint that `folder` is about: its own `model/`, or the one of the hub that it names."""
+    """The checkpoint that `folder` is about: in its own `model/`, or on the hub."""
     record = read_json(folder / PRETRAINED) if (folder / PRETRAINED).is_file() else {}
     name = record.get("name") or study.checkpoint or folder.name
     if record.get("repo"):

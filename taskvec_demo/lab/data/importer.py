@@ -29,7 +29,7 @@ from ...recordings.tables import COLUMN_NAMES, gender_of, splits_by_fold
 from ...serve.artifacts import write_json
 
 COLUMNS = ("file", "label", "split", "group", "gender")
-DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # subtypes that 16 bits would cut off
+DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # subtypes that do not fit 16 bits
 NAMED = 5  # unreadable clips that a note names
 
 
@@ -54,8 +54,8 @@ def import_set(
     """Write `to`/audio/*.flac at the clips' own rates and `to`/clips.csv, under a temporary name until all is there.
 
     `audio` and `label` are columns, by default the one that holds sound and the first that is named as labels are.
-    Splits of the repository are kept; where it has one only, official folds are used if it names them, and what is
-    missing is dealt from train by a hash, by source where sources are known. Raises TaskVecError.
+    Splits of the repository are kept; where it has one only, official folds are used if it names them, and missing
+    splits are dealt from train by a hash, by source if sources are known. Raises TaskVecError.
     """
     to = to.resolve()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
@@ -75,7 +75,10 @@ def import_set(
 
 
 def _local(source: str, revision: str | None) -> tuple[Path, str | None]:
-    """The folder of a repository, fetched from the hub (and kept in its cache) if it is not on this machine."""
+    """The folder of a repository.
+
+    It is fetched from the hub, and kept in the hub's cache, if it is not on this machine.
+    """
     if Path(source).is_dir():
         return Path(source), None
     if not is_hub_id(source):
@@ -94,7 +97,7 @@ def _opened(folder: Path, source: str, config: str | None) -> Mapping[str, Any]:
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(str(folder), config, streaming=True)
-    except Exception as error:  # of whichever reader the files ask for
+    except Exception as error:  # the readers of files raise errors of many kinds
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadArtifactError(
             f"{source} cannot be read as a repository of `datasets` ({reason}); accepted are folders of parquet, "
@@ -105,7 +108,7 @@ def _opened(folder: Path, source: str, config: str | None) -> Mapping[str, Any]:
 def _written(
     repository: Mapping[str, Any], out: Path, audio: str | None, label: str | None
 ) -> tuple[list[Recording], list[str]]:
-    """Write the clips of all splits; their recordings, in order, and notes."""
+    """Write the clips of all splits. Returns their recordings, in order, and notes."""
     recordings: list[Recording] = []
     folds: list[str] = []
     unreadable: list[str] = []
@@ -142,7 +145,7 @@ def _written(
 
 @dataclass(frozen=True)
 class _Columns:
-    """Columns of a repository: their names, "" for what it does not have."""
+    """Names of a repository's columns, "" for a column that it does not have."""
 
     audio: str
     label: str
@@ -187,7 +190,7 @@ class _Columns:
         return self.audio, self.label, self.group, self.gender, self.fold
 
     def recording(self, row: Mapping[str, Any], path: str | None) -> Recording:
-        """The clip of a row, not yet with a file and a split; the name that it had may tell the speaker."""
+        """The clip of a row, without a file and a split so far. The name that the file had may tell the speaker."""
         value = row[self.label]
         if isinstance(value, (list, dict, float)) or value is None:
             raise BadArtifactError(
@@ -208,10 +211,10 @@ def _split_of(name: str, repository: Iterable[str]) -> str:
 
 
 def _plain(rows: Any, columns: _Columns) -> Iterator[Mapping[str, Any]]:
-    """Rows, of the columns that are used, whose sound is not decoded: a dictionary of bytes and path, or a path.
+    """Rows with the used columns. The sound is not decoded: it is a dictionary of bytes and path, or a path.
 
-    `datasets` asks for torchcodec, and that for FFmpeg, even to hand out the bytes of its type Audio. Read as the
-    struct or the string that it is stored as, the column needs neither.
+    `datasets` needs torchcodec, which needs FFmpeg, even to give the bytes of a column of type Audio. So the column is
+    read as the struct or string that it is stored as, which needs neither.
     """
     from datasets import Value
 
@@ -227,7 +230,7 @@ def _plain(rows: Any, columns: _Columns) -> Iterator[Mapping[str, Any]]:
 
 
 def _stem(path: str | None, otherwise: str, taken: set[str]) -> str:
-    """The file's own name where it has one, safe and not taken yet: speakers and sources can be told from it."""
+    """The file's own name if it has one, made safe and unique. Speakers and sources can be told from it."""
     wanted = re.sub(r"[^\w.-]+", "_", Path(path).stem).strip("._") if path else ""
     stem, n = wanted or otherwise, 1
     while stem.lower() in taken:
@@ -238,7 +241,10 @@ def _stem(path: str | None, otherwise: str, taken: set[str]) -> str:
 
 
 def _write_flac(file: Path, source: io.BytesIO | str | None) -> None:
-    """The same samples at the same rate; what goes beyond full scale, as decoded mp3 may, is scaled and not clipped."""
+    """Write the same samples at the same rate.
+
+    Samples beyond full scale, as in decoded mp3, are scaled down and not clipped.
+    """
     content = Path(source).read_bytes() if isinstance(source, str) else source.read() if source else b""
     sound = identified(content, "The clip").content  # put right where its container is slightly off
     if sound is None:
@@ -253,7 +259,7 @@ def _write_flac(file: Path, source: io.BytesIO | str | None) -> None:
 
 # ---- the command ----------------------------------------------------------------------------------------------------
 def run(options: argparse.Namespace) -> int:
-    """`data import`: write the set and say what is in it. Exit code 0."""
+    """Write the set of `data import` and print what is in it. Exit code 0."""
     done = import_set(options.source, options.to, options.audio, options.label, options.config, options.revision)
     for note in done.notes:
         print(note, file=sys.stderr)

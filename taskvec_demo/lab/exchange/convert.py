@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _DiffersError(Exception):
-    """The converted folder does not answer as laion-clap does."""
+    """The converted folder gives other answers than laion-clap."""
 
 
 def _check(source: Source, folder: Path) -> None:

@@ -75,8 +75,8 @@ with torch.no_grad():
 class Comparison:
     """Cosines of our embeddings to laion-clap's, one a probe, and the largest difference of the log-mel, in dB.
 
-    The centred cosines leave out what is common to all probes: a model that answers all probes nearly alike would
-    pass by the plain ones even if it were wrong.
+    Centred cosines leave out what all probes have in common. A wrong model that answers all probes nearly alike would
+    pass the plain cosines.
     """
 
     audio: tuple[float, ...]

@@ -2,8 +2,8 @@
 
 s = α / r, or α / √r where the adapter is rank-stabilised (arXiv:2312.03732). The reading is our own, so that peft need
 not be installed; the tests hold it against peft's `merge_and_unload`. Linear and convolution layers, `modules_to_save`,
-biases of every kind, `rank_pattern`, `alpha_pattern` and `fan_in_fan_out` are read. Whatever else would change what the
-adapter means is refused by name, never left out.
+biases of every kind, `rank_pattern`, `alpha_pattern` and `fan_in_fan_out` are read. Anything else that would change the
+meaning of the adapter is refused by name; nothing is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ...core.weights import Weights, read_safetensors
 from ...errors import BadArtifactError, IncompatibleWeightsError
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
-# Keys of adapter_config.json that give the adapter another meaning than s B A on the original weights.
+# Keys of adapter_config.json with which the adapter means something else than s B A on the original weights.
 VARIANTS = {
     "use_dora": "DoRA",
     "use_qalora": "QA-LoRA",
@@ -67,7 +67,7 @@ class _Config:
     trained_on: str
 
     def scale(self, module: str, rank: int) -> float:
-        """s of a module, named as in the adapter."""
+        """The scale s of a module, which is named as in the adapter."""
         alpha = _matching(self.alpha_pattern, module, self.alpha)
         return float(alpha) / (math.sqrt(rank) if self.rank_stabilised else rank)
 
@@ -130,7 +130,9 @@ def _low_rank(module: str, part: Mapping[str, Tensor], config: _Config, shape: t
 
 
 def _parameter(name: str, shapes: Mapping[str, Any], folder: Path) -> str:
-    """The edited parameter that the adapter calls `name`, whether the whole model was wrapped or its audio tower."""
+    """The edited parameter that the adapter calls `name`, if the whole model was wrapped and if only its audio tower
+    was.
+    """
     for candidate in (name, f"audio_model.{name}"):
         if candidate in shapes:
             return candidate

@@ -1,8 +1,8 @@
 """A task vector from weights that were made elsewhere: `python -m taskvec_demo vector`.
 
 Three origins: a fine-tuned checkpoint (τ = θ_ft − θ_pt, Ilharco et al. 2022, arXiv:2212.04089), a file of differences
-without a header of ours, a LoRA adapter. What would make the vector wrong is refused by the name of the first tensor;
-what only makes it less than it seems is a sentence in `OwnVector.warnings` and in the file's metadata.
+without a header of ours, a LoRA adapter. Input that would make the vector wrong is refused by the name of the first
+tensor. A smaller problem becomes a sentence in `OwnVector.warnings` and in the file's metadata.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ...serve.artifacts import Artifacts
 from . import vector_checks
 from .lora import read_adapter
 
-STORED_LOSS = 0.01  # of the norm, lost to float16 on saving, from which on it is worth a warning
+STORED_LOSS = 0.01  # if float16 loses a larger share of the norm than this, there is a warning
 
 
 @dataclass(frozen=True, eq=False)
 class OwnVector:
-    """A task vector and what its maker should know.
+    """A task vector, and what the person who made it should know.
 
     `relative_norm`: ‖τ‖ / ‖θ_pt‖. `stored_loss`: the part of ‖τ‖ that float16 storage loses. `warnings`: sentences.
     """
@@ -64,7 +64,7 @@ def from_checkpoint(pretrained: CheckpointState, finetuned: CheckpointState, nam
 
 
 def from_deltas(pretrained: CheckpointState, path: Path, name: str, task: str = "") -> OwnVector:
-    """Differences under `ClapModel` names: a file, or a folder of shards. What they lack is unchanged.
+    """Differences under `ClapModel` names: a file, or a folder of shards. Parameters that are not in it do not change.
 
     Raises IncompatibleWeightsError when they are of other pre-trained weights, or are weights and not differences.
     """
@@ -128,7 +128,7 @@ def _check_base(sha256: str | None, pretrained: CheckpointState, file: Path) -> 
 def _vector_of(
     deltas: Mapping[str, Tensor], pretrained: CheckpointState, name: str, task: str, path: Path
 ) -> TaskVector:
-    """Differences of some parameters as a vector over all of them; the others stay 0."""
+    """The vector of the given differences; all other parameters are 0."""
     weights = pretrained.audio
     shapes = dict(zip(weights.layout.names, weights.layout.shapes, strict=True))
     given, values = flatten(deltas)
@@ -150,7 +150,7 @@ def _vector_of(
 def _finish(
     vector: TaskVector, pretrained: CheckpointState, origin: Mapping[str, Any], warnings: Sequence[str]
 ) -> OwnVector:
-    """Measure the vector and write into it where it comes from."""
+    """Measure the vector, and write its origin into it."""
     stored = vector.buffer.half().float()
     if not stored.count_nonzero():
         raise IncompatibleWeightsError(
@@ -177,8 +177,8 @@ def _norm(buffer: Tensor) -> float:
 
 # ---- the command ----------------------------------------------------------------------------------------------------
 def run(options: argparse.Namespace) -> None:
-    """Make the vector, write it, say what it is."""
-    Recipe("tiny-clap", {options.name: 1.0})  # raises unless recipes can call a vector this
+    """Make the vector, write it, and print what it is."""
+    Recipe("tiny-clap", {options.name: 1.0})  # raises an error if this cannot be a vector's name in recipes
     out = options.out
     if out.suffix != ".safetensors":
         raise TaskVecError(f"--out is {str(out)!r}; a task vector is a .safetensors file.")
@@ -199,7 +199,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def shipped_vectors(folder: Path) -> Mapping[str, TaskVector]:
-    """The task vectors of an artifacts folder, to compare with; none where there is no such folder."""
+    """The task vectors of an artifacts folder, for comparison; empty if there is no such folder."""
     return Artifacts(folder).vectors if (folder / "manifest.json").is_file() else {}
 
 

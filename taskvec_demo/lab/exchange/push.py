@@ -17,7 +17,9 @@ OURS = ("examples/", "synthesized/")  # clips that the project makes itself
 
 
 def files_to_push(artifacts: Artifacts) -> list[str]:
-    """What the manifest lists, the manifest and the model card, by relative name. Nothing else leaves the machine.
+    """The relative names of the files to upload: those that the manifest lists, the manifest and the model card.
+
+    Nothing else is uploaded.
 
     Raises TaskVecError for a recording among them: those of others are never uploaded.
     """
@@ -31,8 +33,8 @@ def files_to_push(artifacts: Artifacts) -> list[str]:
 def push(folder: Path, repo: str, *, private: bool = False, message: str = "Upload task vectors") -> str:
     """Upload the artifacts in `folder` to the model repository `repo`, made if it is not there; returns a URL.
 
-    Every file is checked against the manifest first. What lies in the repository beside them stays. Raises
-    TaskVecError for a bad name, no token, no permission or no network, and BadArtifactError for altered files.
+    Every file is checked against the manifest first. Other files of the repository stay there. Raises TaskVecError for
+    a bad name, no token, no permission or no network, and BadArtifactError for altered files.
     """
     if not is_hub_id(repo):
         raise TaskVecError(f"{repo!r} is not the name of a repository of the hub; it must be like USER/REPO.")

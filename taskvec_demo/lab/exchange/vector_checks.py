@@ -1,4 +1,6 @@
-"""What `make_vector` asks of two checkpoints, or of a file of differences, before it calls them a task vector."""
+"""The checks that two checkpoints, or a file of differences, must pass before `make_vector` makes a task vector of
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,11 @@ IS_ROUNDING = 1.1  # times the expected rounding: a difference this small is not
 RELATED = 0.5  # least cosine of the matrices of two checkpoints of one origin; unrelated ones are near 0
 TEXT_SIDE = ("text_model.", "text_projection.", "logit_scale")
 STATISTICS = ("running_mean", "running_var")
-_CHUNK = 2**20  # elements looked at at once: 8 MiB in float64
+_CHUNK = 2**20  # elements that are read at once: 8 MiB in float64
 
 
 def matrix_cosine(layout: Layout, a: Tensor, b: Tensor) -> float:
-    """Cosine of two buffers over their matrices: gains of norms are near 1 in every model.
+    """Cosine of two buffers over their matrices alone, because the gains of norms are near 1 in every model.
 
     1 where the layout has no matrix, 0 where one side is zero.
     """
@@ -51,9 +53,9 @@ def check_related(pretrained: CheckpointState, finetuned: CheckpointState) -> No
 
 
 def rounding_norm(values: Tensor, dtype: torch.dtype) -> float:
-    """Expected norm of what storing `values` (n,) float32 in `dtype` loses.
+    """Expected norm of the difference that storing `values` (n,) float32 in `dtype` makes.
 
-    An error is uniform over one unit in the last place u, so its mean square is u² / 12.
+    A rounding error is uniform over one unit in the last place u, so that its mean square is u² / 12.
     """
     info = torch.finfo(dtype)
     total = 0.0
@@ -65,11 +67,11 @@ def rounding_norm(values: Tensor, dtype: torch.dtype) -> float:
 
 
 def rounding(vector: TaskVector, pretrained: CheckpointState, finetuned: CheckpointState) -> list[str]:
-    """How much of the vector the 16 bits of a checkpoint explain, as a warning.
+    """A warning that says how much of the vector the rounding of a 16-bit checkpoint explains.
 
-    Elements that did not change were not rounded apart. The pre-trained weights are what the vector starts from, so
-    their rounding counts only where it explains the whole difference. Raises IncompatibleWeightsError where the
-    rounding of the fine-tuned checkpoint does.
+    Only elements that changed count. The vector starts from the pre-trained weights as they are stored, so that their
+    rounding counts only if it explains the whole difference. Raises IncompatibleWeightsError if the rounding of the
+    fine-tuned checkpoint explains the whole difference.
     """
     changed = vector.buffer != 0
     f, p = finetuned.source.name, pretrained.source.name
@@ -91,7 +93,7 @@ def rounding(vector: TaskVector, pretrained: CheckpointState, finetuned: Checkpo
 
 
 def _coarsest(dtype: str) -> torch.dtype | None:
-    """Of the dtypes in a file, such as "float16 and float32", the one that rounds most; None where none does."""
+    """The dtype that rounds most among those in a file, such as "float16 and float32"; None if none rounds."""
     worst = max((getattr(torch, name) for name in dtype.split(" and ")), key=lambda d: torch.finfo(d).eps)
     return worst if torch.finfo(worst).eps > torch.finfo(torch.float32).eps else None
 
@@ -102,7 +104,7 @@ def _unit(*states: CheckpointState) -> float:
 
 
 def changed_text(pretrained: CheckpointState, finetuned: CheckpointState) -> list[str]:
-    """A warning when the text tower was trained too: heads are made with the pre-trained one."""
+    """A warning if the text tower was trained too, because heads are made with the pre-trained one."""
     hashes = pretrained.text_sha256, finetuned.text_sha256
     if None in hashes or hashes[0] == hashes[1]:
         return []
@@ -116,7 +118,7 @@ def changed_text(pretrained: CheckpointState, finetuned: CheckpointState) -> lis
 
 
 def changed_statistics(pretrained: CheckpointState, finetuned: CheckpointState) -> list[str]:
-    """A warning when training moved the BatchNorm statistics, which are not weights."""
+    """A warning if training changed the BatchNorm statistics, which are not weights."""
     tolerance = _unit(pretrained, finetuned) if pretrained.dtype != finetuned.dtype else 0.0
     for name, old in sorted(pretrained.statistics.items()):
         new = finetuned.statistics.get(name)

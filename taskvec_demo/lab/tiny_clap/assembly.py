@@ -1,4 +1,6 @@
-"""What only tiny-CLAP's artifacts have: a model joined from trained towers, its wordings, synthesized clips."""
+"""Parts that only the artifacts of tiny-CLAP have: a model joined from trained towers, its wordings, synthesized
+clips.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def assemble(work: Path, out: Path) -> None:
     state = load_file(work / "audio.safetensors") | load_file(work / "text" / "text.safetensors")
     state["logit_scale_t"] = torch.tensor(math.log(1 / 0.07))  # text -> audio: untrained, as nothing here uses it
     missing, unexpected = model.load_state_dict(state, strict=False)
-    # Index buffers are made by the constructor; anything else missing means that the two halves do not fit.
+    # The constructor makes index buffers. If anything else is missing, the two halves do not fit.
     missing = [m for m in missing if not m.endswith(("relative_position_index", "position_ids", "token_type_ids"))]
     if missing or unexpected:
         raise TaskVecError(
@@ -46,7 +48,9 @@ def assemble(work: Path, out: Path) -> None:
 
 
 def write_extras(experiment: Experiment, work: Path, out: Path) -> None:
-    """How well other wordings work, how well the text tower agrees with its teacher, and labelled synthesized clips."""
+    """Write how well other wordings work, how well the text tower agrees with its teacher, and the labelled synthesized
+    clips.
+    """
     write_json(out / "tables" / "rewordings.json", rewording_accuracy(experiment))
     agreement = work / "text" / "text_agreement.json"
     if agreement.is_file():

@@ -57,7 +57,7 @@ TEXT: dict[str, Any] = {
     "num_attention_heads": 4,
     "intermediate_size": 1024,
     "max_position_embeddings": MAX_TOKENS + 2,  # RoBERTa counts positions from pad_token_id + 1
-    "hidden_dropout_prob": 0.0,  # each phrase is seen a few times only: nothing to regularise
+    "hidden_dropout_prob": 0.0,  # each phrase is seen a few times only, so that nothing needs regularising
     "attention_probs_dropout_prob": 0.0,
     "projection_dim": 256,
     "pad_token_id": PAD,
@@ -68,7 +68,7 @@ TEXT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how fast to train: by wall clock (`minutes`, pauses not counted) or, when given, by `steps`."""
+    """How long and how fast to train. The length is `steps` if given, else `minutes` of wall time, without pauses."""
 
     minutes: float = 25.0
     steps: int | None = None
@@ -83,9 +83,10 @@ class Settings:
 
 # ---- The student ----------------------------------------------------------------------------------------------------
 def seed_embeddings(student: TextTower, rows: np.ndarray) -> None:
-    """Start each token (but the special ones) at its own place in the joint space: a bag of words from step 0.
+    """Start each token, except the special ones, at its own place in the joint space: the student begins as a bag of
+    words.
 
-    Only a student as wide as the space can; any other keeps its random start.
+    This needs a student as wide as the space; any other keeps its random start.
     """
     table = student.text_model.embeddings.word_embeddings.weight
     if table.shape == rows.shape:
@@ -125,7 +126,7 @@ def distillation_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Ten
 def draw_pool(pool: int, group: np.ndarray, lengths: np.ndarray, settings: Settings) -> np.ndarray:
     """Phrase indices (POOL, batch) of one pool of batches: SHARES decide the groups, similar lengths share a batch.
 
-    It depends on the pool's number alone, so that a resumed run sees what an uninterrupted one would have seen.
+    The draw depends on the pool's number alone, so that a resumed run sees the same as an uninterrupted one.
     """
     rng = np.random.default_rng((settings.seed, pool))
     size = POOL * settings.batch
@@ -283,7 +284,7 @@ def distil_text(
 
 
 def _tokenizer(folder: Path, corpus: Corpus, settings: Settings) -> Tokenizer:
-    """The run's tokenizer: trained on the phrases that are not held out, or the one already there."""
+    """The tokenizer of the run: the one that is there, or a new one trained on the phrases that are not held out."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         known = (text for text, group in zip(corpus.texts, corpus.group, strict=True) if group >= 0)

@@ -12,7 +12,7 @@ from ...clap.loading import SPECIAL_TOKENS
 from ...clap.model import PAD
 
 VOCABULARY = 7500  # byte-level BPE tokens: with 256-d embeddings the tower stays at 4.5 M parameters
-MAX_TOKENS = 64  # a text: some 40 words, far more than a class name in a template
+MAX_TOKENS = 64  # tokens of a text: some 40 words, far more than a class name in a template
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Tokenizer:

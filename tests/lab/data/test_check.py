@@ -168,7 +168,7 @@ def encoded(index: int, seed: str, rate: int = 16_000, subtype: str = "PCM_16") 
 
 
 def write_parquet(folder: Path, splits: dict[str, list[dict]], class_names: tuple[str, ...] = ()) -> Path:
-    """As `push_to_hub` lays a repository out, by `datasets` itself."""
+    """Write a repository as `push_to_hub` lays it out, with `datasets` itself."""
     import datasets
     from datasets import Audio, ClassLabel, Value
 

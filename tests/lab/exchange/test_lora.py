@@ -1,4 +1,4 @@
-"""LoRA adapters: what our reading gives is what peft's own merge gives; everything else is refused by name."""
+"""LoRA adapters: our reading gives the same weights as peft's own merge; everything else is refused by name."""
 
 from __future__ import annotations
 

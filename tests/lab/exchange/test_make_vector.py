@@ -31,7 +31,7 @@ TEXT = "text_projection.linear1.weight"
 
 
 def differences(model, size: float = 0.05, seed: int = 1) -> dict[str, Tensor]:
-    """A random τ over the audio side, in proportion to each tensor's own size."""
+    """A random τ over the audio side. Each part is in proportion to the size of its tensor."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: size * (p.detach().abs().mean() + 0.01) * torch.randn(p.shape, generator=generator)
@@ -115,7 +115,7 @@ def test_the_command_writes_what_the_app_applies(tmp_path, model, tau, vector, p
     origin = loaded.metadata["origin"]
     assert origin["sha256"] == read_state(resolve(str(tuned))).source.sha256
     assert origin["dtype"] == loaded.metadata["pretrained"]["dtype"] == "float32"
-    assert str(tmp_path) not in json.dumps(dict(loaded.metadata))  # no folder of this machine travels in the file
+    assert str(tmp_path) not in json.dumps(dict(loaded.metadata))  # no path of this machine is in the file
     for said in ("norm by stage: input", "stage 4", pretrained.audio.sha256, "written to", "float16 loses"):
         assert said in shown
 
@@ -298,7 +298,7 @@ def test_rounding_norm_is_what_rounding_does():
 
 
 def test_differences_below_float16_are_said_or_refused(pretrained, model, tau, state_of):
-    # Only zeros can carry so small a difference: next to any other weight float32 loses it.
+    # So small a difference survives only where the weight is zero: beside any other weight float32 loses it.
     name = "audio_projection.linear1.bias"
     assert model.state_dict()[name].count_nonzero() == 0
     tiny = torch.full_like(model.state_dict()[name], 1.3e-7)

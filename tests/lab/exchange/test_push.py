@@ -1,4 +1,4 @@
-"""What leaves the machine is what the manifest lists, checked; what goes wrong is one sentence."""
+"""Only files that the manifest lists are uploaded, after a check; every error is one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts
 
 
 class Hub:
-    """Stands in for `HfApi`: a repository is a folder, and an upload copies what it was asked to."""
+    """A stand-in for `HfApi`: a repository is a folder, and an upload copies files into it."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.made = root, []

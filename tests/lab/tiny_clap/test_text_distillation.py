@@ -112,7 +112,7 @@ def test_a_wrong_space_or_a_missing_wordnet_is_named(tmp_path):
 
 
 def test_speakers_have_the_feelings_that_the_teacher_hears(tmp_path):
-    """Of two adjectives only the one that equals a feeling is used, and a lemma kept for measuring is not."""
+    """Of two adjectives only the one that equals an emotion is used. A lemma that is kept for measuring is not used."""
     line = "00000001 {kind:02d} {part} 02 {one} 0 {two} 0 000 | a gloss\n"
     (tmp_path / "data.adj").write_text(line.format(kind=0, part="a", one="angry", two="square"))
     (tmp_path / "data.noun").write_text(line.format(kind=18, part="n", one="pilot", two="secretary"))
