@@ -14,8 +14,9 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from ..core.files import check_content, kind_of
+from ..core.int8 import EXPONENT
 from ..core.recipe import QUERY_KEYS
-from ..core.task_vector import TaskVector
+from ..core.task_vector import INT8_FORMAT, TaskVector
 from ..core.weights import Layout, Weights
 from ..errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
 from .cache import BoundedCache
@@ -72,8 +73,12 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
         )
     if not shapes:
         raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
+    accepted = DTYPES
+    if header.get("format") == INT8_FORMAT:  # matrices have their rows' exponents beside them
+        accepted = (*DTYPES, "I8")
+        shapes = {name: shape for name, shape in shapes.items() if not name.endswith(EXPONENT)}
     for name, dtype in dtypes.items():
-        if dtype not in DTYPES:
+        if dtype not in accepted:
             raise IncompatibleWeightsError(f"Tensor {name!r} of {path} is {dtype}; accepted are {', '.join(DTYPES)}.")
     layout = Layout(tuple(sorted(shapes)), tuple(shapes[name] for name in sorted(shapes)))
     pretrained.layout.check_same(layout, f"Checkpoint {checkpoint!r} and {path}")

@@ -72,6 +72,13 @@ def test_a_vector_of_the_checkpoint_is_read(workbench, vector, file):
     assert torch.allclose(found.buffer.float(), vector.buffer.float(), rtol=2**-10, atol=2**-20)
 
 
+def test_a_vector_in_int8_is_read(workbench, vector, tmp_path):
+    vector.save(tmp_path / "small.safetensors", int8=True)
+    found = read_own(tmp_path / "small.safetensors", workbench.checkpoint.pretrained, "tiny-clap")
+    error = (found.buffer.float() - vector.buffer.float()).norm() / vector.buffer.float().norm()
+    assert 0 < error < 0.02
+
+
 @pytest.mark.parametrize(
     ("write", "kind", "sentence"),
     [

@@ -363,6 +363,13 @@ def test_foreign_differences_are_refused_by_name(change, says, tmp_path, pretrai
     assert says in str(caught.value)
 
 
+def test_a_vector_of_ours_in_int8_has_the_values_that_it_stands_for(tmp_path, pretrained, tau):
+    own = from_deltas(pretrained, write_state(tmp_path / "wide.safetensors", tau), "mine").vector
+    own.save(tmp_path / "small.safetensors", int8=True)
+    again = from_deltas(pretrained, tmp_path / "small.safetensors", "mine").vector
+    assert torch.linalg.norm(again.buffer.float() - own.buffer.float()) < 0.02 * own.norm
+
+
 def test_differences_of_another_base_and_whole_checkpoints_are_refused(tmp_path, pretrained, model, tau, vector):
     mine = write_state(tmp_path / "mine.safetensors", tau, pretrained_sha256=pretrained.audio.sha256)
     assert from_deltas(pretrained, mine, "mine").vector.norm > 0
