@@ -55,14 +55,15 @@ def clip_embeddings(window_embeddings: torch.Tensor, owners: torch.Tensor) -> to
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
-    """Labels separated by commas or new lines -> at least two different labels, in order and without duplicates.
+    """One label a line, or all on one line between commas -> two or more labels, in order, duplicates dropped.
 
-    Empty text gives an empty tuple: the caller's default set. Raises `BadLabelsError` for one label, too many, or one
-    that is too long.
+    Where there is more than one line a comma belongs to its label: "Male speech, man speaking". Empty text gives an
+    empty tuple: the caller's default set. Raises `BadLabelsError` for one label, too many, or one that is too long.
     """
     if text.lstrip().startswith("["):
         raise BadLabelsError("Labels are words separated by commas or new lines, not a JSON list.")
-    parts = [" ".join(p.split()) for line in text.splitlines() for p in line.split(",")]
+    lines = text.strip().splitlines()
+    parts = [" ".join(p.split()).strip(", ") for p in (lines if len(lines) > 1 else text.split(","))]
     first: dict[str, str] = {}
     for part in filter(None, parts):
         first.setdefault(part.casefold(), part)
@@ -79,6 +80,11 @@ def parse_labels(text: str) -> tuple[str, ...]:
         if not any(c.isalnum() for c in label):
             raise BadLabelsError(f"The label {label!r} holds no letter or digit.")
     return labels
+
+
+def labels_text(labels: Sequence[str]) -> str:
+    """The text that `parse_labels` reads as these labels: on one line where no label has a comma in it."""
+    return ("\n" if any("," in label for label in labels) else ", ").join(labels)
 
 
 def probabilities(logits: torch.Tensor) -> list[float]:

@@ -193,7 +193,7 @@ class Workbench:
     def classify(self, clip: str | Path, recipe: Recipe, labels: str = "") -> Classification:
         """Classify one recording with the pre-trained and the edited weights.
 
-        `labels`: comma or newline separated, empty for the checkpoint's default set. Raises `BadAudioError`,
+        `labels`: one a line, or between commas; empty for the checkpoint's default set. Raises `BadAudioError`,
         `BadRecipeError` or `BadLabelsError`.
         """
         weights = self._edited(self.check(recipe))

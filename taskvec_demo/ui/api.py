@@ -35,7 +35,7 @@ def add_endpoints(workbench: Workbench) -> None:
         Args:
             clip: audio file: wav, flac, ogg, opus or mp3, 0.1 s to 10 min, at most 25 MB; the first 60 s are used
             recipe: JSON such as {"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}
-            labels: comma or newline separated; empty for the checkpoint's default set
+            labels: one a line, or all on one line between commas; empty for the checkpoint's default set
 
         Returns:
             {"pretrained": {label: probability}, "edited": {label: probability}, "windows", "seconds", "notes"}

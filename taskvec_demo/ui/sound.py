@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..core.zero_shot import labels_text
 from .page import Page
 
 SOUND_TAB = "Your sound"
@@ -34,8 +35,8 @@ class SoundTab:
 
 def build_sound_tab(page: Page) -> SoundTab:
     first = next((p for p in page.examples if Path(p).stem == FIRST_EXAMPLE), None)
-    everything = ", ".join(page.workbench.artifacts.default_labels)
-    sets = [("All sounds", everything)] + [(t.title, ", ".join(t.prompts)) for t in page.tasks.values()]
+    everything = labels_text(page.workbench.artifacts.default_labels)
+    sets = [("All sounds", everything)] + [(t.title, labels_text(t.prompts)) for t in page.tasks.values()]
     with gr.Row():
         with gr.Column(min_width=280):
             clip = gr.Audio(

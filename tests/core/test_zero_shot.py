@@ -13,6 +13,7 @@ from taskvec_demo.core.zero_shot import (
     MAX_LABELS,
     ZeroShotHead,
     clip_embedding,
+    labels_text,
     parse_labels,
     probabilities,
 )
@@ -33,6 +34,8 @@ def embed_text(texts):
         ("dog, cat", ("dog", "cat")),
         ("dog\ncat\r\nbird", ("dog", "cat", "bird")),
         (" a  dog ,\n\n , cat,", ("a dog", "cat")),
+        ("Male speech, man speaking\nDog\nRain", ("Male speech, man speaking", "Dog", "Rain")),
+        ("puppy, downpour\n", ("puppy", "downpour")),  # the next line is still empty
         ("zebra, ant, mule", ("zebra", "ant", "mule")),
         ("dog, cat, Dog, DOG", ("dog", "cat")),
         ("Dog, cat, dog, bird, CAT", ("Dog", "cat", "bird")),
@@ -44,12 +47,21 @@ def test_labels_keep_order_and_first_spelling(text, labels):
     assert parse_labels(text) == labels
 
 
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [(("dog", "cat"), "dog, cat"), (("Male speech, man speaking", "dog"), "Male speech, man speaking\ndog")],
+)
+def test_labels_are_written_as_they_are_read(labels, text):
+    assert labels_text(labels) == text
+    assert parse_labels(text) == labels
+
+
 @pytest.mark.parametrize("text", ["", "  \n ", ",,\n,"])
 def test_no_label_is_the_default_set(text):
     assert parse_labels(text) == ()
 
 
-@pytest.mark.parametrize("text", ["dog", "dog,", "dog, DOG\nDog"])
+@pytest.mark.parametrize("text", ["dog", "dog,", "dog, DOG, Dog", "dog\nDOG,\n,Dog"])
 def test_one_label_is_refused(text):
     with pytest.raises(BadLabelsError, match=r"'dog'.*two or more.*\.$"):
         parse_labels(text)
