@@ -34,7 +34,7 @@ class UnchangingFiles(StaticFiles):
 
 
 @functools.cache
-def _address() -> str:
+def address() -> str:
     """The address of the modules below the page. It has a hash of all of them, so that no cache serves older ones.
 
     The hash is a folder's name, because modules import each other relative to their own address.
@@ -48,8 +48,8 @@ def _address() -> str:
 def serve_modules() -> dict[str, Any]:
     """Options of `launch`: the modules' address, and that the browser fetches them all at once."""
     files = UnchangingFiles(directory=WEB)
-    preloads = (f'<link rel="modulepreload" href="{_address()}/{path.name}">' for path in sorted(WEB.glob("*.js")))
-    return {"app_kwargs": {"routes": [Mount(f"/{_address()}", files)]}, "head": "".join(preloads)}
+    preloads = (f'<link rel="modulepreload" href="{address()}/{path.name}">' for path in sorted(WEB.glob("*.js")))
+    return {"app_kwargs": {"routes": [Mount(f"/{address()}", files)]}, "head": "".join(preloads)}
 
 
 def on_load(function: str, *arguments: str) -> str:
@@ -63,7 +63,7 @@ def call(function: str) -> str:
 
 
 def _page() -> str:
-    return f"import(new URL('{_address()}/page.js', document.baseURI))"
+    return f"import(new URL('{address()}/page.js', document.baseURI))"
 
 
 def serve_surfaces(page: Page) -> None:

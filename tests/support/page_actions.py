@@ -20,6 +20,9 @@ WATCH = f"""() => {{
     window.watcher.observe(document.getElementById(id), {{childList: true, subtree: true, characterData: true}});
 }}"""
 SEEN = "() => { window.watcher.disconnect(); return [window.seen.formula.size, window.seen.chart.size]; }"
+READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-tile")].filter((t) => !t.hidden)
+  .map((t) => [t.dataset.task, t.innerText.replaceAll("\\n", " ")]))"""
+BAND = "(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`)).backgroundImage"
 
 
 def slider(visitor, name):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 
 from taskvec_demo.core.evaluation import Accuracy, percent
 from taskvec_demo.core.surface import LogitSurface
-from taskvec_demo.ui.live import properties
-from taskvec_demo.ui.page import Page
-from tests.support.page_actions import box, choose, drag, frames, hold, number, slider, tab, tabs, value
-from tests.support.paths import ARTIFACTS
+from tests.support.page_actions import READ_TILES, box, choose, frames, hold, number, slider, tab, value
 from tests.support.visitor import FORMULA
 from tests.support.web_vectors import SURFACES, random_recipes
 
@@ -35,9 +30,6 @@ READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .t
     edited: parseFloat(row.querySelector(".tv-ed")?.style.width),
     left: parseFloat(row.querySelector(".tv-ci")?.style.left),
     width: parseFloat(row.querySelector(".tv-ci")?.style.width)}))]))"""
-READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-tile")].filter((t) => !t.hidden)
-  .map((t) => [t.dataset.task, t.innerText.replaceAll("\\n", " ")]))"""
-BAND = "(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`)).backgroundImage"
 
 
 # ---- in the app -----------------------------------------------------------------------------------------------------
@@ -264,143 +256,3 @@ def test_what_is_spoken_waits_for_rest(page):
     page.page.wait_for_function("(old) => document.querySelector('#chart [aria-live]').textContent !== old", arg=before)
     assert f"{value(page, 'urban'):.2f} τ_urban" in spoken.text_content()
     assert page.page.locator("#formula [aria-live]").count() == 0
-
-
-# ---- the safe region ------------------------------------------------------------------------------------------------
-def test_the_band_marks_where_the_control_keeps_its_accuracy(page):
-    page.open({"urban": 0.3})
-    page.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
-    page.at_rest()
-    safe = page.page.evaluate("""() => {
-      const control = window.taskvec.state.tasks.find(({task}) => task.role === "control");
-      return {name: control.task.name, kept: control.task.controlKept};
-    }""")
-    surface = LogitSurface.load(ARTIFACTS / "surfaces" / f"{safe['name']}.validation.safetensors")
-    before = (surface.measured({}) == surface.labels).mean()
-
-    def holds(x):
-        recipe = {"urban": x} if x else {}
-        predicted = surface.measured(recipe)
-        predicted = surface.logits(recipe).argmax(-1) if predicted is None else predicted
-        return (predicted == surface.labels).mean() >= safe["kept"] * before
-
-    expected = [holds(round(i / 40, 4)) for i in range(41)]
-    stops = page.page.evaluate(BAND, "urban")
-    edges = [float(x) for x in re.findall(r"([\d.]+)%", stops)]
-    changes = [i for i in range(1, 41) if expected[i] != expected[i - 1]]
-    assert edges[1:-1:2] == pytest.approx([100 * (i - 0.5) / 40 for i in changes], abs=0.06)
-    assert edges[0] == 0
-    assert edges[-1] == 100
-    assert page.page.locator("#safe-legend").is_visible()
-
-
-def test_the_band_follows_the_other_sliders_and_the_negation(page):
-    page.open({"emotion": -0.05, "instruments": -0.5})  # to forget both costs the control more than it may
-    page.page.wait_for_function(f"() => ({BAND})('instruments') !== 'none'")
-    page.at_rest()
-    bands = {name: page.page.evaluate(BAND, name) for name in ("emotion", "instruments")}
-    slider(page, "emotion").focus()
-    page.page.keyboard.press("End")
-    page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
-    page.at_rest()
-    assert page.page.evaluate(BAND, "emotion") == bands["emotion"]  # its own λ does not move its own band
-    bands["instruments"] = page.page.evaluate(BAND, "instruments")
-    box(page, "op-addition").check()
-    page.page.wait_for_selector("#negate-emotion", state="visible")
-    box(page, "negate-emotion").uncheck()
-    page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
-    assert page.errors == []
-
-
-# ---- the curve ------------------------------------------------------------------------------------------------------
-def test_the_curves_and_their_operating_point(page):
-    page.open({"urban": 0.4})
-    tab(page, "Along λ")
-    page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
-    page.at_rest()
-    assert page.page.locator("#curve .tv-measured").count() > 5  # alone: measured points are shown
-    operating = "() => Number(document.querySelector('#curve .tv-operating').getAttribute('x1'))"
-    paths = "() => [...document.querySelectorAll('#curve path')].map((p) => p.getAttribute('d')).join()"
-    before, lines = page.page.evaluate(operating), page.page.evaluate(paths)
-    drag(page, "urban", 0.4, 0.8)
-    page.at_rest()
-    assert page.page.evaluate(operating) > before + 20
-    assert page.page.evaluate(paths) == lines  # along its own axis nothing else changes
-    assert f"λ = {value(page, 'urban'):.2f}, as set" in page.page.locator("#curve").inner_text()
-    tiles = page.page.evaluate(READ_TILES)
-    entries = page.page.locator("#curve .tv-curve-entry b").all_inner_texts()
-    assert len(entries) == len(tiles)
-    drag(page, "instruments", 0.5, 0.9)
-    page.page.wait_for_function(f"(old) => ({paths})() !== old", arg=lines)
-    assert page.page.locator("#curve .tv-measured").count() == 0
-    page.page.locator("#axis input").click()
-    page.page.get_by_role("option", name="instruments", exact=True).click()
-    page.page.wait_for_function("() => document.querySelector('#curve svg').textContent.includes('τ instruments')")
-    page.at_rest()
-    other = page.page.evaluate(paths)
-    tab(page, tabs(page)[0])
-    drag(page, "urban", 0.8, 0.2)
-    page.at_rest()
-    tab(page, "Along λ")  # back again: redrawn for what was changed meanwhile
-    page.page.wait_for_function(f"(old) => ({paths})() !== old", arg=other)
-    assert page.errors == []
-
-
-def test_the_pointer_reads_the_curves(page):
-    page.open({"urban": 0.4})
-    tab(page, "Along λ")
-    page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
-    area = page.page.locator("#curve svg").bounding_box()
-    page.page.mouse.move(area["x"] + 60, area["y"] + area["height"] / 2)
-    page.page.wait_for_function("() => /λ = −(1|0\\.9)/.test(document.querySelector('.tv-curve-at').textContent)")
-    page.page.mouse.move(area["x"] + 60, area["y"] - 60)
-    page.page.wait_for_function("() => document.querySelector('.tv-curve-at').textContent === 'λ = 0.40, as set'")
-
-
-# ---- a phone --------------------------------------------------------------------------------------------------------
-def test_a_phone_has_bands_and_totals_in_its_width(new_visitor):
-    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    visitor.open({"urban": 0.5})
-    visitor.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
-    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for tile in visitor.page.locator("#chart .tv-tile:visible").all():
-        area = tile.bounding_box()
-        assert area["x"] >= -1
-        assert area["x"] + area["width"] <= 391
-        assert area["y"] + area["height"] <= 845
-        assert tile.locator("b").bounding_box()["width"] <= area["width"]
-    tops = {round(t.bounding_box()["y"]) for t in visitor.page.locator("#chart .tv-tile:visible").all()}
-    assert len(tops) == 1, "the totals are one row"
-
-
-OUTGROWN = """() => {
-  const boxes = document.querySelectorAll("#chart :is(.tv-tile-value, .tv-tile-note, .tv-state, .tv-num, .tv-delta)");
-  return [...boxes].filter((box) => {
-    const [own, text] = [box.getBoundingClientRect(), document.createRange()];
-    text.selectNodeContents(box);
-    return [...text.getClientRects()].some((part) => part.width && own.width && (part.left < own.left - 1.5
-      || part.right > own.right + 1.5 || part.top < own.top - 3 || part.bottom > own.bottom + 3));
-  }).map((box) => box.innerText);
-}"""
-
-
-def test_no_text_outgrows_the_box_that_is_fixed_for_it(new_visitor):
-    visitor = new_visitor(viewport={"width": 1280, "height": 900})
-    visitor.open({"urban": -0.9, "instruments": -0.9, "emotion": 1.0})
-    for width in (1280, 1000, 390, 360):
-        visitor.page.set_viewport_size({"width": width, "height": 844})
-        assert visitor.page.evaluate(OUTGROWN) == [], width
-
-
-def test_the_pages_json_is_small_and_names_files_that_are_there(workbench):
-    """No coefficient of a surface is part of a page load."""
-    page_ = Page(workbench)
-    live = properties(page_)
-    assert len(json.dumps(live)) < 20_000
-    assert [t["name"] for t in live["tasks"]] == list(workbench.tasks)
-    for task in live["tasks"]:
-        assert Path(task["file"]).is_file()
-        assert len(task["version"]) == 12
-    assert page_.recipe("", tuple(live["values"])) == page_.start
-    assert len(live["rows"]) - len(live["vectors"]) == 4  # rows for vectors that the visitor adds
-    assert page_.aside.isdisjoint(page_.main)

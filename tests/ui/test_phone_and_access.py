@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.support.page_actions import (
+    BAND,
     box,
     slider,
     tab,
@@ -113,3 +114,37 @@ def test_names_and_focus(page):
     focused = page.page.evaluate(f"({style})(document.activeElement)")
     page.page.evaluate("document.activeElement.blur()")
     assert focused != slider(page, "urban").evaluate(style), "nothing shows which slider has the focus"
+
+
+def test_a_phone_has_bands_and_totals_in_its_width(new_visitor):
+    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor.open({"urban": 0.5})
+    visitor.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
+    for tile in visitor.page.locator("#chart .tv-tile:visible").all():
+        area = tile.bounding_box()
+        assert area["x"] >= -1
+        assert area["x"] + area["width"] <= 391
+        assert area["y"] + area["height"] <= 845
+        assert tile.locator("b").bounding_box()["width"] <= area["width"]
+    tops = {round(t.bounding_box()["y"]) for t in visitor.page.locator("#chart .tv-tile:visible").all()}
+    assert len(tops) == 1, "the totals are one row"
+
+
+OUTGROWN = """() => {
+  const boxes = document.querySelectorAll("#chart :is(.tv-tile-value, .tv-tile-note, .tv-state, .tv-num, .tv-delta)");
+  return [...boxes].filter((box) => {
+    const [own, text] = [box.getBoundingClientRect(), document.createRange()];
+    text.selectNodeContents(box);
+    return [...text.getClientRects()].some((part) => part.width && own.width && (part.left < own.left - 1.5
+      || part.right > own.right + 1.5 || part.top < own.top - 3 || part.bottom > own.bottom + 3));
+  }).map((box) => box.innerText);
+}"""
+
+
+def test_no_text_outgrows_the_box_that_is_fixed_for_it(new_visitor):
+    visitor = new_visitor(viewport={"width": 1280, "height": 900})
+    visitor.open({"urban": -0.9, "instruments": -0.9, "emotion": 1.0})
+    for width in (1280, 1000, 390, 360):
+        visitor.page.set_viewport_size({"width": width, "height": 844})
+        assert visitor.page.evaluate(OUTGROWN) == [], width

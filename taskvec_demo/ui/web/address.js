@@ -23,7 +23,7 @@ export function showInAddress(pairs) {
   const url = addressOf(window.location.href, pairs);
   history.replaceState(history.state, "", url);
   if (window.parent !== window) {
-    window.parent.postMessage({ queryString: url.searchParams.toString(), hash: url.hash.slice(1) }, OUTER_PAGE);
+    window.parent.postMessage({ queryString: url.searchParams.toString() }, OUTER_PAGE);
   }
 }
 
@@ -61,18 +61,25 @@ function copyOldWay(text) {
   return copied;
 }
 
-/** @type {WeakMap<HTMLElement, {text: string, timer: number}>} */
+/** @type {WeakMap<Text, {text: string, timer: number}>} */
 const speaking = new WeakMap();
 
-/** @param {HTMLElement} button @param {string} sentence that stands on it for a moment */
+/**
+ * In the button's own text node, which gradio goes on using.
+ * @param {HTMLElement} button
+ * @param {string} sentence that stands on it for a moment
+ */
 function say(button, sentence) {
-  const text = speaking.get(button)?.text ?? button.textContent ?? "";
-  clearTimeout(speaking.get(button)?.timer);
+  const nodes = /** @type {Text[]} */ ([...button.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE));
+  const label = nodes.find(({ data }) => data.trim());
+  if (!label) return;
+  const text = speaking.get(label)?.text ?? label.data;
+  clearTimeout(speaking.get(label)?.timer);
   button.setAttribute("aria-live", "polite");
-  button.textContent = sentence;
+  label.data = sentence;
   const timer = window.setTimeout(() => {
-    button.textContent = text;
-    speaking.delete(button);
+    label.data = text;
+    speaking.delete(label);
   }, SAID_MS);
-  speaking.set(button, { text, timer });
+  speaking.set(label, { text, timer });
 }

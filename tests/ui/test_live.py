@@ -1,0 +1,93 @@
+"""How the page gets its modules, and that Python holds no JavaScript."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from taskvec_demo.ui import live
+from taskvec_demo.ui.page import Page
+
+UI = Path(live.__file__).parent
+MODULES = sorted(path.name for path in live.WEB.glob("*.js"))
+OF_JAVASCRIPT = re.compile(r"addEventListener|querySelector|dispatchEvent|\bwindow\.|\bfunction\b|\bconst\b|=> *\{")
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A copy of the modules to change."""
+    shutil.copytree(live.WEB, tmp_path / "web")
+    monkeypatch.setattr(live, "WEB", tmp_path / "web")
+    live.address.cache_clear()
+    yield tmp_path / "web"
+    live.address.cache_clear()
+
+
+def test_a_changed_module_has_another_address(web):
+    """All of them have: modules import each other relative to their own address."""
+    before = live.address()
+    live.address.cache_clear()
+    assert live.address() == before
+    with (web / "recipe.js").open("a") as module:
+        module.write("// changed\n")
+    live.address.cache_clear()
+    assert live.address() != before
+    assert live.address() in live.call("sweep")
+    assert live.address() in live.on_load("startChart")
+
+
+def javascript(source: str) -> list[str]:
+    """Strings of a Python module that are JavaScript; its docstrings are not."""
+    nodes = list(ast.walk(ast.parse(source)))
+    docs = {id(n.body[0].value) for n in nodes if hasattr(n, "body") and isinstance(n.body, list) and n.body
+            and isinstance(n.body[0], ast.Expr)}  # fmt: skip
+    strings = (n for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs)
+    return [s.value for s in strings if OF_JAVASCRIPT.search(s.value)]
+
+
+@pytest.mark.parametrize("path", sorted(UI.rglob("*.py")), ids=lambda p: p.relative_to(UI).as_posix())
+def test_python_holds_no_javascript(path):
+    assert javascript(path.read_text(encoding="utf-8")) == []
+
+
+def test_javascript_in_python_is_seen():
+    assert javascript("x = 'const a = 1'\ny = '(a) => { return a }'\nz = 'a constant'") == [
+        "const a = 1",
+        "(a) => { return a }",
+    ]
+
+
+def test_the_pages_json_is_small_and_names_files_that_are_there(workbench):
+    """No coefficient of a surface is part of a page load."""
+    page = Page(workbench)
+    told = live.properties(page)
+    assert len(json.dumps(told)) < 20_000
+    assert [t["name"] for t in told["tasks"]] == list(workbench.tasks)
+    for task in told["tasks"]:
+        assert Path(task["file"]).is_file()
+        assert len(task["version"]) == 12
+    assert page.recipe("", tuple(told["values"])) == page.start
+    assert len(told["rows"]) - len(told["vectors"]) == 4  # rows for vectors that the visitor adds
+    assert page.aside.isdisjoint(page.main)
+
+
+@pytest.mark.browser
+def test_modules_come_once_from_an_address_that_a_browser_may_keep(new_visitor):
+    page = new_visitor()  # who has kept nothing yet
+    answers = []
+    page.page.on("response", lambda r: answers.append(r) if "/web/" in r.url else None)
+    page.open({"urban": 0.5})
+    names = [r.url.rsplit("/", 1)[-1] for r in answers]
+    assert sorted(names) == MODULES
+    assert {r.url.removeprefix(page.server.url).rsplit("/", 1)[0] for r in answers} == {live.address()}
+    assert {r.status for r in answers} == {200}
+    assert all("immutable" in r.headers["cache-control"] for r in answers)
+    assert sum(int(r.headers["content-length"]) for r in answers) < 100_000
+    own = page.page.evaluate("() => Object.keys(window).filter((key) => /^(tv|taskvec)/i.test(key))")
+    assert own == ["taskvec"]
+    assert page.errors == []
