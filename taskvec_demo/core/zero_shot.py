@@ -71,7 +71,8 @@ def parse_labels(text: str) -> tuple[str, ...]:
     if not labels:
         return ()
     if len(labels) < 2:
-        raise BadLabelsError(f"Only one label was given ({shortened(labels[0])!r}): two different ones are needed.")
+        only = shortened(labels[0])
+        raise BadLabelsError(f"Only one label was given ({only!r}): two or more different labels are needed.")
     if len(labels) > MAX_LABELS:
         raise BadLabelsError(f"{len(labels)} labels were given: at most {MAX_LABELS} are accepted.")
     for label in labels:
