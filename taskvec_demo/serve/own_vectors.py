@@ -73,7 +73,7 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
         )
     if not shapes:
         raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
-    accepted = DTYPES
+    accepted: tuple[str, ...] = DTYPES
     if header.get("format") == INT8_FORMAT:  # matrices have their rows' exponents beside them
         accepted = (*DTYPES, "I8")
         shapes = {name: shape for name, shape in shapes.items() if not name.endswith(EXPONENT)}
