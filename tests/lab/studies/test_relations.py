@@ -1,0 +1,187 @@
+"""Gains, their intervals, and predictors of gains: laws on made-up runs; one small matrix trained for real."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from taskvec_demo.lab.data.datasets import ClipRow
+from taskvec_demo.lab.studies.relations.gains import (
+    Gain,
+    discoveries,
+    gain,
+    rank_correlation,
+    split_half_correlation,
+)
+from taskvec_demo.lab.studies.relations.network import SharedNetwork
+from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
+from taskvec_demo.lab.studies.relations.study import differences, matrix
+from taskvec_demo.lab.studies.relations.tasks import SPLITS, RelatedTask, dealt_by_source, task_clips, training_part
+from taskvec_demo.lab.studies.relations.training import POINTS, Run, Setup, run
+
+SEEDS = range(2)
+
+
+def made_run(task: str, correct: np.ndarray) -> Run:
+    curve = {task: np.zeros((len(correct), POINTS), np.float32)}
+    return Run((task,), {task: correct}, curve, curve)
+
+
+def sources(n: int, each: int = 1) -> np.ndarray:
+    return np.array([f"s{i // each}" for i in range(n)])
+
+
+# ---- gains ----------------------------------------------------------------------------------------------------------
+def test_no_difference_is_no_gain():
+    correct = np.random.default_rng(0).random((3, 50)) < 0.5
+    g = gain("a", "b", made_run("a", correct), made_run("a", correct), sources(50))
+    assert (g.gain, g.low, g.high, g.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_gain_is_the_difference_of_the_mean_accuracies_and_lies_in_its_interval():
+    draw = np.random.default_rng(1)
+    before, after = draw.random((4, 200)) < 0.4, draw.random((4, 200)) < 0.7
+    g = gain("a", "b", made_run("a", before), made_run("a", after), sources(200))
+    assert g.gain == pytest.approx(after.mean() - before.mean())
+    assert g.low < g.gain < g.high
+    assert g.low > 0
+    assert g.p < 0.01
+
+
+def test_clips_of_one_source_count_as_one():
+    """The same answers, once as 100 recordings and once as four: the interval must know the difference."""
+    draw = np.random.default_rng(2)
+    better = draw.random(4) < 0.75
+    before, after = np.zeros((1, 100), bool), np.repeat(better, 25)[None]
+    many = gain("a", "b", made_run("a", before), made_run("a", after), sources(100))
+    few = gain("a", "b", made_run("a", before), made_run("a", after), sources(100, each=25))
+    assert few.gain == many.gain
+    assert few.high - few.low > 2 * (many.high - many.low)
+    assert few.p > many.p
+
+
+def test_discoveries_follow_benjamini_and_hochberg():
+    assert discoveries([0.01, 0.02, 0.03, 0.9]) == [True, True, True, False]
+    assert discoveries([0.02, 0.9, 0.9, 0.9]) == [False] * 4
+    assert discoveries([0.04, 0.05]) == [True, True]
+
+
+def of_seeds(*by_seed: float, task: str = "a", partner: str = "b") -> Gain:
+    return Gain(task, partner, 0.5, float(np.mean(by_seed)), 0.0, 0.0, 1.0, 10, 10, by_seed)
+
+
+def test_halves_of_the_seeds_agree_where_seeds_do_not_matter():
+    draw = np.random.default_rng(3)
+    effect = draw.normal(size=40)
+    same = [of_seeds(e, e, e, e) for e in effect]
+    noise = [of_seeds(*draw.normal(size=4)) for _ in effect]
+    assert split_half_correlation(same) == pytest.approx(1.0)
+    assert abs(split_half_correlation(noise)) < 0.4
+
+
+def test_a_matrix_agrees_with_itself_and_not_with_its_negative():
+    draw = np.random.default_rng(4)
+    a = {(f"t{i}", f"t{j}"): float(draw.normal()) for i in range(6) for j in range(6) if i != j}
+    assert rank_correlation(a, a)[0] == pytest.approx(1.0)
+    assert rank_correlation(a, {k: -v for k, v in a.items()})[0] == pytest.approx(-1.0)
+
+
+# ---- predictors -----------------------------------------------------------------------------------------------------
+def test_auc_counts_ordered_pairs():
+    assert auc(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, False, True, True])) == 1.0
+    assert auc(np.array([1.0, 1.0]), np.array([False, True])) == 0.5
+
+
+def test_a_feature_that_decides_the_gain_is_found_and_noise_is_not():
+    draw = np.random.default_rng(5)
+    names = [f"t{i}" for i in range(8)]
+    cells = [(a, b) for a in names for b in names if a != b]
+    helpful = {n: draw.normal() for n in names}
+    gains = [of_seeds(helpful[b], task=a, partner=b) for a, b in cells]
+    telling = np.array([[helpful[b]] for _, b in cells])
+    silent = draw.normal(size=(len(cells), 1))
+    assert judged("telling", telling, gains).auc > 0.95
+    assert judged("telling", telling, gains).p < 0.05
+    assert judged("silent", silent, gains).p > 0.05
+
+
+def test_a_left_out_task_does_not_teach_its_own_regression():
+    """Labels that contradict the rest only within the left-out task do not change its scores."""
+    x = np.linspace(-1, 1, 12)[:, None]
+    task = ["a"] * 4 + ["b"] * 4 + ["c"] * 4
+    positive = x[:, 0] > 0
+    flipped = positive.copy()
+    flipped[:4] = ~flipped[:4]
+    assert left_out_scores(x, positive, task)[:4] == pytest.approx(left_out_scores(x, flipped, task)[:4])
+    assert left_out_scores(x, positive, task)[4:] != pytest.approx(left_out_scores(x, flipped, task)[4:])
+
+
+# ---- tasks and training ---------------------------------------------------------------------------------------------
+def made_rows(dataset: str, n: int = 60) -> list[ClipRow]:
+    return [
+        ClipRow(dataset, f"{i}.wav", "abc"[i % 3], SPLITS[i // 3 % 3 if i % 2 else 0], f"g{i // 6}", "")
+        for i in range(n)
+    ]
+
+
+def made_task(name: str) -> RelatedTask:
+    return RelatedTask(name, name, (name,), lambda row: row.label)
+
+
+def test_dealing_keeps_sources_whole_and_gives_every_class_every_split():
+    rows = [ClipRow("g", f"{i}", "xyz"[i % 3], "train", f"{'xyz'[i % 3]}{i // 6}", "") for i in range(90)]
+    dealt = dealt_by_source(rows)
+    assert all(len({r.split for r in dealt if r.group == group}) == 1 for group in {r.group for r in dealt})
+    assert {(r.label, r.split) for r in dealt} == {(label, split) for label in "xyz" for split in SPLITS}
+    assert dealt_by_source(rows) == dealt
+
+
+def test_a_share_of_the_data_is_drawn_by_class():
+    clips = task_clips(made_task("s"), made_rows("s", 300))
+    part = training_part(clips, 0.1, seed=0)
+    assert set(clips.split[part]) == {0}
+    assert set(clips.label[part]) == {0, 1, 2}
+    assert len(part) == pytest.approx(0.1 * len(clips.of("train")), abs=3)
+    assert list(training_part(clips, 0.1, seed=1)) != list(part)
+    assert list(training_part(clips, 1.0, seed=0)) == list(clips.of("train"))
+
+
+@pytest.mark.parametrize(("body", "shape"), [("mlp", (6, 12)), ("cnn", (6, 16, 16))])
+def test_seeds_are_independent_networks(body, shape):
+    x = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+    two = SharedNetwork(body, shape[1], {"t": 3}, range(2)).eval()
+    second = SharedNetwork(body, shape[1], {"t": 3, "u": 4}, range(1, 2)).eval()
+    logits = two(x.expand(2, *x.shape[1:]), "t")
+    assert torch.allclose(logits[1], second(x, "t")[0], atol=1e-6)
+    assert not torch.allclose(logits[0], logits[1], atol=1e-3)
+
+
+def setup(tasks=("s", "u")) -> Setup:
+    rows = [r for name in tasks for r in made_rows(name, 120)]
+    draw = np.random.default_rng(7)
+    inputs = np.array([np.eye(3)["abc".index(r.label)] for r in rows]) + 0.3 * draw.normal(size=(len(rows), 3))
+    clips = {name: task_clips(made_task(name), rows) for name in tasks}
+    return Setup("mlp", 1.0, 40, SEEDS, torch.tensor(inputs, dtype=torch.float32), clips)
+
+
+def test_a_run_learns_and_is_not_computed_twice(tmp_path, monkeypatch):
+    first = run(setup(), ["s"], tmp_path)
+    assert first.accuracy("s").min() > 0.8
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
+    again = run(setup(), ["s"], tmp_path)
+    assert np.array_equal(again.correct["s"], first.correct["s"])
+
+
+def test_a_matrix_has_both_directions_of_every_pair(tmp_path):
+    measured = matrix(setup(), tmp_path, lambda step: None)
+    assert [(g.task, g.partner) for g in measured.gains] == [("s", "u"), ("u", "s")]
+    assert all(g.n_clips == len(setup().clips[g.task].of("test")) for g in measured.gains)
+
+
+def test_a_check_finds_what_differs():
+    cell = {"task": "a", "partner": "b", "gain": 0.1}
+    shipped = {"matrices": [{"network": "mlp", "fraction": 0.1, "alone": {"a": {"accuracy": 0.5}}, "cells": [cell]}]}
+    assert differences(shipped, shipped, 0.02) == []
+    fresh = {"matrices": [{**shipped["matrices"][0], "cells": [{**cell, "gain": 0.2}]}]}
+    assert differences(shipped, fresh, 0.02) == ["mlp, 10 %: a with b +0.100, now +0.200"]
