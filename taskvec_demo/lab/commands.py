@@ -12,6 +12,7 @@ from .data import commands as data
 from .data.arguments import add_artifacts, add_command, add_recordings, add_study
 from .exchange import commands as exchange
 from .finetuning.commands import add_training_options, asked
+from .studies import commands as studies
 from .tiny_clap import commands as tiny_clap
 
 
@@ -36,6 +37,7 @@ def register(commands: Any) -> None:
     sub = add_command(commands, "card", _card, "Write a built folder's model card anew from its tables.")
     add_artifacts(sub)
     add_study(sub)
+    studies.register(commands)
     exchange.register(commands)
     data.register(commands)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from taskvec_demo.cli import main
 from taskvec_demo.lab.data.datasets import ClipRow
 from taskvec_demo.lab.studies.relations.gains import (
     Gain,
@@ -17,8 +22,9 @@ from taskvec_demo.lab.studies.relations.gains import (
 from taskvec_demo.lab.studies.relations.network import SharedNetwork
 from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
 from taskvec_demo.lab.studies.relations.study import differences, matrix
-from taskvec_demo.lab.studies.relations.tasks import SPLITS, RelatedTask, dealt_by_source, task_clips, training_part
+from taskvec_demo.lab.studies.relations.tasks import RelatedTask, dealt_by_source, task_clips, training_part
 from taskvec_demo.lab.studies.relations.training import POINTS, Run, Setup, run
+from taskvec_demo.recordings.splits import SPLITS
 
 SEEDS = range(2)
 
@@ -185,3 +191,48 @@ def test_a_check_finds_what_differs():
     assert differences(shipped, shipped, 0.02) == []
     fresh = {"matrices": [{**shipped["matrices"][0], "cells": [{**cell, "gain": 0.2}]}]}
     assert differences(shipped, fresh, 0.02) == ["mlp, 10 %: a with b +0.100, now +0.200"]
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+def write_set(folder: Path, pitches: dict[str, int], genders: tuple[str, ...] = ("",)) -> None:
+    """Half-second tones of one pitch a class, of sources that lie in one split each."""
+    folder.mkdir()
+    lines = ["file,label,split,fold,group,gender,seconds"]
+    time = np.arange(8000) / 16_000
+    for label, pitch in pitches.items():
+        for i in range(9):
+            gender = genders[i % len(genders)]
+            name = f"{label}_{i}.wav"
+            pitched = pitch * (2 if gender == "female" else 1)
+            soundfile.write(folder / name, 0.5 * np.sin(2 * np.pi * (pitched + 7 * i) * time), 16_000)
+            lines.append(f"{name},{label},{SPLITS[i % 3]},,{label}{i},{gender},0.5")
+    (folder / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_set(folder / "fsdd", {"digit_0": 300, "digit_1": 900})
+    write_set(folder / "drums", {"kick": 120, "hat": 4000})
+    write_set(folder / "ravdess", {"happy": 400, "sad": 200}, ("female", "male"))
+    write_set(folder / "nemo", {"happy": 450, "sad": 250}, ("female", "male"))
+    return folder
+
+
+def test_the_quick_study_is_measured_resumed_and_checked(data, tmp_path, capsys, monkeypatch):
+    options = ["study", "relations", "--data", str(data), "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    assert main([*options, "--quick", "--check"]) == 2
+    assert "relations.json is missing" in capsys.readouterr().err
+    assert main([*options, "--quick"]) == 0
+    contents = json.loads((tmp_path / "relations.json").read_text(encoding="utf-8"))
+    cells = contents["matrices"][0]["cells"]
+    assert [(c["task"], c["partner"]) for c in cells] == [
+        (a, b) for a in ("digits", "drums", "gender") for b in ("digits", "drums", "gender") if a != b
+    ]
+    assert all(c["low"] <= c["gain"] <= c["high"] and c["n_clips"] > 0 for c in cells)
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
+    assert main([*options, "--quick", "--check"]) == 0
+    contents["matrices"][0]["cells"][0]["gain"] += 0.5
+    (tmp_path / "relations.json").write_text(json.dumps(contents), encoding="utf-8")
+    assert main([*options, "--quick", "--check"]) == 1
+    assert "digits with drums" in capsys.readouterr().out

@@ -12,11 +12,12 @@ import numpy as np
 import soundfile
 import torch
 
+from ....recordings.splits import SPLITS
 from ...data.datasets import MelStore
 from .gains import Gain, discoveries, gain, rank_correlation, split_half_correlation
 from .predictors import auc, judged, majority_scores, pair_features, task_features
 from .summaries import small_windows, standardized, summaries
-from .tasks import SPLITS, TASKS, TaskClips, task_clips, training_part
+from .tasks import TASKS, TaskClips, task_clips, training_part
 from .training import Run, Setup, run
 
 FORMAT = 1

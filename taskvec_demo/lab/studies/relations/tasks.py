@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ....recordings.splits import SPLITS
 from ...data.datasets import ClipRow, read_rows
 
-SETS = (
-    "esc50", "urban", "gtzan_mini", "ravdess", "nemo", "philharmonia", "fsdd", "kitchen20", "animals", "drums",
-)  # fmt: skip
-SPLITS = ("train", "validation", "test")
 EMOTIONS = frozenset(("angry", "fearful", "happy", "neutral", "sad", "surprised"))  # those of both sets of speech
 # Shares of the tracks for sets whose lists leave a class without validation or test clips
 DEALT = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -75,9 +72,12 @@ class TaskClips:
         return np.flatnonzero(self.split == SPLITS.index(split))
 
 
-def related_rows(data: Path) -> list[ClipRow]:
-    """The rows of all sets, the split of `gtzan_mini` dealt anew by track. Raises TaskVecError for missing sets."""
-    rows = read_rows(data, SETS)
+def related_rows(data: Path, tasks: Iterable[str] = TASKS) -> list[ClipRow]:
+    """The rows of the tasks' sets, the split of `gtzan_mini` dealt anew by track. Raises TaskVecError for missing sets.
+
+    A Freesound source that a set holds out is training material of none.
+    """
+    rows = read_rows(data, tuple(dict.fromkeys(name for task in tasks for name in TASKS[task].sets)))
     genres = [row for row in rows if row.dataset == "gtzan_mini"]
     return [row for row in rows if row.dataset != "gtzan_mini"] + dealt_by_source(genres)
 

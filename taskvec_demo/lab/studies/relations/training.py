@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ....core.files import whole_file
 from .network import SharedNetwork
 from .tasks import TaskClips, training_part
 
@@ -64,13 +65,9 @@ def run(setup: Setup, tasks: Sequence[str], folder: Path) -> Run:
     if file.is_file():
         return _read(file, tasks)
     done = _train(setup, tasks)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial.npz")
-    np.savez_compressed(
-        partial,
-        **{f"{kind}/{task}": getattr(done, kind)[task] for kind in ("correct", "curve", "loss") for task in tasks},
-    )
-    partial.replace(file)
+    parts = {f"{kind}/{task}": getattr(done, kind)[task] for kind in ("correct", "curve", "loss") for task in tasks}
+    with whole_file(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **parts)
     return done
 
 
