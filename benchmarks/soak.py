@@ -6,6 +6,7 @@ import asyncio
 import io
 import itertools
 import time
+import uuid
 
 import httpx
 import numpy as np
@@ -62,8 +63,9 @@ async def _traffic(app: Server, seconds: float) -> tuple[list[tuple[float, float
 
     async def visit(http: httpx.AsyncClient) -> None:
         nonlocal answers
+        session = uuid.uuid4().hex
         while time.monotonic() - began < seconds:
-            await _ask(http, next(numbers))
+            await _ask(http, session, next(numbers))
             answers += 1
 
     async def watch() -> None:
@@ -76,13 +78,13 @@ async def _traffic(app: Server, seconds: float) -> tuple[list[tuple[float, float
     return readings, answers
 
 
-async def _ask(http: httpx.AsyncClient, number: int) -> None:
+async def _ask(http: httpx.AsyncClient, session: str, number: int) -> None:
     """Upload the `number`-th clip and have it classified. Raises RuntimeError if there is no answer."""
     files = {"files": (f"clip-{number}.wav", _wav(number), "audio/wav")}
     uploaded = (await http.post(API + "upload", files=files)).raise_for_status().json()[0]
     clip = {"path": uploaded, "meta": {"_type": "gradio.FileData"}}
     recipe = {"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": round(-0.001 * (number % 900), 4)}}
-    data = {"data": [clip, recipe, f"sound number {number}, noise number {number}"]}
+    data = {"data": [clip, recipe, f"sound number {number}, noise number {number}"], "session_hash": session}
     event = (await http.post(API + "call/classify", json=data)).raise_for_status().json()["event_id"]
     told = (await http.get(f"{API}call/classify/{event}")).text
     if "event: complete" not in told:

@@ -19,6 +19,8 @@ from .own import connect_own
 from .page import Page, unmeasured_html
 from .sound import SOUND_TAB, build_sound_tab
 
+SESSIONS = 500  # the newest, whose state gradio keeps: 800 objects each, and each call of the API may be one
+
 
 def launch_options() -> dict[str, Any]:
     """What `launch` is given: theme and styles belong there in gradio 6. Nothing comes from another host."""
@@ -31,6 +33,7 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": MAX_BYTES,  # of a task vector; `audio.load_clip` takes much less
         "ssr_mode": False,
         "run_history": False,
+        "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
         "footer_links": ["api", "settings"],
         **live.serve_modules(),
