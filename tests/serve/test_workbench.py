@@ -81,7 +81,7 @@ def test_probabilities_add_up_over_the_default_labels(workbench, example):
 
 
 def test_labels_of_the_visitor_replace_the_default(workbench, example):
-    answer = workbench.classify(example, recipe(urban=0.4), "rain, A Dog\nwhale song, RAIN")
+    answer = workbench.classify(example, recipe(urban=0.4), "rain, A Dog, whale song, RAIN")
     assert tuple(answer.pretrained) == tuple(answer.edited) == ("rain", "A Dog", "whale song")
     for probabilities in (answer.pretrained, answer.edited):
         assert abs(math.fsum(probabilities.values()) - 1) < 1e-9
