@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
 
 from ..core.evaluation import CONTROL_KEPT
 from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
@@ -22,15 +22,6 @@ from .page import Page
 
 WEB = Path(__file__).parent / "web"
 A_YEAR = 365 * 24 * 3600  # seconds
-
-
-class UnchangingFiles(StaticFiles):
-    """Files whose address changes with their content, so that a browser need not ask for them again."""
-
-    def file_response(self, *arguments: Any, **options: Any) -> Response:
-        response = super().file_response(*arguments, **options)
-        response.headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"
-        return response
 
 
 @functools.cache
@@ -46,10 +37,20 @@ def address() -> str:
 
 
 def serve_modules() -> dict[str, Any]:
-    """Options of `launch`: the modules' address, and that the browser fetches them all at once."""
-    files = UnchangingFiles(directory=WEB)
-    preloads = (f'<link rel="modulepreload" href="{address()}/{path.name}">' for path in sorted(WEB.glob("*.js")))
-    return {"app_kwargs": {"routes": [Mount(f"/{address()}", files)]}, "head": "".join(preloads)}
+    """Options of `launch`: the modules at their address, and that the browser fetches them all at once.
+
+    Each is a route of its own: starlette's `Mount` finds no file when the app runs behind a proxy with a root path.
+    """
+    modules = {f"{address()}/{path.name}": path for path in sorted(WEB.glob("*.js"))}
+    preloads = "".join(f'<link rel="modulepreload" href="{at}">' for at in modules)
+    routes = [Route(f"/{at}", functools.partial(_send, path)) for at, path in modules.items()]
+    return {"app_kwargs": {"routes": routes}, "head": preloads}
+
+
+async def _send(path: Path, request: Request) -> FileResponse:
+    """A module. Its address changes when it does, so a browser need not ask for it again."""
+    kept = {"Cache-Control": f"public, max-age={A_YEAR}, immutable"}
+    return FileResponse(path, media_type="text/javascript", headers=kept)
 
 
 def on_load(function: str, *arguments: str) -> str:

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from taskvec_demo.ui import live
 from taskvec_demo.ui.page import Page
@@ -39,6 +41,19 @@ def test_a_changed_module_has_another_address(web):
     assert live.address() != before
     assert live.address() in live.call("sweep")
     assert live.address() in live.on_load("startChart")
+
+
+@pytest.mark.parametrize("root", ["", "/behind/a/proxy"])
+def test_modules_are_served_at_the_root_and_behind_a_proxy(root):
+    """A proxy takes its own path away before it asks, and the app is told that path."""
+    client = TestClient(FastAPI(**live.serve_modules()["app_kwargs"]), root_path=root)
+    for name in MODULES:
+        answer = client.get(f"/{live.address()}/{name}")
+        assert answer.status_code == 200
+        assert answer.text == (live.WEB / name).read_text(encoding="utf-8")
+        assert answer.headers["content-type"].startswith("text/javascript")
+    assert client.get(f"/{live.address()}/theme.css").status_code == 404
+    assert client.get("/web/000000000000/page.js").status_code == 404
 
 
 def javascript(source: str) -> list[str]:
