@@ -182,7 +182,7 @@ def test_streams_side_by_side_do_not_mix(measuring):
 
 
 def test_without_labelled_clips_there_is_nothing_exact(artifacts, monkeypatch):
-    monkeypatch.setattr(session, "SYNTHESIZED", "no-such-folder")
+    monkeypatch.setattr(session, "read_synthesized", lambda folder, tasks: [])
     without = Workbench(artifacts)
     assert list(without.exact(recipe(**EDIT))) == []
     with pytest.raises(BadRecipeError):

@@ -131,7 +131,7 @@ def test_the_hash_of_the_weights_pins_a_recipe(client, workbench, example, quiet
     [
         ("a dog barking, rain", ("a dog barking", "rain")),
         ("a dog barking\nrain", ("a dog barking", "rain")),
-        ("a dog,  rain\r\n\n cello ,RAIN,", ("a dog", "rain", "cello")),
+        ("a dog,\r\n\n  rain\n cello \nRAIN,", ("a dog", "rain", "cello")),
         ("Hund, Glocke, 雨, <b>", ("Hund", "Glocke", "雨", "<b>")),
     ],
 )

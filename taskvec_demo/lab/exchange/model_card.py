@@ -160,12 +160,18 @@ def _others(left: list[str]) -> str:
     return f"The others: {', '.join(left)}." if left else ""
 
 
+def _normalized(entry: Mapping[str, Any]) -> str:
+    if entry["normalized"] is None:
+        return "not normalized, as the task's own vector knows nothing of it"
+    return f"normalized {entry['normalized']:.2f}"
+
+
 def _addition(table: Mapping[str, Any]) -> str:
     named = [(row["name"], _coefficients(row["coefficients"]), row) for row in table["rows"]]
     named += [("joint fine-tuning", "", table["joint"])] if table.get("joint") else []
     rows = []
     for name, λ, row in named:
-        tasks = "; ".join(f"{e['task']} {_change(e)}, normalized {e['normalized']:.2f}" for e in row["tasks"])
+        tasks = "; ".join(f"{e['task']} {_change(e)}, {_normalized(e)}" for e in row["tasks"])
         rows.append([name, λ, tasks, _change(row["control"])])
     about = "\n\nNormalized: the accuracy divided by that of the task's own vector at λ = 1."
     return _markdown("Learning by addition", ["sum", "λ", "tasks", "control"], rows) + about
