@@ -188,10 +188,10 @@ def read_config(source: Source) -> dict[str, Any]:
 
 
 def memory_needed(config: dict[str, Any]) -> int:
-    """Bytes that the weights of an open checkpoint take, from its configuration alone.
+    """Bytes of memory that a checkpoint's weights take once it is loaded, computed from its configuration.
 
-    This is the model in float32 and two more copies of the edited parameters: a flat buffer, and the one that a forward
-    pass works on.
+    This is the model in float32 and two more copies of the edited parameters: a flat buffer, and the tower that a
+    forward pass computes with.
     """
     from .model import count_parameters
 

@@ -61,7 +61,7 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_if_there(path: Path) -> str:
-    """The same, or "" where there is no such file: whoever opens it says what is wrong."""
+    """SHA-256 of a file, or "" if it is missing; the code that opens it says so."""
     return sha256_of(path) if os.path.isfile(path) else ""  # also for a name too long for a file
 
 

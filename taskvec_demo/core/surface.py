@@ -125,7 +125,7 @@ class LogitSurface:
     ) -> LogitSurface:
         """Fit measured logits (p, n, n_classes) at `points` with the terms `powers`.
 
-        The points marked in `held_out` (p,) have no part in any choice; they judge a trial fit of the others. The
+        Points are values of all λ. A trial fit without those marked in `held_out` (p,) is tested on them. The
         surface itself is then fitted on all points.
         """
         logits, labels = np.asarray(logits, np.float32), np.asarray(labels, np.int64)

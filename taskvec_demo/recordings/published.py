@@ -1,7 +1,7 @@
-"""Published sets in the layouts of their publishers: for each, a test whether a folder is one, and a reader.
+"""Published sets in their publishers' layouts. Each has a function that recognises a folder, and a reader.
 
-A reader gives recordings and sentences that a user must know. Splits are the official ones if there are any, else by
-speaker if speakers are known, else "".
+A reader returns the recordings, and notes to show to the user. Splits are the official ones if there are any, else by
+speaker if speakers are known, else empty ("").
 """
 
 from __future__ import annotations

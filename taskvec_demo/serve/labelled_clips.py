@@ -144,10 +144,10 @@ class LabelledSet:
                 self._worker.start()
 
     def mel(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-mel windows (k, 1, frames, mels) float32 of clips start..stop-1, and each window's clip, 0-based, (k,).
+        """Log-mel windows (k, 1, frames, mels) float32 of clips start..stop-1, and each window's clip (k,).
 
-        Waits until they are computed. A clip that cannot be read has no windows. If no clip of the set can be read,
-        this raises `BadAudioError`.
+        Clips are counted from `start`. Waits until they are computed. A clip that cannot be read has no windows.
+        Raises `BadAudioError` if no clip of the set can be read.
         """
         self.start()
         with self._changed:

@@ -61,7 +61,7 @@ class UnmeasuredArtifacts:
         return example_clips(EMBEDDED)
 
     def open_checkpoint(self, precision: Precision = "float32") -> Checkpoint:
-        """The checkpoint, which is open; `precision` is for those that are not."""
+        """The checkpoint. It is open already, so `precision` has no effect here."""
         return self.checkpoint
 
 
@@ -73,10 +73,10 @@ def unmeasured_artifacts(
     tokenizer: str | None = None,
     say: Say = lambda step: None,
 ) -> UnmeasuredArtifacts:
-    """Open a checkpoint by what a user types (`sources.resolve`), with what the app needs of it.
+    """Open the checkpoint that a user named (`sources.resolve`), and make the artifacts that the app needs.
 
-    Tasks: those of the embedded checkpoint where it is this one, else one for every set of recordings in `data`
-    (`layouts.read_set`), else none. `say` is told what is being done. Raises `BadArtifactError` or
+    Its tasks are tiny-CLAP's if it is tiny-CLAP; otherwise one for every set of recordings in `data`
+    (`layouts.read_set`), if there are any. `say` is called with a sentence for each step. Raises `BadArtifactError` or
     `IncompatibleWeightsError`.
     """
     source = resolve(spec)

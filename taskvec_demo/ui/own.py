@@ -67,7 +67,7 @@ def _parts(slot: Slot) -> list[Any]:
 
 
 def _row_updates(name: str) -> list[Any]:
-    """The updates of one slot: the row of the vector `name`, switched off, or no row."""
+    """Updates for one slot: show the row of the vector `name`, switched off, or hide the row if there is none."""
     return [
         gr.update(visible=bool(name)),
         gr.update(value=False, label=f"τ {name}"),

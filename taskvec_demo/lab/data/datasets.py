@@ -38,7 +38,7 @@ NAMED = 5  # unreadable clips that a warning names
 
 @dataclass(frozen=True)
 class ClipRow:
-    """One recording: its file, its labels, the split of its source, and its windows in the cache."""
+    """One recording: its file and labels, the split that its source falls in, and where the cache has its windows."""
 
     dataset: str
     file: str

@@ -32,10 +32,11 @@ class Sum:
 class Study:
     """Tasks (one of them the control) and fine-tunings by name.
 
-    `analogy`: A, B, C and D, classes of the task "analogy" and, but for D, vectors; `pair`: vectors named as their
-    tasks, each negated and both added; `sums`: what is added, by name. `speakers`: the
-    prompt of speech by gender, which a vector of the analogy learns to tell its class from. `read_rows` reads a data
-    folder.
+    `analogy`: the names of A, B, C and D. All four are classes of the task "analogy"; A, B and C are also vectors.
+    `pair`: two vectors, named as their tasks. Each is negated by itself, and both are added.
+    `sums`: the name of a sum -> the vectors in it.
+    `speakers`: gender -> the prompt of ordinary speech, which a vector of the analogy learns to tell its class from.
+    `read_rows`: reads a data folder.
     """
 
     name: str
@@ -105,8 +106,8 @@ class Study:
     def training_set(self, store: MelStore, spec: FineTuning, split: str) -> tuple[list[ClipRow], list[int], list[str]]:
         """Clips, class indices and prompts of a fine-tuning.
 
-        A vector of the analogy learns to tell its one class by name among other speech, which stays "a man speaking" or
-        "a woman speaking". No clip of the analogy's D, nor its label, is ever seen.
+        A vector of the analogy learns to name its one class; all other speech keeps the prompt "a man speaking" or
+        "a woman speaking". Clips and label of D, which the analogy is to find, are never used.
         """
         if spec.only_class is None:
             return *self.labelled(store, spec.task, split), list(self.tasks[spec.task].prompts)

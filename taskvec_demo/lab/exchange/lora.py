@@ -73,10 +73,10 @@ class _Config:
 
 
 def read_adapter(folder: Path, pretrained: Weights) -> Adapter:
-    """Read `folder` (adapter_config.json, adapter_model.safetensors) as differences to `pretrained`.
+    """Read `folder` (adapter_config.json, adapter_model.safetensors) as differences from `pretrained`.
 
     Raises BadArtifactError for what is not a readable LoRA adapter, and IncompatibleWeightsError naming the first
-    tensor that does not fit the audio tower: of another shape, of the text tower, or of nothing that is edited.
+    tensor that does not fit: it has another shape, belongs to the text tower, or matches no edited parameter.
     """
     config = _read_config(folder)
     tensors = {name: t for name, t in read_safetensors(folder / TENSORS)[0].items() if not is_index_buffer(name)}

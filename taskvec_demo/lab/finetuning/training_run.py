@@ -99,7 +99,7 @@ class Run:
     def update(self, x: torch.Tensor, target: torch.Tensor, head: ZeroShotHead, kept: Kept | None = None) -> float:
         """One step on a batch, windows (batch, frames, mels) and targets (batch, n_classes); returns its mean loss.
 
-        `kept` is rehearsed with it: one window for every `EVERY` of the batch.
+        Windows from `kept` are rehearsed in the same step: one for every `EVERY` windows of the batch.
         """
         loss = self._summed(self._share_in_memory(x, target, head, kept))
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)

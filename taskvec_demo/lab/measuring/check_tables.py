@@ -116,7 +116,10 @@ def check_tables(
 
 
 def stored_baselines(folder: Path, reported: Mapping[str, Mapping[str, Any]]) -> dict[str, TaskVector]:
-    """The `reported` baselines that are in `folder`. One that was trained again with another result does not count."""
+    """The baselines in `folder` that are, by their hash, those of the shipped tables.
+
+    `reported` is baseline -> its entry in `tables/baselines.json`.
+    """
     files = {name: folder / f"{name}.safetensors" for name in reported}
     found = {name: TaskVector.load(path) for name, path in files.items() if path.is_file()}
     return {name: vector for name, vector in found.items() if vector.sha256 == reported[name]["sha256"]}

@@ -97,7 +97,7 @@ class Negation(Table):
         }
 
     def _apart(self, book: AnswerBook, v: str) -> dict[str, Any]:
-        """The control without the classes that the target has too, because those are meant to be forgotten."""
+        """The control's figures without the classes that the target shares: these are meant to be forgotten."""
         names = self.study.tasks[self.study.control].class_names
         shared = [name for name in names if name in self.study.tasks[v].class_names]
         if not shared:

@@ -50,7 +50,7 @@ TEACHERS = (
 
 
 def read_outputs(folders: Sequence[Path], arrays: Sequence[str], file: str) -> dict[str, np.ndarray]:
-    """Clip ("set/label/name.opus") -> the arrays side by side (n,) float32, from the `file` of all folders."""
+    """Clip ("set/label/name.opus") -> one float32 vector (n,): its arrays joined, from `file` in every folder."""
     outputs: dict[str, np.ndarray] = {}
     for folder in folders:
         if not (folder / file).is_file():

@@ -53,16 +53,16 @@ class Batch:
 
 
 def caption_groups(rows: Sequence[ClipRow], names: Sequence[str]) -> torch.Tensor:
-    """The index in `names` of each clip's caption group (n,); -1 where nothing is said of it."""
+    """The index in `names` of each clip's caption group (n,); -1 for a clip without a caption."""
     told, place = told_by_name(rows), {name: i for i, name in enumerate(names)}
     said = [caption(row, told) for row in rows]
     return torch.tensor([-1 if one is None else place[one] for one in said])
 
 
 def draw_weights(rows: Sequence[ClipRow], groups: torch.Tensor) -> torch.Tensor:
-    """How often each clip is drawn (n,): sets by SHARES, inside a set rare caption groups more often.
+    """The relative weight with which each clip is drawn (n,).
 
-    A clip's weight in its set is 1 / sqrt of the size of its group.
+    Sets get the shares in SHARES. Within a set, a clip has 1 / sqrt of the size of its caption group.
     """
     weights = torch.bincount(groups + 1).clamp_min(1).float().rsqrt()[groups + 1]
     for name in {row.dataset for row in rows}:

@@ -135,7 +135,10 @@ def told_by_name(rows: Iterable[ClipRow]) -> set[Unit]:
 
 
 def caption(row: ClipRow, told: AbstractSet[Unit]) -> str | None:
-    """The caption group of a clip, None for one that nothing is said of; `told`: see `told_by_name`."""
+    """The caption group of a clip, or None if no caption describes it.
+
+    `told` has what is told by its class's name (`told_by_name`); other clips of a target get a coarse caption.
+    """
     if row.dataset not in NAMES:
         return "music" if row.label == "music" else None
     if row.dataset not in NAMED or _unit(row) in told:

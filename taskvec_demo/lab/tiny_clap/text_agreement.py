@@ -63,9 +63,9 @@ def _rate(hits: np.ndarray) -> dict[str, float]:
 
 
 def _nearest_agreement(rows: list[np.ndarray], head: list[np.ndarray], names: list[str]) -> dict[str, Any]:
-    """How often two encoders agree on the nearest label, for each two of them.
+    """For every pair of encoders: how often both find the same label nearest to a text.
 
-    `rows` and `head` hold one array for each encoder.
+    `rows` (n, dim) are the embeddings of the texts, `head` (n_labels, dim) those of the labels, one array per encoder.
     """
     nearest = [(found @ label.T).argmax(1) for found, label in zip(rows, head, strict=True)]
     return {
