@@ -115,11 +115,12 @@ COUNT_QUESTIONS = """(() => {
 REST = f"""(() => {{
   const [counts, now] = [window.questions, performance.now()];
   if (document.querySelector("#chart [aria-busy]")) counts.last = now; // the chart is about to ask for exact answers
-  return counts.asked <= counts.answered && now - counts.last > {QUIET_MS};
+  const there = document.querySelector("#formula .tv-formula"); // else the page is still loading
+  return there && counts.asked <= counts.answered && now - counts.last > {QUIET_MS};
 }})()"""
 READ_QUERY = """(query) => Object.fromEntries([...new URLSearchParams(query)]
   .filter(([k]) => k !== "ckpt" && k[0] !== "_").map(([k, v]) => [k, Number(v)]))"""
-FORMULA = """() => Object.fromEntries([...document.querySelector("#formula").textContent
+FORMULA = """() => Object.fromEntries([...(document.querySelector("#formula")?.textContent ?? "+ 1.0 \u03c4none")
   .matchAll(/([+\u2212]) (\\d+\\.\\d+) \u03c4(\\w+)/g)].map((m) => [m[3], Number(m[2]) * (m[1] === "+" ? 1 : -1)]))"""
 CHART = f"""() => ({READ_QUERY})(document.querySelector("#chart [data-query]")?.dataset.query ?? "none=1")"""
 SHOWS = f"""(wanted) => {{
