@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 from transformers.utils import logging
@@ -88,6 +90,30 @@ def save_checkpoint(
     for path in folder.glob("*.safetensors"):
         path.chmod(0o644)  # safetensors makes them readable by their owner only
     ClapProcessor(ClapFeatureExtractor(**feature_config), load_tokenizer(str(tokenizer))).save_pretrained(folder)
+
+
+def save_with(
+    folder: Path,
+    model: ClapModel,
+    processor: ClapProcessor,
+    weights: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, str],
+) -> None:
+    """Write model and processor in float32 so that plain `transformers` loads the folder, with `weights` in place of
+    the parameters of these names.
+
+    `metadata` goes into the header of model.safetensors. The model does not change.
+    """
+    config: Any = copy.deepcopy(model.config)
+    config.architectures = [type(model).__name__]
+    for part in (config, config.audio_config, config.text_config):
+        part.dtype = torch.float32
+    config.save_pretrained(folder)
+    tensors = {name: tensor.contiguous() for name, tensor in (model.state_dict() | dict(weights)).items()}
+    path = folder / "model.safetensors"
+    save_file(tensors, path, {"format": "pt", **metadata})
+    path.chmod(0o644)  # safetensors makes it readable by its owner only
+    processor.save_pretrained(folder)
 
 
 def save_tokenizer(folder: Path, tokenizer: Tokenizer, max_tokens: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     ClapConfig,
     ClapFeatureExtractor,
@@ -30,10 +31,11 @@ from ..core.weights import Weights
 from ..errors import BadArtifactError, IncompatibleWeightsError
 from .checkpoint_files import folder_config, read_checkpoint, weight_files
 from .features import FeatureConfig
-from .loading import SPECIAL_TOKENS, check_tokenizer, load_model, load_tokenizer
+from .loading import SPECIAL_TOKENS, check_tokenizer, load_model, load_tokenizer, save_with
 from .tower import TowerPool
 
 BATCH = 16  # windows in a forward pass: 64 are no faster on 2 cores and take 200 MB more
+TEXT_BATCH = 64  # texts in a forward pass
 PAD = SPECIAL_TOKENS.index("<pad>")
 
 Precision = Literal["float32", "bfloat16"]
@@ -98,7 +100,7 @@ class Checkpoint:
         self.dim = int(model.config.projection_dim)
         self.logit_scale = float(model.logit_scale_a.exp())
         self._tower = AudioTower(self.model)
-        self._tokenizer = processor.tokenizer
+        self._processor = processor
         self.pretrained = self._tower.weights()
         for name, view in self.pretrained.tensors().items():  # the model shares them: one copy is enough
             self._tower.get_parameter(name).data = view
@@ -213,14 +215,36 @@ class Checkpoint:
             raise IncompatibleWeightsError(f"These weights do not have the layout of checkpoint {self.name!r}.")
 
     def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
-        """Texts -> unit embeddings (n, dim). The text tower is frozen, so that no edit changes them."""
+        """Texts -> unit embeddings (n, dim). The text tower is frozen, so that no edit changes them.
+
+        Texts of about one length share a batch, so that little of it is padding.
+        """
         limit = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa positions start after padding
-        with torch.inference_mode():
-            batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
-            pooled = self.model.get_text_features(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-            ).pooler_output
-        return F.normalize(pooled.float(), dim=-1)
+        tokens = self._processor.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
+        ids = [torch.tensor(of_text) for of_text in tokens]
+        by_length = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        out = torch.empty(len(ids), self.dim)
+        for rows in (by_length[i : i + TEXT_BATCH] for i in range(0, len(ids), TEXT_BATCH)):
+            padded = pad_sequence([ids[i] for i in rows], batch_first=True, padding_value=PAD)
+            mask = pad_sequence([torch.ones_like(ids[i]) for i in rows], batch_first=True)
+            with torch.inference_mode():
+                pooled = self.model.get_text_features(padded, mask).pooler_output
+            out[rows] = F.normalize(pooled.float(), dim=-1)
+        return out
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all weights in float32."""
+        return sum(4 * tensor.numel() for tensor in self.model.state_dict().values())
+
+    def save_edited(self, folder: Path, weights: Weights, metadata: Mapping[str, str]) -> None:
+        """Write a folder that plain `transformers` loads: this checkpoint with `weights` in place of the pre-trained
+        ones, in float32.
+
+        `metadata` goes into the header of model.safetensors.
+        """
+        self._check(weights)
+        save_with(folder, self.model, self._processor, weights.tensors(), metadata)
 
     def trainable_tower(self) -> AudioTower:
         """A copy of the audio tower for training; the checkpoint itself does not change."""

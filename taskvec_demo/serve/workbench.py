@@ -34,6 +34,7 @@ from .labelled_clips import SYNTHESIZED, LabelledSet, read_folder, read_synthesi
 from .measured_figures import MeasuredFigures
 from .one_clip import hear
 from .own_vectors import UPLOADED, UploadedVectors, read_all
+from .text_cache import TextCache
 from .trace import Trace
 
 if TYPE_CHECKING:  # transformers takes seconds to import, and what was measured can be shown before
@@ -104,6 +105,7 @@ class Workbench:
         self._edits: BoundedCache[Recipe, Weights] = BoundedCache(EDITED_CACHE_BYTES, lambda w: w.buffer.nbytes)
         self._clips: BoundedCache[tuple[Path, str], _EmbeddedClip] = BoundedCache(CLIP_CACHE_BYTES, lambda c: c.nbytes)
         self._traces: BoundedCache[tuple, torch.Tensor] = BoundedCache(TRACE_CACHE_BYTES, lambda t: t.nbytes)
+        self._texts = TextCache(lambda texts: self.checkpoint.embed_text(texts))
         self._head = functools.lru_cache(maxsize=64)(self._embed_labels)
         self._released = time.monotonic()  # when freed memory was last given back
         self._opened = threading.RLock()
@@ -121,7 +123,7 @@ class Workbench:
             clips, split = made, SYNTHESIZED
         self.labelled = LabelledSet(clips, self.tasks, lambda: self.checkpoint.features, split)
         self._measured = MeasuredFigures(artifacts)
-        self._exact = ExactEvaluation(self.labelled, self._embed_patiently, artifacts.heads, self._edited)
+        self._exact = ExactEvaluation(self.labelled, self._embed_patiently, artifacts.heads, self.edited)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -199,7 +201,7 @@ class Workbench:
         `labels`: one a line, or between commas; empty for the checkpoint's default set. Raises `BadAudioError`,
         `BadRecipeError` or `BadLabelsError`.
         """
-        weights = self._edited(self.check(recipe))
+        weights = self.edited(self.check(recipe))
         head = self._head(parse_labels(labels) or self.artifacts.default_labels)
         path = Path(clip)
         heard = self._heard(path, sha256_if_there(path))
@@ -234,7 +236,7 @@ class Workbench:
 
         def embed() -> torch.Tensor:
             mel = heard.mel[:TRACED_WINDOWS]
-            along = self.checkpoint.embed_along(mel, self._edited(rest), traced, axis.tolist())
+            along = self.checkpoint.embed_along(mel, self.edited(rest), traced, axis.tolist())
             return torch.stack([clip_embedding(windows_of_one) for windows_of_one in along])
 
         embedded = self._traces.get((digest, rest, vector, n_points), embed)
@@ -251,7 +253,8 @@ class Workbench:
             self._released = time.monotonic()
             release_memory()
 
-    def _edited(self, recipe: Recipe) -> Weights:
+    def edited(self, recipe: Recipe) -> Weights:
+        """The weights of a checked recipe, which must not be changed."""
         if not recipe.coefficients:
             return self.checkpoint.pretrained
         vectors = {name: self.vector(name) for name in recipe.coefficients}
@@ -270,7 +273,7 @@ class Workbench:
         return self.checkpoint.embed_audio(mel, weights, patient=True)
 
     def _embed_labels(self, labels: tuple[str, ...]) -> ZeroShotHead:
-        return ZeroShotHead.from_prompts(self.checkpoint.embed_text, labels, labels, self.artifacts.templates)
+        return ZeroShotHead.from_prompts(self._texts, labels, labels, self.artifacts.templates)
 
     def _probabilities(self, head: ZeroShotHead, embeddings: torch.Tensor) -> list[list[float]]:
         """Unit embeddings (n, dim) -> n lists of one probability a label."""

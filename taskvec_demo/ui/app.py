@@ -18,6 +18,7 @@ from .html.paper import paper_html
 from .own import connect_own
 from .page import Page, unmeasured_html
 from .sound import SOUND_TAB, build_sound_tab
+from .tools import Tools, build_tools
 
 SESSIONS = 500  # the newest, whose state gradio keeps: 800 objects each, and each call of the API may be one
 
@@ -29,7 +30,7 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "theme": theme,
-        "css_paths": [live.WEB / "theme.css"],
+        "css_paths": sorted(live.WEB.glob("*.css")),
         "max_file_size": MAX_BYTES,  # of a task vector; `audio.load_clip` takes much less
         "ssr_mode": False,
         "run_history": False,
@@ -48,7 +49,7 @@ def build_app(workbench: Workbench) -> gr.Blocks:
         gr.Markdown(f"# Task arithmetic on CLAP\n{_subtitle(page)}", elem_id="title")
         with gr.Row():
             with gr.Column(scale=2, min_width=330, elem_id="controls"):
-                controls, presets, actions = _controls_column(page)
+                controls, presets, reset, tools = _controls_column(page)
             with gr.Column(scale=5, min_width=330):
                 gr.HTML(bars.formula_html(page.start, page.vectors, len(SLOTS)), elem_id="formula")
                 if not page.tasks:  # its script writes formula and address, and must run at once
@@ -69,7 +70,7 @@ def build_app(workbench: Workbench) -> gr.Blocks:
                         gr.Markdown(about_markdown(workbench))
         axis = gr.Textbox("", visible="hidden") if curve_axis is None else curve_axis
         add_endpoints(workbench)
-        classified = connect(app, page, controls, presets, actions, chart, sound, axis)
+        classified = connect(app, page, controls, presets, reset, tools, chart, sound, axis)
         connect_trace(page, controls, tabs, sound, classified)
         connect_own(page, controls, sound.along, **QUIET)
         if workbench.labelled:
@@ -111,7 +112,7 @@ def _further_tabs(page: Page) -> gr.Dropdown | None:
     return axis
 
 
-def _controls_column(page: Page) -> tuple[Controls, list[gr.Button], tuple[gr.Button, gr.Button]]:
+def _controls_column(page: Page) -> tuple[Controls, list[gr.Button], gr.Button, Tools]:
     with gr.Row(elem_id="presets", visible=bool(page.presets)):
         presets = [gr.Button(p.title, size="sm", min_width=120) for p in page.presets]
     controls = build_controls(page.main, page.extra, page.own, page.values(page.start))
@@ -119,9 +120,6 @@ def _controls_column(page: Page) -> tuple[Controls, list[gr.Button], tuple[gr.Bu
     gr.HTML(bars.safe_legend_html(with_surface), elem_id="safe-legend")
     with gr.Row(elem_id="actions"):
         play = gr.Button("▶ Sweep", size="sm", min_width=60, variant="primary", elem_id="play")
-        undo = gr.Button("↶ Undo", size="sm", min_width=60, elem_id="undo")
         reset = gr.Button("Reset all", size="sm", min_width=60, elem_id="reset")
-        link = gr.Button("Copy link", size="sm", min_width=60, elem_id="copy-link")
     play.click(None, None, None, js=live.call("sweep"), show_progress="hidden")
-    link.click(None, None, None, js=live.call("copyRecipeLink"), show_progress="hidden")
-    return controls, presets, (undo, reset)
+    return controls, presets, reset, build_tools(page)

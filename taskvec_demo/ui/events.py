@@ -13,10 +13,9 @@ from .controls import Controls
 from .live import call
 from .page import Page
 from .sound import SOUND_TAB, SoundTab
+from .tools import Tools, connect_tools
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-# These run one after the other: two at once would read the same history, and the later one would forget the earlier.
-HISTORY_CONCURRENCY: dict[str, Any] = {"concurrency_id": "history", "concurrency_limit": 1}
 
 
 def connect(
@@ -24,7 +23,8 @@ def connect(
     page: Page,
     controls: Controls,
     presets: list[gr.Button],
-    actions: tuple[gr.Button, gr.Button],
+    reset: gr.Button,
+    tools: Tools,
     chart: gr.HTML,
     sound: SoundTab,
     axis: gr.Component,
@@ -44,26 +44,15 @@ def connect(
         **MODEL_CONCURRENCY,
         **QUIET,
     }
-    past = [gr.State([]), gr.State(None)]  # the history, and the state that was undone last
-    remember: dict[str, Any] = {
-        "fn": page.remember,
-        "inputs": [*past, *controls.inputs],
-        "outputs": past,
-        **HISTORY_CONCURRENCY,
-        **QUIET,
-    }
     asked = [sound.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
     classified = [gr.on(asked, **classify), chart.settled(**classify)]
-    chart.settled(**remember)
-    undo, reset = actions
-    undo.click(page.undo, past[0], [*past, *controls.settable], **HISTORY_CONCURRENCY, **QUIET)
     recipes = [p.recipe for p in page.presets] + [Recipe(page.workbench.name)]
     for trigger, recipe in zip([*presets, reset], recipes, strict=True):
         values = json.dumps(page.values(recipe).values)
         trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
     # The recipe in the address is the first state; undo does not go back to the page's own.
     opened = app.load(page.restore, None, controls.settable, **QUIET)
-    opened.then(**remember)
+    connect_tools(page, tools, controls, opened, **QUIET)
     return [*classified, opened.then(**classify)]
 
 

@@ -105,5 +105,6 @@ def properties(page: Page) -> dict[str, Any]:
         "low": MEASURED_LOW,
         "high": MEASURED_HIGH,
         "controlKept": CONTROL_KEPT,
+        "presets": [{"title": p.title, "query": p.recipe.to_query()} for p in page.presets],
         "tasks": [task(name) for name in page.tasks],
     }

@@ -24,7 +24,6 @@ from .html.exact_panel import exact_html
 from .html.paper import load_tables
 from .html.trace_figure import trace_figure
 
-HISTORY = 50  # number of states that undo can go back
 FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see
 
 
@@ -151,29 +150,6 @@ class Page:
             return "", gr.Plot(visible=False)
         current = recipe.coefficients.get(vector, 0.0)
         return clip_text.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
-
-    def remember(self, history: list, undone: list | None, added: str, *values: Any) -> tuple[list, list | None]:
-        """The history with the settled state at its end. States that mean the same recipe are one step of undo.
-
-        `undone` is the state that undo has just left. It is not added until another state has settled, because its
-        event may reach the server after the undo.
-        """
-        state = list(values)
-        try:
-            recipe = self.recipe(added, values)
-            if undone and self.recipe(added, tuple(undone)) == recipe:
-                return history, undone
-            same = history and self.recipe(added, tuple(history[-1])) == recipe
-        except TaskVecError:
-            return history, undone  # undo does not go back to an analogy that is not complete
-        return [*(history[:-1] if same else history), state][-HISTORY:], None
-
-    def undo(self, history: list) -> list:
-        """The shortened history, the state that is left, and the values of the one before it."""
-        if len(history) < 2:
-            gr.Info("Nothing to undo.", duration=3)
-            return [gr.skip()] * (2 + len(self.values(self.start).values))
-        return [history[:-1], history[-1], *history[-2]]
 
     def restore(self, request: gr.Request) -> list:
         """The controls of the recipe in the address, if there is one."""

@@ -83,7 +83,7 @@ def test_a_checkpoint_alone_answers_for_a_clip_as_with_all_artifacts(alone, work
     assert set(answers[0].edited) == set(answers[1].edited)
     mel = bench._heard(clip, "x").mel
     embedded = [
-        w.checkpoint.embed_audio(mel, w._edited(Recipe(w.name, {"urban": 0.7, "emotion": -0.4})))
+        w.checkpoint.embed_audio(mel, w.edited(Recipe(w.name, {"urban": 0.7, "emotion": -0.4})))
         for w in (bench, workbench)
     ]
     assert np.allclose(embedded[0], embedded[1], atol=1e-5)

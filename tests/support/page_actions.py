@@ -71,6 +71,11 @@ def drag(visitor, name, start, end, n=25):
     visitor.page.mouse.up()
 
 
+def can(visitor, tool):
+    """Whether a button such as undo has something to do."""
+    return visitor.page.locator(f"#{tool}").get_attribute("aria-disabled") == "false"
+
+
 def choose(visitor, element, option):
     visitor.page.locator(f"#{element} input").click()
     visitor.page.get_by_role("option", name=option, exact=True).click()

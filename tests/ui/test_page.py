@@ -95,29 +95,6 @@ def test_a_link_beyond_the_sliders_says_so(page, monkeypatch):
     assert told == ["The link goes beyond the sliders, which end at 1: its λ were cut."]
 
 
-def test_undo_goes_back_however_fast_it_is_clicked(page):
-    """What has settled may be told after undo has left it: it must not come back."""
-    a, b, c = (values(page, urban=x) for x in (0.1, 0.2, 0.3))
-    past = [], None
-    for state in (a, b, b, c):
-        past = page.remember(*past, NONE_ADDED, *state)
-    assert past[0] == [list(a), list(b), list(c)]
-
-    def undo(past):
-        history, undone, *shown = page.undo(past[0])
-        return (history, undone), shown
-
-    past, shown = undo(past)
-    assert shown == list(b)
-    past, shown = undo(past)  # before b could settle
-    assert shown == list(a)
-    past = page.remember(*past, NONE_ADDED, *b)  # late news
-    past = page.remember(*past, NONE_ADDED, *a)
-    assert past == ([list(a)], None)
-    past = page.remember(*past, NONE_ADDED, *b)  # now the visitor has chosen it anew
-    assert past == ([list(a), list(b)], None)
-
-
 def test_a_trace_is_computed_only_for_whoever_looks(page, monkeypatch):
     clip, at = page.examples[0], values(page, urban=0.5)
     monkeypatch.setattr(page.workbench, "trace", pytest.fail)

@@ -8,7 +8,7 @@ import { showBadge } from "./badge.js";
 import { find, hide, message } from "./dom.js";
 import { Drag } from "./drag.js";
 import { drawFormula } from "./formula.js";
-import { controls, drawn, exactFigures } from "./latest.js";
+import { controls, drawn, exactFigures, opened, settled } from "./latest.js";
 import { loadTasks } from "./loading.js";
 import { BadRecipeError, analogyPosition, compose, formulaText, recipePairs, rowPosition } from "./recipe.js";
 import { SafeRegions } from "./safe_region.js";
@@ -18,6 +18,7 @@ import { SafeRegions } from "./safe_region.js";
  * The page as ui/live.py describes it.
  * @typedef {{checkpoint: string, vectors: string[], rows: string[], measured: string[], extra: string[], values: any[],
  *   axis: string, sliderMax: number, low: number, high: number, controlKept: number,
+ *   presets: {title: string, query: string}[],
  *   tasks: import("./bars.js").Task[]}} Live
  */
 /**
@@ -59,6 +60,7 @@ class Chart {
   async start() {
     controls.follow((values) => this.handedOver(values));
     exactFigures.follow(() => this.schedule()); // of tasks that have no estimate
+    opened.follow((values) => this.begin(values));
     this.schedule();
     try {
       const tasks = await loadTasks(this.live, this.root);
@@ -137,6 +139,13 @@ class Chart {
     this.changed();
   }
 
+  /** The first state that undo can go back to. @param {any[]} values */
+  begin(values) {
+    this.handedOver([this.state.axis, ...values]);
+    this.draw();
+    if (!this.state.problem) settled.give(this.state);
+  }
+
   // ---- what is drawn ------------------------------------------------------------------------------------------------
   draw() {
     this.pending = false;
@@ -211,6 +220,7 @@ class Chart {
     if (this.state.problem) return; // an analogy that is not complete yet is no recipe to ask for
     this.speak();
     this.settled();
+    settled.give(this.state);
     showInAddress(recipePairs(this.live.checkpoint, this.state.recipe));
   }
 
@@ -251,8 +261,7 @@ export function startChart(element, props, settled) {
   return chart.start();
 }
 
-/** The button "Copy link" calls this. @returns {never[]} no output */
+/** The button "Copy link" calls this. */
 export function copyRecipeLink() {
   if (chart) copyLink(chart.link, find(document, "#copy-link"));
-  return [];
 }

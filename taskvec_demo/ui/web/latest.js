@@ -41,8 +41,34 @@ export const exactFigures = new Latest();
  */
 export const drawn = new Latest();
 
-/** gradio's event handlers call this. @param {...any} values @returns {never[]} no output */
-export function handOver(...values) {
-  controls.give(values);
+/**
+ * The chart's state whenever the controls have come to rest at a recipe, the first time when the page opens.
+ * @type {Latest<import("./chart.js").State>}
+ */
+export const settled = new Latest();
+
+/**
+ * What gradio says once the recipe of the address, if there is one, is on the controls: added vectors and all values.
+ * @type {Latest<any[]>}
+ */
+export const opened = new Latest();
+
+/** What the server says while it builds the edited model. @type {Latest<string>} */
+export const modelProgress = new Latest();
+
+// Gradio's event handlers call these.
+
+/** @param {...any} values @returns {never[]} no output */
+export const handOver = (...values) => give(controls, values);
+
+/** @param {...any} values @returns {never[]} no output */
+export const handOpened = (...values) => give(opened, values);
+
+/** @param {string} sentence @returns {never[]} no output */
+export const tellProgress = (sentence) => give(modelProgress, sentence);
+
+/** @template T @param {Latest<T>} to @param {T} value @returns {never[]} */
+function give(to, value) {
+  to.give(value);
   return [];
 }

@@ -1,7 +1,9 @@
 // The functions that gradio calls: one for each of its components and buttons that need a script.
 
-export { copyRecipeLink, startChart } from "./chart.js";
+export { startChart } from "./chart.js";
 export { startCurve } from "./curve.js";
 export { startExact } from "./exact.js";
-export { handOver } from "./latest.js";
+export { handOpened, handOver, tellProgress } from "./latest.js";
+export { saveModel } from "./save.js";
 export { sweep } from "./sweep.js";
+export { chosenValues, startTools } from "./tools.js";
