@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 import torch
 
+from taskvec_demo.clap.laion import PREPROCESSOR
 from taskvec_demo.clap.loading import save_checkpoint
 from taskvec_demo.clap.model import AudioTower, new_model
 from taskvec_demo.core.recipe import Recipe
@@ -26,17 +26,6 @@ TINY = ROOT / "precomputed" / "tiny-clap"
 FULL_SIZE = "full-size"
 FULL_VECTORS = 8
 MINUTES = 10.0  # of steady traffic
-LAION_PREPROCESSOR: dict[str, Any] = {
-    "feature_size": 64,
-    "sampling_rate": 48_000,
-    "hop_length": 480,
-    "max_length_s": 10,
-    "fft_window_size": 1024,
-    "frequency_min": 50,
-    "frequency_max": 14_000,
-    "truncation": "rand_trunc",
-    "padding": "repeatpad",
-}
 DELTA = 0.02  # of a random vector's elements, in standard deviations of the weights: about what fine-tuning leaves
 
 
@@ -68,7 +57,7 @@ class Context:
             pretrained, vectors = random_edits(AudioTower(model).weights(), FULL_VECTORS)
         for name, vector in vectors.items():
             vector.save(folder / "vectors" / f"{name}.safetensors")
-        save_checkpoint(folder / "model", model, LAION_PREPROCESSOR, TINY / "model", max_shard_size="1GB")
+        save_checkpoint(folder / "model", model, PREPROCESSOR, TINY / "model", max_shard_size="1GB")
         write_examples(folder / "examples")
         manifest = {
             "checkpoint": FULL_SIZE,

@@ -9,23 +9,13 @@ import pytest
 import torch
 from transformers import ClapFeatureExtractor
 
+from taskvec_demo.clap import laion
 from taskvec_demo.clap.features import FeatureConfig, log_mel
 from taskvec_demo.lab.tiny_clap import architecture as tiny
 from taskvec_demo.recordings.audio import windows
 from tests.support.sounds import noise, tone
 
-LAION = {
-    "feature_size": 64,
-    "sampling_rate": 48_000,
-    "hop_length": 480,
-    "max_length_s": 10,
-    "fft_window_size": 1024,
-    "frequency_min": 50,
-    "frequency_max": 14_000,
-    "truncation": "rand_trunc",
-    "padding": "repeatpad",
-}
-PREPROCESSORS = {"tiny": tiny.PREPROCESSOR, "laion": LAION}
+PREPROCESSORS = {"tiny": tiny.PREPROCESSOR, "laion": laion.PREPROCESSOR}
 TOLERANCE = 1e-2  # dB, of a float32 against a float64 transform
 FRAMES = {"tiny": 256, "laion": 1001}
 

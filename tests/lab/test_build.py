@@ -5,11 +5,9 @@ on two processes.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,38 +34,10 @@ from tests.support.layout_copies import (
     write_gtzan,
     write_urbansound8k,
 )
-from tests.support.paths import ROOT
 from tests.support.random_artifacts import AUDIO, DIM, MEL_MEAN, MEL_VARIANCE, SMALL_TEXT, VOCABULARY
+from tests.support.short_runs import short_build
 
 TABLES = ("negation", "addition", "analogy", "vectors")
-# The command line with short grids and trainings: what a terminal or the launcher starts.
-SHORT = """
-import sys
-from dataclasses import replace
-import numpy as np
-from taskvec_demo.cli import main
-from taskvec_demo.lab import build
-from taskvec_demo.lab.measuring import baselines, choose_lambda, sweep
-from taskvec_demo.lab.studies import ballanti
-
-choose_lambda.STEPS, choose_lambda.OWN_STEPS = (0.5, 1.0), (0.5, 1.0)
-baselines.ASCENT_STEPS, baselines.ASCENT_EVERY = 2, 1
-short = {n: replace(f, epochs=2, peak_rate=1e-3) for n, f in ballanti.BALLANTI.fine_tunings.items()}
-build.STUDIES["ballanti"] = replace(ballanti.BALLANTI, fine_tunings=short)
-all_points = sweep.sweep_points
-
-
-def few_points(main, extra):
-    points, held_out = all_points(main, extra)
-    chosen = np.r_[np.arange(0, len(points), 30), np.flatnonzero(held_out)[:3], np.flatnonzero(~points.any(1))]
-    chosen = np.unique(chosen)
-    return points[chosen], held_out[chosen]
-
-
-sweep.sweep_points = few_points
-if __name__ == "__main__":
-    sys.exit(main())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -92,22 +62,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_gender_emotion(
         folder / "data" / "gender_emotion", [n for n in GENDER_EMOTION if n.endswith(("happy", "sad"))]
     )
-    (folder / "short.py").write_text(SHORT)
     return folder
 
 
-def start(folder: Path, name: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
-    """`build` into folder/name; of several processes when a launcher is given."""
-    options = ["--study", "ballanti", "--checkpoint", "small-clap", "--data", "data"]
-    command = [sys.executable, *launcher, "short.py", "build", *options, "--work", f"{name}-work", "--artifacts", name]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.Popen(command, env=environment, cwd=folder, text=True, start_new_session=True, **streams)
-
-
-def kill(running: subprocess.Popen) -> None:
-    os.killpg(running.pid, 9)
-    running.communicate()
+def options(name: str) -> list[str]:
+    """What `build` is given to build into `name`, in the folder of checkpoint and recordings."""
+    return ["--checkpoint", "small-clap", "--data", "data", "--work", f"{name}-work", "--artifacts", name]
 
 
 def written(folder: Path) -> dict[Path, int]:
@@ -117,19 +77,18 @@ def written(folder: Path) -> dict[Path, int]:
 
 
 @pytest.fixture(scope="module")
-def built(folder: Path) -> Path:
+def built(folder: Path, start: Callable) -> Path:
     """Built by one process that was killed twice: in the second fine-tuning, and in the sweep."""
     for enough in (lambda: len(written(folder)) >= 1, lambda: any("sweep" in str(p) for p in written(folder))):
-        running = start(folder, "alone")
-        while running.poll() is None and not enough():
+        running = start(short_build, *options("alone"), folder=folder)
+        while running.running and not enough():
             time.sleep(0.05)
-        assert running.poll() is None, running.communicate()[0]
-        kill(running)
+        assert running.running, running.output
+        running.kill()
     before = written(folder)
     assert not (folder / "alone" / "manifest.json").exists()
-    resumed = start(folder, "alone")
-    said = resumed.communicate(timeout=300)[0]
-    assert resumed.returncode == 0, said
+    resumed = start(short_build, *options("alone"), folder=folder)
+    assert resumed.codes(300) == [0], resumed.output
     after = written(folder)
     assert {path: after[path] for path in before} == before  # nothing was trained or measured twice
     assert len(after) > len(before)
@@ -171,12 +130,9 @@ def test_tables_hold_against_the_recordings(built: Path, folder: Path, capsys: p
     assert "Every table is what its checkpoint gives." in capsys.readouterr().out
 
 
-def test_two_processes_give_the_figures_of_one(built: Path, folder: Path) -> None:
-    launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    running = start(folder, "shared", tuple(launcher))
-    said = running.communicate(timeout=400)[0]
-    assert running.returncode == 0, said
+def test_two_processes_give_the_figures_of_one(built: Path, folder: Path, start: Callable) -> None:
+    running = start(short_build, *options("shared"), folder=folder, n=2)
+    assert running.codes(400) == [0, 0], running.output
     shared = folder / "shared"
     for name in TABLES:
         alone, together = (stored_book(f / "tables", name) for f in (built, shared))

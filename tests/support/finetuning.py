@@ -1,15 +1,8 @@
-"""Fine-tunings on made-up clips, for the tests and for the processes that they start.
-
-    python -m tests.support.finetuning MODEL FOLDER NAME,… OPTIONS
-
-trains the named vectors of `STUDY` in turn, in float32, from the checkpoint in MODEL on `clips()`, with FOLDER for
-their states, and writes FOLDER/NAME.safetensors. OPTIONS of `finetune` are JSON.
-"""
+"""Fine-tunings on made-up clips, for the tests and for the processes that they start."""
 
 from __future__ import annotations
 
-import json
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +28,7 @@ SPECS = {
         FineTuning("mean", "sounds", epochs=2, peak_rate=2e-3, runs=2),
         FineTuning("still", "sounds", epochs=1, peak_rate=0.0),
         FineTuning("rehearsed", "sounds", epochs=12, peak_rate=3e-3, rehearsal=10.0),
+        FineTuning("briefly-rehearsed", "sounds", epochs=2, peak_rate=2e-3, rehearsal=10.0),
         FineTuning("averaged", "sounds", epochs=12, peak_rate=3e-3, regmean=1.0, scale=1.5),
     )
 }
@@ -69,8 +63,9 @@ def trained(checkpoint: Checkpoint, folder: Path, name: str, **options) -> TaskV
     return finetune.finetune(checkpoint, clips(), STUDY, SPECS[name], out, **options)
 
 
-if __name__ == "__main__":
-    model, folder, names, options = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
-    training_state.SAVE_SECONDS = options.pop("save_seconds", training_state.SAVE_SECONDS)
-    for name in names.split(","):
-        trained(open_checkpoint(model), folder, name, **options)
+def train_all(model: Path, folder: Path, names: Sequence[str], save_seconds: float | None = None) -> None:
+    """Train these vectors of `STUDY` in turn, from the checkpoint in `model`, in a process of its own."""
+    if save_seconds is not None:
+        training_state.SAVE_SECONDS = save_seconds
+    for name in names:
+        trained(open_checkpoint(model), folder, name)

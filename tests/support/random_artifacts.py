@@ -75,7 +75,7 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
     vectors = {name: TaskVector.load(folder / "vectors" / f"{name}.safetensors") for name in FINE_TUNINGS}
     build_tables(MadeUpModel(seed), vectors, folder / "tables")
     write_examples(folder / "examples")
-    write_labelled_set(folder / SYNTHESIZED)
+    write_labelled_set(folder / SYNTHESIZED, per_class=1)
     write_manifest(
         folder,
         {

@@ -288,7 +288,7 @@ def examples() -> dict[str, np.ndarray]:
     return {name: synthesize(task, name) for task, name in EXAMPLES}
 
 
-def labelled_set(seed: int, per_class: int = 3) -> list[tuple[str, str, np.ndarray]]:
+def labelled_set(seed: int, per_class: int) -> list[tuple[str, str, np.ndarray]]:
     """(task, class, clip) with `per_class` variations of every class in `SOUNDS`, all different."""
     return [
         (task, name, synthesize(task, name, seed * per_class + i))
@@ -303,13 +303,13 @@ def write_examples(folder: str | os.PathLike[str]) -> list[Path]:
     return [_write(Path(folder) / f"{name}.flac", samples, "FLAC", "PCM_16") for name, samples in examples().items()]
 
 
-def write_labelled_set(folder: Path) -> None:
-    """Write `labelled_set(1)`, none of which is an example, and `clips.csv` with the columns file, task, label.
+def write_labelled_set(folder: Path, per_class: int = 3) -> None:
+    """Write `labelled_set(1, per_class)`, none of which is an example, and `clips.csv`: columns file, task, label.
 
     The clips are Opus, a seventh of the size of FLAC: they are shipped, and only show that figures are measured.
     """
     lines = ["file,task,label"]
-    for i, (task, name, samples) in enumerate(labelled_set(1)):
+    for i, (task, name, samples) in enumerate(labelled_set(1, per_class)):
         path = _write(folder / task / f"{name}_{i}.opus", samples, "OGG", "OPUS")
         lines.append(f"{path.relative_to(folder).as_posix()},{task},{name}")
     (folder / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

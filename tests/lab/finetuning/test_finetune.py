@@ -6,15 +6,12 @@ Stops, the number of processes and the memory do not change the result.
 from __future__ import annotations
 
 import math
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,34 +26,8 @@ from taskvec_demo.lab.data.datasets import MelStore
 from taskvec_demo.lab.data.embedding import window_batch
 from taskvec_demo.lab.data.fine_tuning import TRAINS, FineTuning
 from taskvec_demo.lab.finetuning import finetune, training_run, training_state
-from tests.support.finetuning import CLASSES, N_TRAIN, N_VALIDATION, SPECS, STUDY, clips, open_checkpoint, trained
+from tests.support.finetuning import CLASSES, N_TRAIN, N_VALIDATION, SPECS, STUDY, clips, train_all, trained
 from tests.support.paths import ROOT
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """One thread, as in the processes that are started here, because float sums depend on their split over threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(random_model: Path) -> Checkpoint:
-    return open_checkpoint(random_model)
-
-
-@pytest.fixture(scope="module")
-def whole(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TaskVector]:
-    """whole(name) -> that vector, trained on one process without a stop."""
-    folder = tmp_path_factory.mktemp("whole")
-
-    @cache
-    def vector(name: str) -> TaskVector:
-        return trained(checkpoint, folder, name)
-
-    return vector
 
 
 def same_training(checkpoint: Checkpoint, a: TaskVector, b: TaskVector) -> bool:
@@ -239,23 +210,14 @@ def test_a_stop_changes_nothing_where_depth_is_random(random_model: Path, tmp_pa
     assert unstopped.cosine(whole("full")) < 0.999
 
 
-def test_a_kill_changes_nothing(random_model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.support.finetuning",
-        str(random_model),
-        str(tmp_path),
-        "long",
-        '{"save_seconds": 0}',
-    ]
-    running = subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    state = tmp_path / "finetune-long.pt"
-    while running.poll() is None and epochs_done(state) < 3:
+def test_a_kill_changes_nothing(
+    random_model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable, start: Callable
+) -> None:
+    running, state = start(train_all, random_model, tmp_path, ["long"], 0.0, folder=ROOT), tmp_path / "finetune-long.pt"
+    while running.running and epochs_done(state) < 3:
         time.sleep(0.05)
-    running.send_signal(signal.SIGKILL)
-    output = running.communicate(timeout=60)[0].decode()
-    assert running.returncode == -signal.SIGKILL, output
+    running.kill()
+    assert running.codes(60) == [-signal.SIGKILL], running.output
     assert 3 <= epochs_done(state) < 12
     assert not (tmp_path / "long.safetensors").exists()
     assert trained(checkpoint, tmp_path, "long").sha256 == whole("long").sha256
@@ -331,28 +293,21 @@ def test_short_memory_halves_what_is_computed_at_once(checkpoint: Checkpoint) ->
         run.update(x, target, task.head)
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-
 def test_two_processes_train_as_one(
-    random_model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable
+    random_model: Path, checkpoint: Checkpoint, tmp_path: Path, whole: Callable, start: Callable
 ) -> None:
-    full, lora, rehearsed = whole("full"), whole("lora"), whole("rehearsed")
+    names = ("full", "lora", "briefly-rehearsed")
+    alone = {name: whole(name) for name in names}
     train_until(checkpoint, tmp_path, "lora", 3)  # two go on where one stopped
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command += ["-m", "tests.support.finetuning", str(random_model), str(tmp_path), "full,lora,rehearsed", "{}"]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=400)
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    shared = TaskVector.load(tmp_path / "full.safetensors")
-    assert shared.sha256 == full.sha256  # each computed one of the two pieces that one process adds up
-    assert (shared.metadata["training"]["processes"], full.metadata["training"]["processes"]) == (2, 1)
-    assert TaskVector.load(tmp_path / "lora.safetensors").sha256 == lora.sha256
-    assert TaskVector.load(tmp_path / "rehearsed.safetensors").sha256 == rehearsed.sha256
-    assert len(re.findall("full: epoch 1, validation", output)) == 1  # only the main process reports
-    assert len(re.findall("lora: resumed after epoch 1, step 1", output)) == 1
+    running = start(train_all, random_model, tmp_path, names, folder=ROOT, n=2)
+    assert running.codes(400) == [0, 0], running.output
+    shared = {name: TaskVector.load(tmp_path / f"{name}.safetensors") for name in names}
+    # each computed one of the two pieces that one process adds up
+    assert {n: v.sha256 for n, v in shared.items()} == {n: v.sha256 for n, v in alone.items()}
+    assert {v.metadata["training"]["processes"] for v in shared.values()} == {2}
+    assert {v.metadata["training"]["processes"] for v in alone.values()} == {1}
+    assert len(re.findall("full: epoch 1, validation", running.output)) == 1  # only the main process reports
+    assert len(re.findall("lora: resumed after epoch 1, step 1", running.output)) == 1
     assert not list(tmp_path.glob("*.pt"))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,14 +14,9 @@ from taskvec_demo.core.weights import Weights
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.embedding import window_batch
 from taskvec_demo.lab.finetuning.regmean import RIDGE, Grams, input_grams, regmean, sides, withdrawn
-from tests.support.finetuning import SPECS, STUDY, clips, open_checkpoint, trained
+from tests.support.finetuning import SPECS, STUDY, clips
 
 LAYER = "audio_projection.linear1"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(random_model: Path) -> Checkpoint:
-    return open_checkpoint(random_model)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +104,8 @@ def test_without_weight_nothing_changes_and_with_more_the_kept_clips_stay(
             assert torch.equal(tensor, tuned.tensors()[name]), name
 
 
-def test_a_vector_is_withdrawn_from_the_kept_clips_and_scaled(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    averaged, plain = (trained(checkpoint, tmp_path, name) for name in ("averaged", "long"))
+def test_a_vector_is_withdrawn_from_the_kept_clips_and_scaled(checkpoint: Checkpoint, whole: Callable) -> None:
+    averaged, plain = whole("averaged"), whole("long")
     parts = sides(STUDY, clips(), SPECS["averaged"])
 
     def similarity(vector: TaskVector, rows: list) -> float:

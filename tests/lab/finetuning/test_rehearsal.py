@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,12 +17,7 @@ from taskvec_demo.lab.finetuning.finetune import labelled_set
 from taskvec_demo.lab.finetuning.rehearsal import Kept, Rehearsal, rehearsal_of
 from taskvec_demo.lab.finetuning.training_run import Run
 from tests.support import finetuning
-from tests.support.finetuning import N_OTHER, N_TRAIN, clips, open_checkpoint, trained
-
-
-@pytest.fixture(scope="module")
-def checkpoint(random_model: Path) -> Checkpoint:
-    return open_checkpoint(random_model)
+from tests.support.finetuning import N_OTHER, N_TRAIN, clips
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +33,8 @@ def similarity(checkpoint: Checkpoint, vector: TaskVector, windows: list[int]) -
     return float(torch.nn.functional.cosine_similarity(before, after).mean())
 
 
-def test_rehearsed_clips_keep_their_embeddings(checkpoint: Checkpoint, rehearsal: Rehearsal, tmp_path: Path) -> None:
-    rehearsed, plain = (trained(checkpoint, tmp_path, name) for name in ("rehearsed", "long"))
+def test_rehearsed_clips_keep_their_embeddings(checkpoint: Checkpoint, rehearsal: Rehearsal, whole: Callable) -> None:
+    rehearsed, plain = whole("rehearsed"), whole("long")
     own, other = list(range(N_TRAIN)), rehearsal.windows["drums"]
     assert similarity(checkpoint, rehearsed, other) > similarity(checkpoint, plain, other) + 0.2
     assert similarity(checkpoint, rehearsed, own) < 0.5  # it still learned

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +21,10 @@ from taskvec_demo.lab.data.experiment import Experiment, task_heads
 from taskvec_demo.lab.measuring import choose_lambda, sweep
 from taskvec_demo.lab.tiny_clap.study import ANALOGY_CLASSES, FINE_TUNINGS, TASKS, TINY
 from tests.support.made_up_recordings import write_recordings
-from tests.support.paths import ROOT
+from tests.support.short_runs import sweep_on
 
 NAMES = list(FINE_TUNINGS)
 MAIN, EXTRA = NAMES[:5], NAMES[5:]
-
-# The command line on few points: what the launcher starts in every process.
-FEW_POINTS = """
-import sys
-import numpy as np
-from taskvec_demo.lab.measuring import sweep
-from taskvec_demo.cli import main
-sweep.sweep_points = lambda main, extra: (np.load(sys.argv[1]), np.load(sys.argv[2]))
-sys.exit(main(sys.argv[3:]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -160,29 +149,6 @@ def test_a_limit_of_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "at least 1, not -1" in capsys.readouterr().err
 
 
-def launch(data: Path, folder: Path, artifacts_folder: Path, script: Path, processes: int) -> subprocess.Popen:
-    np.save(folder.parent / "points.npy", few_points()[0])
-    np.save(folder.parent / "held_out.npy", few_points()[1])
-    script.write_text(FEW_POINTS)
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command += [str(script), str(folder.parent / "points.npy"), str(folder.parent / "held_out.npy"), "sweep"]
-    command += [
-        "--data",
-        str(data),
-        "--work",
-        str(folder),
-        "--artifacts",
-        str(artifacts_folder),
-        "--precision",
-        "float32",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
-    )
-
-
 def files(folder: Path) -> dict[str, int]:
     """Finished points and when each was written."""
     return {p.name: p.stat().st_mtime_ns for p in folder.glob("sweep-*/*.safetensors") if not p.name.startswith(".")}
@@ -190,25 +156,24 @@ def files(folder: Path) -> dict[str, int]:
 
 @pytest.mark.usefixtures("few")
 def test_two_processes_killed_and_resumed_give_the_surfaces_of_one(
-    tmp_path: Path, data: Path, artifacts_folder: Path, workbench, checkpoint: Checkpoint
+    tmp_path: Path, data: Path, artifacts_folder: Path, workbench, checkpoint: Checkpoint, start: Callable
 ) -> None:
     folder = tmp_path / "two"
-    folder.mkdir()
-    running = launch(data, folder, artifacts_folder, tmp_path / "few.py", 2)
-    while running.poll() is None and len(files(folder)) < 3:
+    options = ["--data", str(data), "--work", str(folder), "--artifacts", str(artifacts_folder)]
+    job = partial(start, sweep_on, *few_points(), *options, "--precision", "float32", folder=tmp_path, n=2)
+    running = job()
+    while running.running and len(files(folder)) < 3:
         time.sleep(0.02)
-    running.terminate()
-    output = running.communicate(timeout=120)[0]
+    running.kill()
     before = files(folder)
-    assert 3 <= len(before) < 10, output
+    assert 3 <= len(before) < 10, running.output
 
-    resumed = launch(data, folder, artifacts_folder, tmp_path / "few.py", 2)
-    output = resumed.communicate(timeout=300)[0]
-    assert resumed.returncode == 0, output
+    resumed = job()
+    assert resumed.codes(300) == [0, 0], resumed.output
     after = files(folder)
     assert len(after) == 10
     assert {name: after[name] for name in before} == before  # not one of them was measured again
-    measured = [int(n) for n in re.findall(r"process \d measured (\d+) points", output)]
+    measured = [int(n) for n in re.findall(r"process \d measured (\d+) points", resumed.output)]
     assert len(measured) == 2
     assert min(measured) > 0  # both had a share
     assert sum(measured) == 10 - len(before)
