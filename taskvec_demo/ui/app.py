@@ -13,10 +13,11 @@ from .about import about_markdown
 from .api import add_endpoints
 from .controls import SLOTS, Controls, build_controls
 from .events import QUIET, connect, connect_exact, connect_trace
+from .explore import build_explore_tab
 from .html import bars
-from .html.paper import paper_html
 from .own import connect_own
 from .page import Page, unmeasured_html
+from .replay import build_paper_tab
 from .sound import SOUND_TAB, build_sound_tab
 from .tools import Tools, build_tools
 
@@ -103,12 +104,14 @@ def _further_tabs(page: Page) -> gr.Dropdown | None:
             names = [*page.main, *page.extra]
             axis = gr.Dropdown(names, value=page.axis, label="Task vector on the axis", elem_id="axis")
             gr.HTML(bars.curve_html(page.tasks), elem_id="curve", js_on_load=live.on_load("startCurve"))
+        with gr.Tab("Explore", id="explore") as tab:
+            build_explore_tab(page, tab)
     if page.presets:
         with gr.Tab("Test", id="test"):
             gr.HTML(bars.test_table_html(page.presets, page.tasks, page.vectors))
     if page.tables:
         with gr.Tab("The paper, replayed", id="paper"):
-            gr.HTML(paper_html(page.tables, page.tasks), elem_id="paper")
+            build_paper_tab(page)
     return axis
 
 

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from ..core.evaluation import CONTROL_KEPT
-from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
+from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX, SLIDER_STEP
 from .controls import SLOTS
 from .page import Page
 
@@ -102,6 +102,7 @@ def properties(page: Page) -> dict[str, Any]:
         "values": list(page.values(page.start).values),
         "axis": page.axis,
         "sliderMax": SLIDER_MAX,
+        "sliderStep": SLIDER_STEP,
         "low": MEASURED_LOW,
         "high": MEASURED_HIGH,
         "controlKept": CONTROL_KEPT,

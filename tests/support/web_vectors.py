@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from taskvec_demo.core.evaluation import TaskResult, percent
-from taskvec_demo.core.intervals import wilson
+from taskvec_demo.core.intervals import mcnemar, wilson
 from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
 from taskvec_demo.core.surface import LogitSurface
 from taskvec_demo.core.tasks import Task
@@ -29,6 +29,7 @@ EVERY = 9  # of the clips that logits are written of; predictions are written of
 CLEAR = 1e-3  # between the two highest logits; a smaller difference may go either way in float32
 # Names that every JavaScript object has, and names of the usual form
 ROWS = ("urban", "instruments", "a.b", "x-1", "constructor", "toString", "valueOf", "hasOwnProperty")
+FLIPS = (0, 1, 2, 5, 6, 40, 700)  # clips that one of two models alone has right
 ERRORS = [
     [],
     [(0.012, 0.034)],
@@ -47,6 +48,8 @@ def vectors() -> dict[str, Any]:
         "wilson": [[k, n, *wilson(k, n)] for k, n in pairs],
         "percent": [[k / n, percent(k / n)] for k, n in pairs],
         "badges": [badge(errors) for errors in ERRORS],
+        "mcnemar": [[lost, gained, discordant(lost, gained)] for lost in FLIPS for gained in FLIPS],
+        "answers": [answers(seed) for seed in range(3)],
         "rows": ROWS,
         "controls": controls(400),
         "surfaces": [surface(path) for path in SURFACES],
@@ -62,6 +65,27 @@ def random_recipes(names: list[str] | tuple[str, ...], n: int, seed: int = 0) ->
         some = rng.choice(names, rng.integers(1, len(names) + 1), replace=False)
         recipes.append({str(v): float(np.round(rng.uniform(MEASURED_LOW, MEASURED_HIGH), 2)) for v in some})
     return [{v: x for v, x in recipe.items() if x} for recipe in recipes]
+
+
+def discordant(lost: int, gained: int) -> float:
+    """McNemar's p for two models of which one alone is right on `lost` clips, and the other alone on `gained`."""
+    first = np.repeat([True, False, True], [lost, gained, 9])
+    return mcnemar(first, np.repeat([False, True, True], [lost, gained, 9]))
+
+
+def answers(seed: int, classes: int = 7, n: int = 60) -> dict[str, Any]:
+    """Random labels and answers of two models, and what `TaskResult` counts of them."""
+    labels, before, after = np.random.default_rng(seed).integers(0, classes, (3, n))
+    after = np.where(labels % 2 == 0, before, after)  # half of the classes stay as they are
+    task = Task("t", "T", "target", *(2 * (tuple("abcdefg"),)), ("{}",), "", "")
+    result = TaskResult(task, "validation", "exact", labels, before, after)
+    return {
+        "classes": classes,
+        **{"labels": labels.tolist(), "before": before.tolist(), "after": after.tolist()},
+        "confusion": result.confusion.ravel().tolist(),
+        "recalls": [[b.n, round(b.n * b.accuracy), round(a.n * a.accuracy)] for _, b, a in result.per_class],
+        "p": result.mcnemar_p,
+    }
 
 
 def badge(errors: list[tuple[float, float]]) -> dict[str, Any]:
@@ -114,7 +138,23 @@ def surface(path: Path) -> dict[str, Any]:
         "recipes": [answer(own, recipe) for recipe in [{}, *random_recipes(own.vectors, 8)]],
         "drag": [answer(own, recipe) for recipe in drag],
         "beyond": [{"recipe": list(r.items()), "contains": own.contains(r)} for r in beyond],
+        "plane": plane(own, (a, b), {c: 0.3}),
     }
+
+
+def plane(own: LogitSurface, axes: tuple[str, str], others: dict[str, float]) -> dict[str, Any]:
+    """Accuracies at points of the map over two λ, and how many clips are near a tie there."""
+    points = [(-1.0, -1.0), (0.0, 0.0), (0.55, -0.35), (1.0, 0.05)]
+    said = [answer(own, {**others, axes[0]: x, axes[1]: y}) for x, y in points]
+    at = [
+        {
+            "at": point,
+            "accuracy": float(np.mean(np.asarray(found["measured"] or found["predicted"]) == own.labels)),
+            "ties": found["predicted"].count(-1) / len(own.labels),
+        }
+        for point, found in zip(points, said, strict=True)
+    ]
+    return {"axes": axes, "others": list(others.items()), "at": at}
 
 
 def answer(own: LogitSurface, recipe: dict[str, float]) -> dict[str, Any]:

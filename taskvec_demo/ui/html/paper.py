@@ -1,6 +1,7 @@
 """The tab "The paper, replayed": reported figures beside ours and the baselines. Pure functions that return strings.
 
-`tables` are the contents of `tables/*.json` by name, as `lab/measuring/table_contents.py` makes them.
+`tables` are the contents of `tables/*.json` by name, as `lab/measuring/table_contents.py` makes them. Each experiment
+has a verdict, its figures, and behind disclosures the table and what differs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 from ...core.table_entries import tenths
 from ...core.tasks import Task
 from ...serve.artifacts import read_json
+from . import reported
+from .figures import disclosure
 from .paper_cells import (
     accuracy,
     apart,
@@ -24,27 +27,24 @@ from .paper_cells import (
     lambda_size,
     lambdas,
     number,
+    reported_cell,
     spread,
     title_of,
     unheld,
 )
+from .paper_figures import (
+    Loader,
+    addition_figures,
+    addition_verdict,
+    analogy_figure,
+    key,
+    negation_figure,
+    negation_verdict,
+    vectors_figures,
+    vectors_verdict,
+)
 
 NAMES = ("negation", "addition", "analogy", "vectors")
-# Ballanti, Task Arithmetic for Audio Classification (2024): CLAP unfused, control ESC-50. Percent, as printed there.
-MUSIC = "GTZAN music, λ = −0.45<br>target 32.0 → <b>10.0 %</b> (n = 100)<br>control 80.5 → 76.5 % (n = 200)"
-REPORTED: dict[str, dict[str, str]] = {
-    "negation": {
-        "instruments": MUSIC,  # tiny-CLAP's music
-        "music": MUSIC,
-        "urban": "UrbanSound8K, λ = −0.2<br>target 71.8 → <b>50.8 %</b><br>control 80.5 → 70.5 % (n = 200)",
-    },
-    "addition": {
-        "two": "λ = 0.75 and 0.6<br>GTZAN 32.0 → <b>83.0 %</b> (n = 100)<br>normalized 0.92<br>"
-        "UrbanSound8K 71.8 → <b>91.2 %</b><br>normalized 0.96",
-        "two_shared": "λ = 0.65<br>GTZAN 32.0 → <b>76.0 %</b> (n = 100)<br>UrbanSound8K 71.8 → <b>92.4 %</b>",
-    },
-    "analogy": {"theirs": "λ = 0.75<br>“D” 35.3 → <b>95.1 %</b>"},
-}
 SUMS = {  # titles of pairs; larger sums are called by their number
     "two": "{pair}, each its own λ",
     "two_shared": "{pair}, one λ",
@@ -52,14 +52,15 @@ SUMS = {  # titles of pairs; larger sums are called by their number
     "three_shared": "Three tasks, one λ",
     "five": "All five tasks, one λ",
 }
-NONE = "<span class='tv-muted'>not reported</span>"
 INTRO = (
     "<p>The three experiments of Ballanti, <em>Task Arithmetic for Audio Classification</em> (2024), done again on the "
-    "checkpoint of this page. First what was reported, then ours, then what cheaper or simpler methods reach. The "
-    "models, the sounds and the protocols differ, so compare what happens, not the digits.</p>"
-    "<p>How to read a cell: pre-trained → <b>edited</b> accuracy. In brackets the edited model's 95 % Wilson interval, "
-    "and n, the number of test clips. <em>p</em> is McNemar's exact test: how surprising the change were if the edit "
-    "did nothing.</p>"
+    "checkpoint of this page: what was reported, ours, and what cheaper or simpler methods reach. Models, sounds and "
+    "protocols differ, so compare what happens, not the digits.</p>"
+)
+HOW_TO_READ = (
+    "<p>Filled dot: accuracy of the edited model on test clips. Hollow dot: the pre-trained model on the same clips. "
+    "Thin line: 95 % Wilson interval. n is the number of test clips. In the tables, p is McNemar's exact test: how "
+    "surprising the change were if the edit did nothing.</p>"
     "<p>Our λ is chosen on validation clips; to forget, among those at which everyday sounds (the control) keep 95 % "
     "of their accuracy. Test clips are other clips, looked at for a vector's chosen λ only; where a vector was learned "
     "anew after such a look, the tab About says so.</p>"
@@ -75,8 +76,8 @@ def load_tables(folder: Path) -> dict[str, Any]:
     return {n: read_json(folder / f"{n}.json") for n in NAMES if (folder / f"{n}.json").is_file()}
 
 
-def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
-    """The whole tab. If a table is not there, a sentence takes its place."""
+def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task], load: Loader = lambda *_: "") -> str:
+    """The whole tab. If a table is not there, a sentence takes its place. `load` makes buttons that load a recipe."""
     parts = (
         ("negation", "1. Negation: forgetting", _negation),
         ("addition", "2. Addition: learning several tasks at once", _addition),
@@ -92,15 +93,24 @@ def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
                 f"<code>python -m taskvec_demo tables --only {name}</code>.</p>"
             )
         else:
-            body = build(table, {n: t.title for n, t in tasks.items()})
-        sections.append(f"<section><h3>{title}</h3>{body}</section>")
-    return f"<div class='tv-paper'>{INTRO}{''.join(sections)}</div>"
+            body = build(table, {n: t.title for n, t in tasks.items()}, load)
+        sections.append(f"<section data-experiment='{name}'><h3>{title}</h3>{body}</section>")
+    return f"<div class='tv-paper'>{INTRO}{disclosure('How to read the figures', HOW_TO_READ)}{''.join(sections)}</div>"
+
+
+def _verdict(*sentences: str) -> str:
+    return "".join(f"<p class='tv-verdict'>{sentence}</p>" for sentence in sentences)
+
+
+def _more(table: str, differs: str) -> str:
+    """The table and what differs, behind disclosures."""
+    return disclosure("The table", table) + (disclosure("What differs, and the baselines", differs) if differs else "")
 
 
 # -- the three experiments --------------------------------------------------------------------------------------------
 
 
-def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+def _negation(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) -> str:
     rows = []
     for row in table["rows"]:
         control = row["control"]
@@ -117,9 +127,12 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
             + "<br>"
             + baseline(row["gradient_ascent_last"], "gradient ascent, to the end")
         )
-        reported = REPORTED["negation"].get(row["vector"], NONE)
-        rows.append((f"Forget {title_of(titles, row['vector']).lower()}", [reported, ours, baselines]))
-    return html_table(["", "Reported", "Ours, test", "Baselines, test"], rows) + (
+        told = reported_cell(reported.NEGATION.get(row["vector"]))
+        rows.append((f"Forget {title_of(titles, row['vector']).lower()}", [told, ours, baselines]))
+    names = [titles.get(row["vector"], row["vector"].replace("_", " ")) for row in table["rows"]]
+    verdicts = [negation_verdict(row, name) for row, name in zip(table["rows"], names, strict=True)]
+    figures = [negation_figure(row, name, load) for row, name in zip(table["rows"], names, strict=True)]
+    differs = (
         "<p><b>What differs.</b> There, λ was chosen on the same test clips that the table reports: the best of many "
         "tries looks better than it is. Here, λ is chosen on other clips. There, the control may fall: at λ = −0.2 "
         "UrbanSound8K loses 21 points and the control 10, which leaves 87.6 % of it, and no λ tried from 0.1 on keeps "
@@ -130,6 +143,12 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         "ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run on. "
         "In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
         "random vector, and to 3.9 % by gradient ascent, which took the control from 75.5 to 16.3 %.</p>"
+    )
+    return (
+        _verdict(*verdicts)
+        + key(("target", "target: should fall"), ("control", "control: should hold"))
+        + f"<div class='tv-figures-row'>{''.join(figures)}</div>"
+        + _more(html_table("negation", ["", "Reported", "Ours, test", "Baselines, test"], rows), differs)
     )
 
 
@@ -158,7 +177,7 @@ def _averaged(names: Sequence[str], titles: Mapping[str, str]) -> str:
     )
 
 
-def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+def _addition(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) -> str:
     def lines(row: Mapping[str, Any]) -> str:
         tasks = "<br>".join(
             f"{title_of(titles, e['task'])} {change(e)}, normalized <b>{number(e['normalized'])}</b>"
@@ -166,17 +185,21 @@ def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         )
         return f"{tasks}<br><small>control {change(row['control'])}, {keeps(row['control'])}</small>"
 
+    def title(row: Mapping[str, Any]) -> str:
+        pair = " + ".join(title_of(titles, e["task"]) for e in row["tasks"])
+        return SUMS[row["name"]].format(pair=pair) if row["name"] in SUMS else escape(row["name"])
+
     rows = []
     for row in table["rows"]:
         joint = lines(table["joint"]) if row["name"] == "two" else "<span class='tv-muted'>not trained</span>"
         ours = f"{lambdas(row['coefficients'])}<br>{lines(row)}"
-        pair = " + ".join(title_of(titles, e["task"]) for e in row["tasks"])
-        title = SUMS[row["name"]].format(pair=pair) if row["name"] in SUMS else escape(row["name"])
-        rows.append((title, [REPORTED["addition"].get(row["name"], NONE), ours, joint]))
+        told = reported.ADDITION.get(row["name"], {})
+        cells = [reported_cell(told[e["task"]]) for e in row["tasks"] if e["task"] in told] or [reported_cell(None)]
+        rows.append((title(row), ["<br>".join(cells), ours, joint]))
     single = ", ".join(
         f"{title_of(titles, e['task'])} {tenths(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
     )
-    return html_table(["", "Reported", "Ours, test", "Joint fine-tuning, test"], rows) + (
+    differs = (
         "<p><b>Normalized</b> is the accuracy divided by that of the task's own vector at λ = 1, its fine-tuned model. "
         f"Ours are: {single}. Joint fine-tuning trains one model on both tasks at once; the difference to it is the "
         "price of addition.</p>"
@@ -187,9 +210,16 @@ def _addition(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         f"We choose λ so that the task that suffers most keeps most.{REHEARSED if table.get('rehearsed') else ''} In "
         "Ilharco et al. (2022), on images, pairs keep 0.99 normalized and all eight tasks 0.91.</p>"
     )
+    legend = key(("target", "sum of vectors"), ("control", "joint fine-tuning"), ("reported", "reported"))
+    return (
+        _verdict(addition_verdict(table["rows"][0], table["joint"]))
+        + legend
+        + addition_figures(table, title, titles, load)
+        + _more(html_table("addition", ["", "Reported", "Ours, test", "Joint fine-tuning, test"], rows), differs)
+    )
 
 
-def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+def _analogy(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) -> str:
     first, *swapped = table["rows"]
     random = table["random"]
     as_there = "as_the_paper" if "as_the_paper" in first else "as_the_seed"  # in tables built before 0.8
@@ -202,21 +232,29 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     rows = [
         (
             f"Recall of D<br><small>{letters['d']}, among the four classes</small>",
-            [NONE, f"{lambda_size(first)}<br>{change(first['recall_d'], with_p=True)}", controls("recall_d")],
+            [
+                reported_cell(None),
+                f"{lambda_size(first)}<br>{change(first['recall_d'], with_p=True)}",
+                controls("recall_d"),
+            ],
         ),
         (
             "Accuracy of the four classes<br><small>A, B, C and D</small>",
-            [NONE, change(first["four_classes"], with_p=True), controls("four_classes")],
+            [reported_cell(None), change(first["four_classes"], with_p=True), controls("four_classes")],
         ),
         (
             "As it was measured there<br><small>control clips, and D as “something”</small>",
             [
-                REPORTED["analogy"]["theirs"],
+                f"{escape(reported.ANALOGY.name)}<br>“D” {tenths(reported.ANALOGY.target['pretrained']['accuracy'])} → "
+                f"<b>{tenths(reported.ANALOGY.target['edited']['accuracy'])} %</b>",
                 f"all clips {change(first[as_there])}<br>D alone {change(first[as_there + '_d'])}",
                 controls(as_there),
             ],
         ),
-        ("Control<br><small>everyday sounds</small>", [NONE, change(first["control"]), controls("control")]),
+        (
+            "Control<br><small>everyday sounds</small>",
+            [reported_cell(None), change(first["control"]), controls("control")],
+        ),
     ]
     verdict = (
         "On these clips the analogy works: its recall of D, down to the lower end of its interval, is above the "
@@ -225,12 +263,9 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         else "On these clips the analogy does <b>not</b> clearly work: the pre-trained model, a swapped sum or a "
         "random vector reaches a recall of D inside its interval or above."
     )
-    return (
-        f"<p>A is to B as C is to D: {letters['a']} is to {letters['b']} as {letters['c']} is to {letters['d']}. "
-        f"τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub> has seen no recording of D.</p>"
-        + html_table(["", "Reported", "Ours, test", "Controls, test"], rows)
-        + f"<p>{verdict} A model that calls every clip D has a recall of 100 %, so read the recall beside the accuracy "
-        "of the four classes.</p>"
+    differs = (
+        "<p>A model that calls every clip D has a recall of 100 %, so read the recall beside the accuracy of the four "
+        "classes.</p>"
         "<p><b>What is wrong with that measure.</b> Its “D” is ESC-50, the control, plus about four clips of "
         "the true D, labelled “something”. So nearly all of its clips are everyday sounds, on which its A, B and C "
         "were trained too. 95.1 % says that everyday sounds are named right: if all of D were wrong, the figure would "
@@ -240,9 +275,17 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         "<p><b>Controls.</b> A swapped sum gives A the place of B or of C, with a λ chosen for it by the same rule. A "
         f"random vector has the size of the sum in every tensor, and the same λ; {len(random)} seeds.</p>"
     )
+    return (
+        f"<p>A is to B as C is to D: {letters['a']} is to {letters['b']} as {letters['c']} is to {letters['d']}. "
+        f"τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub> has seen no recording of D.</p>"
+        + _verdict(verdict)
+        + key(("target", "recall of D"), ("control", "accuracy of the four classes"))
+        + f"<div class='tv-figures-row'>{analogy_figure(table, load)}</div>"
+        + _more(html_table("analogy", ["", "Reported", "Ours, test", "Controls, test"], rows), differs)
+    )
 
 
-def _vectors(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+def _vectors(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) -> str:
     names = [escape(r["vector"].replace("_", " ")) for r in table["rows"]]
     tasks = [e["task"] for e in table["rows"][0]["tasks"]]
     before = [e["pretrained"] | {"n": e["n"]} for e in table["rows"][0]["tasks"]]
@@ -263,15 +306,8 @@ def _vectors(table: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         for name, r in zip(names, table["rows"], strict=True)
     ]
     head = ["", *(f"{title_of(titles, t)}<br><em>n = {b['n']}</em>" for t, b in zip(tasks, before, strict=True))]
-    cosines = [(f"τ {n}", [_cosine(v) for v in line]) for n, line in zip(names, table["cosines"], strict=True)]
     return (
-        "<p>Test accuracy with one vector at λ = 1, that is, of each fine-tuned model on all tasks; bold: the task it "
-        "was trained on. Off the bold cells, a vector should change little.</p>"
-        + html_table(head, rows)
-        + "<p>Cosine of the angle between two vectors. Near 0 they point in unrelated directions, and adding one "
-        "hardly disturbs the other.</p>" + html_table(["", *names], cosines)
+        _verdict(vectors_verdict(table))
+        + vectors_figures(table, titles, load)
+        + _more(html_table("vectors-full", head, rows), "")
     )
-
-
-def _cosine(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}".replace("-", "−")

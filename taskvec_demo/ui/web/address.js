@@ -69,7 +69,7 @@ const speaking = new WeakMap();
  * @param {HTMLElement} button
  * @param {string} sentence that stands on it for a moment
  */
-function say(button, sentence) {
+export function say(button, sentence) {
   const nodes = /** @type {Text[]} */ ([...button.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE));
   const label = nodes.find(({ data }) => data.trim());
   if (!label) return;

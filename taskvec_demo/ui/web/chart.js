@@ -8,7 +8,7 @@ import { showBadge } from "./badge.js";
 import { find, hide, message } from "./dom.js";
 import { Drag } from "./drag.js";
 import { drawFormula } from "./formula.js";
-import { controls, drawn, exactFigures, opened, settled } from "./latest.js";
+import { controls, drawn, exactFigures, opened, previewed, settled } from "./latest.js";
 import { loadTasks } from "./loading.js";
 import { BadRecipeError, analogyPosition, compose, formulaText, recipePairs, rowPosition } from "./recipe.js";
 import { SafeRegions } from "./safe_region.js";
@@ -17,7 +17,7 @@ import { SafeRegions } from "./safe_region.js";
 /**
  * The page as ui/live.py describes it.
  * @typedef {{checkpoint: string, vectors: string[], rows: string[], measured: string[], extra: string[], values: any[],
- *   axis: string, sliderMax: number, low: number, high: number, controlKept: number,
+ *   axis: string, sliderMax: number, sliderStep: number, low: number, high: number, controlKept: number,
  *   presets: {title: string, query: string}[],
  *   tasks: import("./bars.js").Task[]}} Live
  */
@@ -59,6 +59,7 @@ class Chart {
 
   async start() {
     controls.follow((values) => this.handedOver(values));
+    previewed.follow((values) => this.preview(values));
     exactFigures.follow(() => this.schedule()); // of tasks that have no estimate
     opened.follow((values) => this.begin(values));
     this.schedule();
@@ -118,6 +119,13 @@ class Chart {
     // moving a slider switches its vector on
     if (at !== analogyPosition(this.live.rows)) this.state.values[at - 2] = true;
     this.changed(!byHand);
+  }
+
+  /** Values that gradio will be told of later. @param {any[]} values of all controls */
+  preview(values) {
+    this.state.values = values;
+    this.drag.show(values);
+    this.changed();
   }
 
   released() {

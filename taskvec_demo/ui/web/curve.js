@@ -1,7 +1,8 @@
 // The tab "Along λ": accuracy of every task along one vector, the other λ as set.
 
-import { CurvePicture, html } from "./curve_picture.js";
+import { CurvePicture } from "./curve_picture.js";
 import { find } from "./dom.js";
+import { html } from "./elements.js";
 import { drawn } from "./latest.js";
 
 /** @typedef {import("./chart.js").State} State */

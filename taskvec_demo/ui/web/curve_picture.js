@@ -1,5 +1,6 @@
 // The picture of the curves: axes, lines, points and legend, as SVG.
 
+import { html, svg } from "./elements.js";
 import { MINUS } from "./figures.js";
 
 /** @typedef {import("./bars.js").TaskBars} TaskBars */
@@ -13,27 +14,6 @@ import { MINUS } from "./figures.js";
  */
 
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 44 };
-
-/**
- * @param {string} name
- * @param {[string, string | number][]} attributes
- * @param {Element} parent
- * @param {string} text
- */
-function svg(name, attributes, parent, text = "") {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of attributes) node.setAttribute(key, String(value));
-  node.textContent = text;
-  parent.append(node);
-  return node;
-}
-
-/** @param {string} name @param {string} className @param {Element} parent @param {string} text */
-export function html(name, className, parent, text = "") {
-  const node = Object.assign(document.createElement(name), { className, textContent: text });
-  parent.append(node);
-  return node;
-}
 
 export class CurvePicture {
   /**

@@ -44,12 +44,21 @@ export class Drag {
   /** @param {Event} event @param {HTMLInputElement} slider */
   holdBack(event, slider) {
     event.stopPropagation();
-    const [value, min, max] = [slider.value, slider.min, slider.max].map(Number);
-    slider.style.setProperty("--range_progress", `${(100 * (value - min)) / (max - min)}%`);
-    const box = /** @type {HTMLInputElement} */ (blockOf(slider).querySelector("input[type=number]"));
-    box.value = slider.value;
+    paint(slider);
     clearTimeout(this.late?.timer);
     this.late = { slider, timer: window.setTimeout(() => this.passOn(), PASS_MS) };
+  }
+
+  /** Sliders as gradio will show them once it is told. @param {any[]} values of all controls */
+  show(values) {
+    for (const [id, at] of this.positions) {
+      const slider = /** @type {HTMLInputElement | null} */ (
+        document.querySelector(`#${CSS.escape(id)} input[type=range]`)
+      );
+      if (!slider || Number(slider.value) === values[at]) continue;
+      slider.value = String(values[at]);
+      paint(slider);
+    }
   }
 
   /** Tell gradio what was held back. */
@@ -84,6 +93,14 @@ function sliderOf(target) {
 
 /** @param {HTMLInputElement} slider @returns {HTMLElement} */
 const blockOf = (slider) => /** @type {HTMLElement} */ (slider.closest(SLIDERS));
+
+/** What gradio paints beside a slider's thumb: the part of the track, and the number. @param {HTMLInputElement} slider */
+function paint(slider) {
+  const [value, min, max] = [slider.value, slider.min, slider.max].map(Number);
+  slider.style.setProperty("--range_progress", `${(100 * (value - min)) / (max - min)}%`);
+  const box = /** @type {HTMLInputElement} */ (blockOf(slider).querySelector("input[type=number]"));
+  box.value = slider.value;
+}
 
 // ---- the number boxes -----------------------------------------------------------------------------------------------
 /** @param {EventTarget | null} target @returns {HTMLInputElement | null} */

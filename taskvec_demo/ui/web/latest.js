@@ -28,6 +28,18 @@ export class Latest {
 export const controls = new Latest();
 
 /**
+ * Values of all controls that a part of the page shows before gradio knows them: while the marker of a map is dragged.
+ * @type {Latest<any[]>}
+ */
+export const previewed = new Latest();
+
+/**
+ * Values that gradio is to set all controls to: a recipe of a table, or where the marker of a map came to rest.
+ * @type {Latest<any[]>}
+ */
+export const wanted = new Latest();
+
+/**
  * Figures that the server measured just now, by task: clips a class and how many of them each model has right.
  * @typedef {{n: number[], before: number[], after: number[]}} Counts
  * @typedef {{query: string, source: string, tasks: Map<string, Counts>}} ExactFigures

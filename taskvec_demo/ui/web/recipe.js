@@ -61,6 +61,45 @@ export function compose(values, vectors, sliderMax) {
   return new Map(/** @type {[string, number][]} */ (rounded.filter(([, value]) => value !== 0)));
 }
 
+/** What a row's controls mean by themselves: its λ with its sign, 0 where it counts nothing. @param {any[]} values @param {number} index */
+function rowLambda([addition, negation, , ...rest], index) {
+  const [on, negate, coef] = rest.slice(ROW_FIELDS * index);
+  const value = on && (addition || negation) ? Number(coef || 0) : 0;
+  return negation && (negate || !addition) ? -value : value;
+}
+
+/**
+ * The values of all controls with other λ for some vectors. Every other row keeps its λ, and an analogy stays as it is:
+ * the rows make up the difference to it, as far as a slider goes.
+ * @param {any[]} values
+ * @param {string[]} vectors those of the rows
+ * @param {Recipe} wanted
+ * @param {number} sliderMax
+ */
+export function withLambdas(values, vectors, wanted, sliderMax) {
+  const [addition, negation, withAnalogy] = values;
+  const [a, b, c, coef] = values.slice(FIRST_ROW + ROW_FIELDS * vectors.length);
+  /** @type {Recipe} */
+  const inAnalogy = new Map();
+  if (withAnalogy) inAnalogy.set(a, -coef).set(b, coef).set(c, coef);
+  const lambdas = vectors.map((name, i) => {
+    const value = wanted.get(name);
+    if (value === undefined) return rowLambda(values, i);
+    return Math.min(Math.max(value - (inAnalogy.get(name) ?? 0), -sliderMax), sliderMax);
+  });
+  const changed = [...values];
+  changed[0] = Boolean(addition) || lambdas.some((value) => value > 0);
+  changed[1] = Boolean(negation) || lambdas.some((value) => value < 0);
+  lambdas.forEach((value, i) => {
+    const at = FIRST_ROW + ROW_FIELDS * i;
+    const told = wanted.has(vectors[i]);
+    changed[at] = value !== 0 || (!told && Boolean(addition || negation) && values[at]);
+    if (value) changed[at + 1] = value < 0;
+    if (told) changed[at + 2] = Number(Math.abs(value).toFixed(4));
+  });
+  return changed;
+}
+
 /**
  * The number before τ in the formula, e.g. " + 0.80 ": two decimals, up to four where two are not the value applied.
  * @param {number} value

@@ -100,12 +100,13 @@ export class LogitSurface {
   }
 
   /**
-   * The weight of each term's coefficients at a point, without the factor of coordinate `without`.
+   * The weight of each term's coefficients at a point, without the factors of the coordinates `without`.
    * @param {Float64Array} point (vectors,)
+   * @param {...number} without
    */
-  factors(point, without = -1) {
+  factors(point, ...without) {
     const k = this.vectors.length;
-    const along = Array.from(point, (lambda, v) => (v === without ? null : this.chebyshev(lambda)));
+    const along = Array.from(point, (lambda, v) => (without.includes(v) ? null : this.chebyshev(lambda)));
     const values = Float64Array.from(this.steps);
     for (let t = 0, i = 0; t < this.terms; t++) {
       for (let v = 0; v < k; v++, i++) values[t] *= along[v]?.[this.powers[i]] ?? 1;
@@ -150,6 +151,39 @@ export class LogitSurface {
     for (let t = 0; t < this.terms; t++) terms[this.powers[t * this.vectors.length + v]].push(t);
     const parts = terms.map((some) => this.sum(some, factors));
     return { v, point, logits: (lambda) => weightedSum(parts, this.chebyshev(lambda), this.scratch) };
+  }
+
+  /**
+   * The plane through a point on which coordinates v and w move: λ of w -> the line of v there, good until the next
+   * call. Drawn up in one pass over all terms.
+   * @param {number} v
+   * @param {number} w
+   * @param {Float64Array} point (vectors,)
+   * @returns {(lambda: number) => Line}
+   */
+  plane(v, w, point) {
+    const [factors, powers] = [this.factors(point, v, w), this.maxPower + 1];
+    /** @type {number[][][]} */
+    const terms = Array.from({ length: powers }, () => Array.from({ length: powers }, () => []));
+    for (let t = 0, i = 0; t < this.terms; t++, i += this.vectors.length) {
+      terms[this.powers[i + v]][this.powers[i + w]].push(t);
+    }
+    const parts = terms.map((ofV) => {
+      const used = [...ofV.keys()].filter((power) => ofV[power].length);
+      return { used, rows: used.map((power) => this.sum(ofV[power], factors)), along: new Float64Array(this.size) };
+    });
+    const along = parts.map((part) => part.along);
+    return (mu) => {
+      const weights = this.chebyshev(mu);
+      for (const { used, rows, along: out } of parts) {
+        weightedSum(
+          rows,
+          used.map((power) => weights[power]),
+          out,
+        );
+      }
+      return { v, point, logits: (lambda) => weightedSum(along, this.chebyshev(lambda), this.scratch) };
+    };
   }
 
   /**

@@ -4,7 +4,7 @@ import { copyRecipeLink } from "./chart.js";
 import { find, write } from "./dom.js";
 import { percent } from "./figures.js";
 import { History, keyOf } from "./history.js";
-import { modelProgress, settled } from "./latest.js";
+import { modelProgress, settled, wanted } from "./latest.js";
 import { formulaText, recipePairs } from "./recipe.js";
 import { saveText } from "./save.js";
 
@@ -60,6 +60,7 @@ class Tools {
     }
     addEventListener("keydown", (event) => this.shortcut(event));
     settled.follow((state) => this.settle(state));
+    wanted.follow((values) => this.show(values));
     modelProgress.follow((sentence) => this.say(sentence));
   }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOf } from "../../../taskvec_demo/ui/web/address.js";
-import { BadRecipeError, compose, formulaText, recipePairs } from "../../../taskvec_demo/ui/web/recipe.js";
+import { BadRecipeError, compose, formulaText, recipePairs, withLambdas } from "../../../taskvec_demo/ui/web/recipe.js";
 import { python } from "./vectors.js";
 
 const { controls, rows, sliderMax } = python;
@@ -34,6 +34,33 @@ test("a vector may be called like a property of every object", () => {
     assert.equal(formulaText(recipe, [name]), `θ_new = θ_pt + 0.50 τ_${name}`);
     assert.equal(formulaText(new Map(), [name]), "θ_new = θ_pt");
   }
+});
+
+test("the map changes the λ of its two vectors and of no other", () => {
+  const [a, b] = rows;
+  let signs = 0;
+  for (const { values, recipe } of controls.filter((/** @type {any} */ one) => one.recipe)) {
+    const [, , withAnalogy, ...rest] = values;
+    const reach = sliderMax - (withAnalogy ? rest.at(-1) : 0); // rows make up for the analogy, as far as sliders go
+    for (const [x, y] of [
+      [reach, -reach],
+      [-reach / 2, 0],
+      [0, 0],
+    ]) {
+      const wanted = new Map([
+        [a, x],
+        [b, y],
+      ]);
+      const changed = withLambdas(values, rows, wanted, sliderMax);
+      const found = compose(changed, rows, sliderMax);
+      const expected = new Map([...recipe, ...wanted].map(([name, value]) => [name, Number(value.toFixed(4))]));
+      for (const name of rows) {
+        assert.ok(Math.abs((found.get(name) ?? 0) - (expected.get(name) ?? 0)) < 2e-4, `${name} of ${values}`);
+      }
+      if (changed[0] !== values[0] || changed[1] !== values[1]) signs++;
+    }
+  }
+  assert.ok(signs > 50);
 });
 
 test("an address holds this recipe, no other one, and what gradio put there", () => {

@@ -1,0 +1,195 @@
+"""The tab "Explore": the map goes with the sliders and takes them along; other panels say what changed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.serve.artifacts import Artifacts
+from taskvec_demo.serve.measured_figures import MeasuredFigures
+from taskvec_demo.ui.html.explore import geometry_html, live_panels_html
+from tests.support.page_actions import box, drag, slider, tab, value
+from tests.support.paths import ARTIFACTS
+
+MARKER = """() => document.querySelector("#explore-map .tv-map-marker").getAttribute("transform").match(/[\\d.]+/g)"""
+READ = "(selector) => document.querySelector(selector).textContent"
+WHOLE = "() => document.querySelector('#explore-map .tv-readout')?.textContent.includes('n =')"
+
+
+def on_map(visitor, x: float, y: float) -> dict[str, float]:
+    """Where λ = x, y lie on the screen."""
+    area = visitor.page.locator("#explore-map .tv-map-area").bounding_box()
+    side = 41  # points on each axis
+    share = {"x": ((x + 1) / 2 * (side - 1) + 0.5) / side, "y": 1 - ((y + 1) / 2 * (side - 1) + 0.5) / side}
+    return {"x": area["x"] + share["x"] * area["width"], "y": area["y"] + share["y"] * area["height"]}
+
+
+def test_the_panels_are_there_for_the_tasks_that_have_a_surface() -> None:
+    artifacts = Artifacts(ARTIFACTS, verify=False)
+    tasks = list(artifacts.tasks.values())
+    html = live_panels_html({"a": "urban", "b": "digits"}, tasks[:2])
+    assert re.findall("id='explore-([a-z]+)'", html) == ["map", "verdicts", "changed"]
+    assert "data-vectors='a'" in html or tasks[1].name != "urban"
+    assert tasks[3].title not in html
+    assert "explore-map" not in live_panels_html({"a": "urban"}, tasks)  # a map needs two vectors
+
+
+def test_the_geometry_shows_every_vector_and_every_pair() -> None:
+    vectors = Artifacts(ARTIFACTS, verify=False).vectors
+    html = geometry_html(vectors)
+    n = len(vectors)
+    norms, angles = html.split("data-table='angles'")
+    assert angles.count("<td class=") + angles.count("<td style=") == n * n
+    assert angles.count(">1.00<") == n
+    for vector in vectors.values():
+        assert f">{vector.norm:.2f}<" in norms
+        assert all(f">{size:.2f}<" in norms for size in vector.stage_norms().values())
+
+
+@pytest.mark.browser
+def test_a_click_on_the_map_moves_both_sliders_and_the_marker_follows_them(page) -> None:
+    page.open({"urban": 0.6, "instruments": 0.4})
+    tab(page, "Explore")
+    page.page.wait_for_function(WHOLE)
+    chosen = {name: page.page.locator(f"#explore-map select[name={name}]").input_value() for name in ("x", "y")}
+    assert chosen == {"x": "urban", "y": "instruments"}  # those that are on, the larger λ first
+
+    at = on_map(page, -0.5, 0.25)
+    page.page.mouse.click(at["x"], at["y"])
+    page.shows({"urban": -0.5, "instruments": 0.25})
+    page.at_rest()
+    assert (value(page, "urban"), value(page, "instruments")) == (0.5, 0.25)
+    assert box(page, "op-negation").is_checked()
+    assert box(page, "op-addition").is_checked()
+    assert box(page, "negate-urban").is_checked()
+    assert not box(page, "negate-instruments").is_checked()
+    assert page.address == {"urban": -0.5, "instruments": 0.25}
+
+    before = page.page.evaluate(MARKER)
+    drag(page, "instruments", 0.25, 0.8)
+    after = page.page.evaluate(MARKER)
+    assert after[0] == before[0]  # urban is across
+    assert float(after[1]) < float(before[1])  # and instruments up
+    page.at_rest()
+
+    page.page.locator("#undo").click()
+    page.shows({"urban": -0.5, "instruments": 0.25})
+    page.at_rest()
+    page.page.locator("#undo").click()  # the click on the map was one step
+    page.shows({"urban": 0.6, "instruments": 0.4})
+    page.at_rest()
+    assert page.page.evaluate(MARKER) != before
+    assert page.errors == []
+
+
+@pytest.mark.browser
+def test_a_drag_on_the_map_draws_at_once_and_keys_move_the_marker(page) -> None:
+    page.open({"urban": 0.3, "instruments": 0.2})
+    tab(page, "Explore")
+    page.page.wait_for_function(WHOLE)
+    start, end = on_map(page, 0.3, 0.2), on_map(page, 0.7, 0.9)
+    page.page.mouse.move(**start)
+    page.page.mouse.down()
+    page.page.mouse.move(**end, steps=8)
+    page.shows({"urban": 0.7, "instruments": 0.9})
+    assert (value(page, "urban"), value(page, "instruments")) == (0.7, 0.9)  # before gradio was told
+    page.page.mouse.up()
+    page.at_rest()
+    page.shows({"urban": 0.7, "instruments": 0.9})
+
+    page.page.locator("#explore-map .tv-map").focus()
+    for key in ("ArrowLeft", "ArrowDown", "Shift+ArrowRight"):
+        page.page.keyboard.press(key)
+    page.shows({"urban": 0.66, "instruments": 0.85})
+    page.at_rest()
+    assert page.address == {"urban": 0.66, "instruments": 0.85}
+    page.page.keyboard.press("Home")
+    page.shows({})
+    page.at_rest()
+    assert page.errors == []
+
+
+@pytest.mark.browser
+def test_the_map_is_of_the_other_vectors_as_they_are_set(page) -> None:
+    page.open({"urban": 0.5})
+    tab(page, "Explore")
+    page.page.wait_for_function(WHOLE)
+    picture = "() => document.querySelector('#explore-map .tv-map-image').getAttribute('href')"
+    page.page.wait_for_function("() => document.querySelector('#explore-map .tv-map-legend').textContent.includes('%')")
+    page.page.locator("#explore-map select[name=shown]").select_option("urban")
+    page.page.wait_for_function(f"() => ({picture})()?.length > 500")
+    page.at_rest()
+    old = page.page.evaluate(picture)
+    drag(page, "urban", 0.5, 0.9)
+    page.at_rest()
+    assert page.page.evaluate(picture) == old  # along its own axes nothing changes
+    slider(page, "emotion").focus()
+    page.page.keyboard.press("End")
+    page.page.wait_for_function(f"(old) => ({picture})() !== old", arg=old)
+    page.page.locator("#explore-map select[name=x]").select_option("emotion")
+    page.page.wait_for_function(
+        "() => document.querySelector('#explore-map svg').getAttribute('aria-label').includes('λ of emotion')"
+    )
+    assert page.page.locator("#explore-map select[name=shown]").input_value() == "emotion"
+    assert page.errors == []
+
+
+@pytest.mark.browser
+def test_what_changed_and_the_verdicts_are_those_of_the_server(page) -> None:
+    recipe = {"instruments": 0.5}  # measured: the figures are exact, and Python has a p for them
+    page.open(recipe)
+    tab(page, "Explore")
+    found = {r.task.name: r for r in MeasuredFigures(Artifacts(ARTIFACTS)).validation(Recipe("tiny-clap", recipe))}
+    panel = page.page.locator("#explore-changed")
+    panel.scroll_into_view_if_needed()
+    result = found["instruments"]
+    lost = int(((result.predicted_pretrained == result.labels) & (result.predicted_edited != result.labels)).sum())
+    gained = int(((result.predicted_pretrained != result.labels) & (result.predicted_edited == result.labels)).sum())
+    page.page.wait_for_function(f"() => ({READ})('#explore-changed .tv-flips') !== ''")
+    said = panel.locator(".tv-flips").inner_text()
+    assert said.startswith(
+        f"Of {len(result.labels)} clips, {lost} went from right to wrong, {gained} from wrong to right"
+    )
+    assert panel.locator("svg.tv-matrix").count() == 2
+    assert panel.locator(".tv-badge").inner_text() == "measured · validation"
+    edited = panel.locator("svg.tv-matrix").nth(1)
+    right = sum(int(t) for t in edited.locator(".tv-cell-right text").all_text_contents())
+    assert right <= int((result.predicted_edited == result.labels).sum())
+    assert edited.locator(".tv-cell-changed").count() > 0
+
+    rows = page.page.locator("#explore-verdicts tbody tr")
+    told = {r.locator("th").inner_text(): r.inner_text() for r in rows.all()}
+    for result in found.values():
+        if result.task.title not in told:
+            continue  # shown with the vectors of the analogy only
+        assert f"n = {len(result.labels)}" in told[result.task.title]
+        assert result.kind == "grid"
+        p = result.mcnemar_p
+        assert ("p < 0.001" if p < 0.001 else f"p = {p:.3f}") in told[result.task.title]
+        assert ("Not distinguishable" in told[result.task.title] or "very same" in told[result.task.title]) == (
+            p >= 0.05
+        )
+    page.page.wait_for_selector("#explore-geometry")
+    assert page.errors == []
+
+
+@pytest.mark.browser
+def test_every_recipe_of_the_paper_loads(page) -> None:
+    page.open({"urban": 0.1})
+    tab(page, "The paper, replayed")
+    buttons = page.page.locator("#paper button[data-values]")
+    table = json.loads((ARTIFACTS / "tables" / "negation.json").read_text(encoding="utf-8"))
+    buttons.first.click()
+    page.shows(table["rows"][0]["coefficients"])
+    page.at_rest()
+    assert buttons.count() > 8
+    sizes = page.page.evaluate(
+        "() => [...document.querySelectorAll('#paper text, #paper td, #paper p, #paper button')]"
+        ".map((e) => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 11
+    assert page.page.evaluate("() => [...document.querySelectorAll('#paper svg')].every((e) => e.ariaLabel)")
+    assert page.errors == []
