@@ -11,9 +11,10 @@ import torch
 from transformers import ClapModel, ClapProcessor, pipeline
 
 from taskvec_demo.core.edit import apply_recipe
+from taskvec_demo.serve.artifacts import Artifacts
 from taskvec_demo.serve.workbench import Workbench
 
-from .context import TINY, Context, new_recipe
+from .context import Context, new_recipe
 from .measurement import Measurement, Peer, Target, in_turn, measured, median
 
 TITLE = "Clip to both predictions"
@@ -75,7 +76,9 @@ def _size(context: Context, size: str, workbench: Workbench) -> list[Measurement
 
 def _pipelines(workbench: Workbench) -> list[Any]:
     """Pipelines with the pre-trained and with an edited model, ready to call."""
-    folder = TINY / "model"
+    artifacts = workbench.artifacts
+    assert isinstance(artifacts, Artifacts)
+    folder = artifacts.model_folder
     processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
     recipe = new_recipe(workbench.name, workbench.vectors, -1)
     edited = apply_recipe(workbench.checkpoint.pretrained, workbench.vectors, recipe)

@@ -84,7 +84,7 @@ def _workbench(context: Context, n: int) -> Workbench:
     """A workbench with `n` labelled clips of one window, their features computed."""
     artifacts = Artifacts(TINY)
     task = artifacts.tasks[TASK]
-    _write_data(context, context.folder / "data" / task.clips_folder, task.class_names, n)
+    _write_data(context, context.folder / "data" / task.clips_folders[0], task.class_names, n)
     workbench = Workbench(artifacts, context.folder / "data")
     workbench.warm_up()
     workbench.labelled.start()

@@ -15,8 +15,8 @@ Role = Literal["control", "target"]
 class Task:
     """A classification task. `prompts[i]` is what the text tower is told for `class_names[i]`, inside each template.
 
-    `clips_folder` names the set that labelled clips come from, if the machine has it. The class name of such a clip is
-    made of the table's columns `clip_label`, joined by "_".
+    `clips_folders` name the sets that labelled clips come from, as far as the machine has them. The class name of such
+    a clip is made of the table's columns `clip_label`, joined by "_".
     """
 
     name: str
@@ -27,7 +27,7 @@ class Task:
     templates: tuple[str, ...]
     source: str
     licence: str
-    clips_folder: str = ""
+    clips_folders: tuple[str, ...] = ()
     clip_label: tuple[str, ...] = ("label",)
 
     def __post_init__(self) -> None:
@@ -46,9 +46,11 @@ class Task:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Task:
-        """Raises `BadArtifactError` for unknown or missing fields."""
+        """Raises `BadArtifactError` for unknown or missing fields. Older entries name one set, as `clips_folder`."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        if "clips_folder" in values:
+            values["clips_folders"] = tuple(filter(None, [values.pop("clips_folder")]))
         try:
-            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
             return cls(**values)
         except TypeError as error:
             raise BadArtifactError(f"A task entry does not have the fields of this version: {error}.") from error

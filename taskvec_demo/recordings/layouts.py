@@ -23,6 +23,7 @@ from .splits import (
     table_header,
     table_rows,
     with_all_splits,
+    with_classes_in_both,
 )
 from .tables import read_tables, split_named, tables_in, usable_tables
 
@@ -231,6 +232,7 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
         raise BadArtifactError(
             f"{folder} lists a recording without a file or a label: {shortened(unnamed.file or unnamed.label)!r}."
         )
-    # Our own table gives every clip a split; sets of others may lack a split, for all clips or for some.
-    completed, dealt = (recordings, []) if name == "clips.csv" else with_all_splits(recordings)
+    # Our own table gives every clip a split, but a class may lack one. Sets of others may lack a split for all clips or
+    # for some; the splits that they bring are kept.
+    completed, dealt = (with_classes_in_both if name == "clips.csv" else with_all_splits)(recordings)
     return RecordingSet(name, tuple(completed), tuple(printable(note) for note in (*notes, *dealt)))

@@ -127,6 +127,32 @@ def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], l
     ]
 
 
+def with_classes_in_both(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
+    """Let every class have validation and test clips, where a set has both splits.
+
+    If the held-out clips of a class all lie in one of the two, half of its sources are moved to the other one. Nothing
+    is moved if that is a single source, and training clips stay where they are. Returns the recordings in their order,
+    and a sentence on what was moved if anything was.
+    """
+    completed, moved = list(recordings), []
+    held_out = {split: {_class(r) for r in recordings if r.split == split} for split in (VALIDATION, TEST)}
+    for only, lacking in ((VALIDATION, TEST), (TEST, VALIDATION)):
+        for name in sorted(held_out[only] - held_out[lacking]) if held_out[lacking] else ():
+            pool = [i for i, r in enumerate(recordings) if r.split == only and _class(r) == name]
+            dealt = deal([recordings[i] for i in pool], {only: 0.5, lacking: 0.5})
+            if lacking not in dealt:
+                continue
+            for i, split in zip(pool, dealt, strict=True):
+                completed[i] = replace(recordings[i], split=split)
+            moved.append(f"{name.removeprefix('_')} ({lacking})")
+    if not moved:
+        return completed, []
+    return completed, [
+        f"The set holds out some classes in one split only, so half of their held-out sources were moved to the split "
+        f"that lacked them: {', '.join(moved)}."
+    ]
+
+
 def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[str]:
     """A split for each recording so that every class comes as near to `shares` (split -> share) as whole groups allow.
 

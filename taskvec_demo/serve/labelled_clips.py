@@ -46,9 +46,10 @@ def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) 
     Raises `BadArtifactError` when `data` holds no clip of any task, a set has no known layout or lacks a column.
     """
     found: dict[Path, dict[str, int]] = defaultdict(dict)
-    folders = {name: task.clips_folder for name, task in tasks.items() if task.clips_folder}
-    sets = {f: read_set(data / f) for f in dict.fromkeys(folders.values()) if (data / f).is_dir()}
-    for name, folder in folders.items():
+    of_tasks = [(name, folder) for name, task in tasks.items() for folder in task.clips_folders]
+    folders = list(dict.fromkeys(folder for _, folder in of_tasks))
+    sets = {folder: read_set(data / folder) for folder in folders if (data / folder).is_dir()}
+    for name, folder in of_tasks:
         if folder not in sets:
             continue
         columns = _known_columns(tasks[name], data / folder, sets[folder])
@@ -57,7 +58,7 @@ def read_folder(data: Path, tasks: Mapping[str, Task], split: str = VALIDATION) 
             if recording.split == split and class_name in tasks[name].class_names:
                 found[data / folder / recording.file][name] = tasks[name].class_names.index(class_name)
     if not found:
-        wanted = ", ".join(f"{folder}/{TABLE}" for folder in dict.fromkeys(folders.values())) or "none"
+        wanted = ", ".join(f"{folder}/{TABLE}" for folder in folders) or "none"
         raise BadArtifactError(
             f"{data} holds no labelled {split} clip; the tables this checkpoint reads are: {wanted}."
         )

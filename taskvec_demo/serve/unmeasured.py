@@ -147,7 +147,7 @@ def _task(folder: Path, below: str) -> Task:
         templates=(TEMPLATE,),
         source=f"{printable(folder.resolve().name)}, read in the layout {found.layout}",
         licence="that of the recordings",
-        clips_folder=below,
+        clips_folders=(below,),
         clip_label=("gender", "label") if gendered else ("label",),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import soundfile
 
 from taskvec_demo.errors import BadArtifactError
 from taskvec_demo.recordings.layouts import LAYOUTS, RecordingSet, detect, read_set, speaker_of
-from taskvec_demo.recordings.splits import SPLITS, Recording, counted, deal, with_all_splits
+from taskvec_demo.recordings.splits import SPLITS, Recording, counted, deal, with_all_splits, with_classes_in_both
 from tests.support import layout_copies as copies
 
 WRITERS = {
@@ -230,6 +231,10 @@ def test_our_own_table_must_say_the_split(tmp_path: Path) -> None:
     )
     assert read_set(folder).notes == ()  # no test split is made up for it
     table = folder / "clips.csv"
+    table.write_text("file,label,split\na,x,test\nb,y,test\nc,y,test\nd,x,validation\n")
+    assert Counter((r.label, r.split) for r in read_set(folder).recordings)["y", "validation"] == 1
+    assert "y (validation)" in read_set(folder).notes[0]
+    copies.write_table(tmp_path, ("file", "label", "split", "group", "gender"), rows)
     kept = table.read_text()
     for old, new, said in (
         ("val,", "third,", r"split 'third'; accepted are train, validation, test\.$"),
@@ -338,3 +343,23 @@ def test_small_classes_reach_every_split(n: int) -> None:
 def test_what_is_complete_is_left_alone() -> None:
     recordings = [Recording(f"{s}.wav", "a", s) for s in SPLITS]
     assert with_all_splits(recordings) == (recordings, [])
+    assert with_classes_in_both(recordings) == (recordings, [])
+
+
+def test_a_class_that_one_split_holds_out_comes_into_both() -> None:
+    complete = [Recording(f"a/{s}.wav", "a", s) for s in SPLITS]
+    jazz = [Recording(f"jazz/{i}.wav", "jazz", "validation", f"track{i // 2}") for i in range(8)]
+    trained = [Recording(f"jazz/train{i}.wav", "jazz", "train", f"other{i}") for i in range(4)]
+    lone = [Recording("clap.wav", "clap", "test", "kit")]
+    recordings = [*complete, *jazz, *trained, *lone]
+    completed, notes = with_classes_in_both(recordings)
+    assert [replace(r, split="") for r in completed] == [replace(r, split="") for r in recordings]
+    assert [r for r in completed if r.label != "jazz"] == [*complete, *lone]  # one source cannot be in both
+    now = [r for r in completed if r.label == "jazz"]
+    assert Counter(r.split for r in now) == {"train": 4, "validation": 4, "test": 4}
+    assert all(r.split == "train" for r in now if r.group.startswith("other"))
+    assert len({(r.group, r.split) for r in now}) == len({r.group for r in now})  # no source is divided
+    assert len(notes) == 1
+    assert "jazz (test)" in notes[0]
+    only_trained = [*jazz, *trained]  # the set has no test split at all: that is for `with_all_splits`
+    assert with_classes_in_both(only_trained) == (only_trained, [])

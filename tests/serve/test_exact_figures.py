@@ -57,7 +57,7 @@ def data(tmp_path_factory):
 def artifacts(workbench):
     """Artifacts whose tasks say where their clips lie."""
     opened = Artifacts(workbench.artifacts.folder, verify=False)
-    opened.tasks = {name: replace(t, clips_folder=name * (name in CLASSES)) for name, t in opened.tasks.items()}
+    opened.tasks = {name: replace(t, clips_folders=(name,) * (name in CLASSES)) for name, t in opened.tasks.items()}
     return opened
 
 

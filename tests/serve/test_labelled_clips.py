@@ -22,9 +22,9 @@ from taskvec_demo.serve.labelled_clips import NOT_OF_TASK, LabelledSet, read_fol
 from tests.support import layout_copies as copies
 from tests.support.sounds import RATE, noise, tone
 
-SOUNDS = Task("sounds", "Sounds", "control", ("rain", "dog"), ("rain", "a dog"), ("{}",), "us", "CC0", "outdoors")
+SOUNDS = Task("sounds", "Sounds", "control", ("rain", "dog"), ("rain", "a dog"), ("{}",), "us", "CC0", ("outdoors",))
 VOICES = Task(
-    "voices", "Voices", "target", ("female_sad", "male_sad"), ("she", "he"), ("{}",), "us", "CC0", "speech",
+    "voices", "Voices", "target", ("female_sad", "male_sad"), ("she", "he"), ("{}",), "us", "CC0", ("speech",),
     ("gender", "label"),
 )  # fmt: skip
 SHE = replace(VOICES, name="she", class_names=("female_sad", "female_glad"))
@@ -79,13 +79,13 @@ def test_clips_of_the_split_are_read_with_their_class_in_every_task(data):
 
 
 def test_a_set_that_is_not_there_is_left_out_and_none_at_all_is_refused(data, tmp_path):
-    only = read_folder(data, {"sounds": SOUNDS, "far": replace(SOUNDS, name="far", clips_folder="elsewhere")})
+    only = read_folder(data, {"sounds": SOUNDS, "far": replace(SOUNDS, name="far", clips_folders=("elsewhere",))})
     assert {name for clip in only for name in clip.classes} == {"sounds"}
-    for folder, tasks in ((tmp_path / "nothing", TASKS), (data, {"s": replace(SOUNDS, clips_folder="elsewhere")})):
+    for folder, tasks in ((tmp_path / "nothing", TASKS), (data, {"s": replace(SOUNDS, clips_folders=("elsewhere",))})):
         with pytest.raises(BadArtifactError, match=r"holds no labelled validation clip.*/clips\.csv.*\.$"):
             read_folder(folder, tasks)
     with pytest.raises(BadArtifactError, match=r"are: none\.$"):
-        read_folder(data, {"old": replace(SOUNDS, clips_folder="")})  # as in artifacts of an older version
+        read_folder(data, {"old": replace(SOUNDS, clips_folders=())})  # as in artifacts of an older version
 
 
 def test_a_table_without_a_needed_column_is_refused(data):
@@ -115,12 +115,12 @@ def test_a_set_that_cannot_tell_what_a_task_asks_is_refused(data, tmp_path):
     copies.write_esc50(tmp_path / "theirs", ("dog",))
     wanted = r"theirs lacks the column 'gender', which the classes of the task 'voices' are made of; .*label, gender\.$"
     with pytest.raises(BadArtifactError, match=wanted):
-        read_folder(tmp_path, {"voices": replace(VOICES, clips_folder="theirs")})
+        read_folder(tmp_path, {"voices": replace(VOICES, clips_folders=("theirs",))})
     with pytest.raises(BadArtifactError, match=r"speech lacks the column 'age'"):
         read_folder(data, {"voices": replace(VOICES, clip_label=("age", "label"))})
     (tmp_path / "papers").mkdir()
     with pytest.raises(BadArtifactError, match=r"papers has no known layout; accepted are: clips\.csv"):
-        read_folder(tmp_path, {"sounds": replace(SOUNDS, clips_folder="papers")})
+        read_folder(tmp_path, {"sounds": replace(SOUNDS, clips_folders=("papers",))})
 
 
 def test_synthesized_clips_are_read_where_they_are(tmp_path):
@@ -140,7 +140,10 @@ def test_synthesized_clips_are_read_where_they_are(tmp_path):
 def test_tasks_go_through_a_manifest_and_old_ones_are_read():
     assert Task.from_dict(VOICES.to_dict()) == VOICES
     old = {k: v for k, v in VOICES.to_dict().items() if not k.startswith("clip")}
-    assert Task.from_dict(old) == replace(VOICES, clips_folder="", clip_label=("label",))
+    assert Task.from_dict(old) == replace(VOICES, clips_folders=(), clip_label=("label",))
+    for folder, folders in (("speech", ("speech",)), ("", ())):
+        one = {k: v for k, v in VOICES.to_dict().items() if k != "clips_folders"} | {"clips_folder": folder}
+        assert Task.from_dict(one) == replace(VOICES, clips_folders=folders)
 
 
 # ---- order ----------------------------------------------------------------------------------------------------------

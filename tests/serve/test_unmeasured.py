@@ -152,7 +152,7 @@ def test_figures_are_measured_and_never_estimated(measured):
 
 def test_a_folder_of_one_set_is_that_set(tmp_path):
     (task,) = tasks_of(write_folders(tmp_path / "kitchen", ["kettle", "door_slam"]))
-    assert (task.name, task.clips_folder) == ("kitchen", ".")
+    assert (task.name, task.clips_folders) == ("kitchen", (".",))
     assert task.class_names == ("door_slam", "kettle")
 
 

@@ -19,7 +19,7 @@ from taskvec_demo.lab.tiny_clap.study import TINY
 CLASSES = ("rain", "siren", "dog", "clock", "flute")
 N_TRAIN, N_VALIDATION = 69, 30  # batches of 64 and of 5: two processes share them unequally
 N_OTHER = 8  # training clips of another set, which can be rehearsed
-SOUNDS = Task("sounds", "Sounds", "target", CLASSES, CLASSES, TINY.templates, "random numbers", "CC0", "sounds")
+SOUNDS = Task("sounds", "Sounds", "target", CLASSES, CLASSES, TINY.templates, "random numbers", "CC0", ("sounds",))
 SPECS = {
     f.vector: f
     for f in (

@@ -19,7 +19,7 @@ COLUMNS = ("file", "label", "split", "group", "gender")
 
 def write_recordings(data: Path, splits: Sequence[tuple[str, int]] = (("validation", 1),)) -> None:
     """Write `data`/<set>/clips.csv and its files: (split, clips of every class) for each of `splits`."""
-    classes = {t.clips_folder: t.class_names for t in reversed(TASKS.values())} | {"drums": ("drum",)}
+    classes = {f: t.class_names for t in reversed(TASKS.values()) for f in t.clips_folders} | {"drums": ("drum",)}
     for name in SETS:
         folder = data / name
         folder.mkdir(parents=True)

@@ -92,9 +92,12 @@ class Study:
         if task == SOMETHING:
             return self._something(store, split)
         names = self.tasks[task].class_names
-        found = store.select(dataset=self.tasks[task].clips_folder, split=split)
-        rows = [r for r in found if self.class_of(task, r) in names]
+        rows = [r for r in self._clips(store, task, split) if self.class_of(task, r) in names]
         return rows, [names.index(self.class_of(task, r)) for r in rows]
+
+    def _clips(self, store: MelStore, task: str, split: str) -> list[ClipRow]:
+        """All clips of a task's sets in a split, those of its classes and others."""
+        return [r for folder in self.tasks[task].clips_folders for r in store.select(dataset=folder, split=split)]
 
     def _something(self, store: MelStore, split: str) -> tuple[list[ClipRow], list[int]]:
         rows, labels = self.labelled(store, self.control, split)
@@ -113,7 +116,7 @@ class Study:
             return *self.labelled(store, spec.task, split), list(self.tasks[spec.task].prompts)
         task = self.tasks[spec.task]
         prompts = [task.prompts[task.class_names.index(spec.only_class)], *self.speakers.values()]
-        speech = store.select(dataset=task.clips_folder, split=split)
+        speech = self._clips(store, spec.task, split)
         rows = [r for r in speech if self.class_of(spec.task, r) != self.analogy[3]]
         own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
         repeats = OWN_REPEATS if split == "train" else 1

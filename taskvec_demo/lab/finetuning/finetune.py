@@ -190,7 +190,7 @@ def finetune(
         return 0.0 if spec.only_class else float(hits(weights).float().mean())
 
     precision = precision or training_precision()
-    rehearsal = rehearsal_of(checkpoint, store, {rows[0].dataset}) if rows and spec.rehearsal else None
+    rehearsal = rehearsal_of(checkpoint, store, {r.dataset for r in rows}) if rows and spec.rehearsal else None
     seeds = range(seed, seed + spec.runs)
     states = {s: work and work / f"finetune-{spec.vector}{f'-{s}' if spec.runs > 1 else ''}.pt" for s in seeds}
     members = [

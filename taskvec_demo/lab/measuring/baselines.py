@@ -122,7 +122,7 @@ def train_joint(
     epochs = max(study.fine_tunings[n].epochs for n in names)
     spec = replace(study.fine_tunings[names[0]], epochs=epochs, temperature=1.0)  # nothing is to be forgotten here
     name = joint_name(names)
-    own = {study.tasks[study.fine_tunings[n].task].clips_folder for n in names}
+    own = {folder for n in names for folder in study.tasks[study.fine_tunings[n].task].clips_folders}
     rehearsal = rehearsal_of(checkpoint, store, own) if spec.rehearsal else None
     weights, epoch = train(
         checkpoint, store, sets, spec, name=name, score=score, rehearsal=rehearsal, seed=seed, state=state

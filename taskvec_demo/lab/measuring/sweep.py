@@ -90,9 +90,9 @@ def main_vectors(study: Study, task: str, vectors: Sequence[str]) -> list[int]:
     These are the vectors of whole tasks; for the task "analogy", the vectors that were fine-tuned on its recordings.
     """
     specs = [study.fine_tunings[v] for v in vectors]
-    recordings = study.tasks[task].clips_folder
+    recordings = set(study.tasks[task].clips_folders)
     if any(s.task == task and s.only_class for s in specs):
-        return [i for i, s in enumerate(specs) if study.tasks[s.task].clips_folder == recordings]
+        return [i for i, s in enumerate(specs) if recordings & set(study.tasks[s.task].clips_folders)]
     return [i for i, s in enumerate(specs) if not s.only_class]
 
 

@@ -57,7 +57,7 @@ def _target(name: str, title: str, classes: dict[str, str], folder: str, templat
     label = ("gender", "label") if name == ANALOGY else ("label",)
     source, author, licence = SETS[folder]
     names, prompts = tuple(classes), tuple(classes.values())
-    return Task(name, title, "target", names, prompts, templates, f"{source} ({author})", licence, folder, label)
+    return Task(name, title, "target", names, prompts, templates, f"{source} ({author})", licence, (folder,), label)
 
 
 CONTROL = Task(
@@ -69,7 +69,7 @@ CONTROL = Task(
     SOUND,
     "ESC-50 (Piczak 2015)",
     SETS["ESC-50"][2],
-    "ESC-50",
+    ("ESC-50",),
 )
 TASKS = (
     CONTROL,

@@ -34,7 +34,7 @@ def _task(
 ) -> Task:
     role: Role = "control" if name == "esc10" else "target"
     prompts = tuple(classes.values())
-    return Task(name, title, role, tuple(classes), prompts, TEMPLATES, source, licence, folder, tuple(label.split()))
+    return Task(name, title, role, tuple(classes), prompts, TEMPLATES, source, licence, (folder,), tuple(label.split()))
 
 
 SPEECH = ("ravdess", "RAVDESS (Livingstone & Russo 2018)", CC_BY_NC_SA, "gender label")

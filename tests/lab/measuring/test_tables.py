@@ -133,7 +133,7 @@ def test_a_random_vector_has_the_norm_of_its_model_in_every_tensor(workbench) ->
 def store() -> MelStore:
     """One test and validation clip and two training clips of every class, each class with a spectrum of its own."""
     rows: list[ClipRow] = []
-    tasks = {t.clips_folder: t for t in reversed(TASKS.values())}
+    tasks = {folder: t for t in reversed(TASKS.values()) for folder in t.clips_folders}
     for dataset, task in tasks.items():
         for name in task.class_names:
             gender, label = name.split("_", 1) if dataset == "ravdess" else ("", name)

@@ -22,7 +22,7 @@ from taskvec_demo.lab.studies.relations.gains import (
 from taskvec_demo.lab.studies.relations.network import SharedNetwork
 from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
 from taskvec_demo.lab.studies.relations.study import differences, matrix
-from taskvec_demo.lab.studies.relations.tasks import RelatedTask, dealt_by_source, task_clips, training_part
+from taskvec_demo.lab.studies.relations.tasks import RelatedTask, task_clips, training_part
 from taskvec_demo.lab.studies.relations.training import POINTS, Run, Setup, run
 from taskvec_demo.recordings.splits import SPLITS
 
@@ -133,14 +133,6 @@ def made_rows(dataset: str, n: int = 60) -> list[ClipRow]:
 
 def made_task(name: str) -> RelatedTask:
     return RelatedTask(name, name, (name,), lambda row: row.label)
-
-
-def test_dealing_keeps_sources_whole_and_gives_every_class_every_split():
-    rows = [ClipRow("g", f"{i}", "xyz"[i % 3], "train", f"{'xyz'[i % 3]}{i // 6}", "") for i in range(90)]
-    dealt = dealt_by_source(rows)
-    assert all(len({r.split for r in dealt if r.group == group}) == 1 for group in {r.group for r in dealt})
-    assert {(r.label, r.split) for r in dealt} == {(label, split) for label in "xyz" for split in SPLITS}
-    assert dealt_by_source(rows) == dealt
 
 
 def test_a_share_of_the_data_is_drawn_by_class():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,6 @@ from ....recordings.splits import SPLITS
 from ...data.datasets import ClipRow, read_rows
 
 EMOTIONS = frozenset(("angry", "fearful", "happy", "neutral", "sad", "surprised"))  # those of both sets of speech
-# Shares of the tracks for sets whose lists leave a class without validation or test clips
-DEALT = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
 
 @dataclass(frozen=True)
@@ -73,31 +70,11 @@ class TaskClips:
 
 
 def related_rows(data: Path, tasks: Iterable[str] = TASKS) -> list[ClipRow]:
-    """The rows of the tasks' sets, the split of `gtzan_mini` dealt anew by track. Raises TaskVecError for missing sets.
+    """The rows of the tasks' sets. Raises TaskVecError for missing sets.
 
     A Freesound source that a set holds out is training material of none.
     """
-    rows = read_rows(data, tuple(dict.fromkeys(name for task in tasks for name in TASKS[task].sets)))
-    genres = [row for row in rows if row.dataset == "gtzan_mini"]
-    return [row for row in rows if row.dataset != "gtzan_mini"] + dealt_by_source(genres)
-
-
-def dealt_by_source(rows: Sequence[ClipRow]) -> list[ClipRow]:
-    """The same rows with new splits: of each class the same shares of its sources, in a fixed order.
-
-    The artist-filtered list of GTZAN (arXiv:1507.04761) has no test clip of jazz and no validation clip of two genres.
-    """
-    by_class: dict[str, list[str]] = defaultdict(list)
-    for row in sorted(rows, key=lambda r: (r.label, r.group)):
-        if row.group not in by_class[row.label]:
-            by_class[row.label].append(row.group)
-    split_of = {}
-    for label, sources in by_class.items():
-        order = np.random.default_rng(sum(label.encode())).permutation(len(sources))
-        ends = np.cumsum([round(share * len(sources)) for share in DEALT.values()])
-        for place, i in enumerate(order):
-            split_of[label, sources[i]] = SPLITS[min(int(np.searchsorted(ends, place, side="right")), 2)]
-    return [replace(row, split=split_of[row.label, row.group]) for row in rows]
+    return read_rows(data, tuple(dict.fromkeys(name for task in tasks for name in TASKS[task].sets)))
 
 
 def task_clips(task: RelatedTask, rows: Sequence[ClipRow]) -> TaskClips:
