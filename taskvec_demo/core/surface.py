@@ -1,7 +1,9 @@
 """Logit surfaces: the logits of every labelled clip as a polynomial of the scaling coefficients.
 
-The logits are measured once on many recipes. Ridge regression fits products of Chebyshev polynomials to them, which
-takes about a millisecond to evaluate. The value of a surface is an estimate, and the surface knows its held-out error.
+The logits are measured once on many recipes. Ridge regression fits products of Chebyshev polynomials to them. The fit
+is then kept in few directions, because the logits of all clips change with λ in much the same ways: 96 directions
+instead of thousands of logits make a surface small, and change its answers less than its error. The value of a surface
+is an estimate, and the surface knows its held-out error.
 The predictions that were measured at the points of the fit are kept beside it, and are returned as measured.
 """
 
@@ -19,7 +21,9 @@ from ..errors import BadArtifactError
 from .recipe import MEASURED_HIGH, MEASURED_LOW
 from .weights import read_safetensors, write_safetensors
 
-SURFACE_FORMAT = "3"
+SURFACE_FORMAT = "4"
+ONE_DIRECTION_A_TERM = "3"  # an older format, which kept the coefficients of every logit
+RANK = 96  # directions that are kept
 MAIN_DEGREES = (7, 6, 5)  # largest total degree of a term that joins one, two, three main vectors
 OTHER_DEGREES = (5, 4, 4)  # the same for a term that joins any other vector
 GROWTH = 6.0  # factor of the ridge penalty for each degree of a term, because logits are smooth in λ
@@ -77,10 +81,25 @@ def _leave_one_out(basis: np.ndarray, degrees: np.ndarray, ridge: float, values:
     return values - (values - basis @ (solution @ values)) / (1 - leverage)[:, None]
 
 
-def _quantized(solution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (terms, values) -> the same rounded to int8, and the step of each term (terms, 1) float32."""
-    steps = (np.abs(solution).max(1, keepdims=True) / 127).astype(np.float32)
-    return np.round(solution / np.where(steps > 0, steps, 1)).astype(np.int8), steps
+def _rounded(rows: np.ndarray, kind: type[np.signedinteger]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (n, values) -> the same rounded to integers, and the step of each row (n, 1) float32."""
+    steps = (np.abs(rows).max(1, keepdims=True) / np.iinfo(kind).max).astype(np.float32)
+    return np.round(rows / np.where(steps > 0, steps, 1)).astype(kind), steps
+
+
+def _in_directions(basis: np.ndarray, solution: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients (terms, values), in the `RANK` directions in which the fitted values (basis @ solution) vary most.
+
+    Returns mixing (terms, rank) int16, the step of each term (terms, 1), and directions (rank, values) int8, so that
+    steps * mixing @ directions is near the coefficients: reduced-rank regression, then rounding. What rounding the
+    directions changes, the mixing makes up for as far as it can.
+    """
+    _, strengths, directions = np.linalg.svd(basis @ solution, full_matrices=False)
+    rank = min(RANK, int((strengths > 1e-6 * strengths[0]).sum()))
+    rounded, _ = _rounded(directions[: max(rank, 1)], np.int8)
+    exact = rounded.astype(np.float64)
+    mixing = np.linalg.solve(exact @ exact.T, exact @ solution.T).T
+    return *_rounded(np.ascontiguousarray(mixing), np.int16), rounded
 
 
 def _recalls(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -92,18 +111,19 @@ def _recalls(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
 class LogitSurface:
     """Per-clip logits of one task and split over the coefficients of `vectors`.
 
-    powers (terms, n_vectors) Chebyshev exponents; coefficients (terms, n, n_classes) int8 in units of steps (terms,)
-    float32: rounding moves a logit by some hundredths, which is small beside the error of the fit; labels (n,) class
-    indices; points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the
-    accuracy over `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
+    powers (terms, n_vectors) Chebyshev exponents; mixing (terms, rank) int16 in units of steps (terms,) float32, and
+    directions (rank, n, n_classes) int8, whose product are the coefficients of each term; labels (n,) class indices;
+    points (p, n_vectors) and predictions (p, n) as measured. error: mean absolute held-out error of the accuracy over
+    `n_held_out` points; class_error: that of the per-class accuracies, over classes and points.
     """
 
     task: str
     split: str
     vectors: tuple[str, ...]
     powers: np.ndarray
-    coefficients: np.ndarray
+    mixing: np.ndarray
     steps: np.ndarray
+    directions: np.ndarray
     labels: np.ndarray
     points: np.ndarray
     predictions: np.ndarray
@@ -145,16 +165,18 @@ class LogitSurface:
             return float((estimated != measured[~held_out]).mean())
 
         ridge = min(RIDGES, key=changed)
-        trial, steps = _quantized(_ridge_matrix(basis[~held_out], degrees, ridge) @ flat[~held_out])
-        estimated = predictions(basis[held_out] @ (steps * trial)) == labels
-        coefficients, steps = _quantized(_ridge_matrix(basis, degrees, ridge) @ flat)
+        known = basis[~held_out]
+        trial, trial_steps, along = _in_directions(known, _ridge_matrix(known, degrees, ridge) @ flat[~held_out])
+        estimated = predictions(basis[held_out] @ (trial_steps * trial) @ along) == labels
+        mixing, steps, directions = _in_directions(basis, _ridge_matrix(basis, degrees, ridge) @ flat)
         return cls(
             task,
             split,
             tuple(vectors),
             np.asarray(powers, np.uint8),
-            coefficients.reshape(len(powers), *logits.shape[1:]),
+            mixing,
             steps[:, 0],
+            directions.reshape(-1, *logits.shape[1:]),
             labels,
             np.round(np.asarray(points, np.float64), 4),
             measured.astype(np.uint8),
@@ -179,10 +201,11 @@ class LogitSurface:
     def curve(self, points: np.ndarray) -> np.ndarray:
         """Estimated logits (p, n, n_classes) at points (p, n_vectors)."""
         basis = chebyshev(points, self.powers).astype(np.float32) * self.steps
-        # The coefficients are turned into floats each time, which takes a millisecond: kept as floats they would be
-        # four times as large as everything else here.
-        coefficients = self.coefficients.reshape(len(self.steps), -1).astype(np.float32)
-        return (basis @ coefficients).reshape(len(points), *self.coefficients.shape[1:])
+        weights = basis @ self.mixing.astype(np.float32)
+        # Turned into floats each time, which takes a millisecond: kept as floats they would be four times as large as
+        # everything else here.
+        directions = self.directions.reshape(len(self.directions), -1).astype(np.float32)
+        return (weights @ directions).reshape(len(points), *self.directions.shape[1:])
 
     def measured(self, coefficients: Mapping[str, float]) -> np.ndarray | None:
         """Predictions (n,) measured at exactly this recipe; None if there are none."""
@@ -194,8 +217,9 @@ class LogitSurface:
     def save(self, path: Path) -> None:
         tensors = {
             "powers": torch.from_numpy(self.powers),
-            "coefficients": torch.from_numpy(self.coefficients),
+            "mixing": torch.from_numpy(self.mixing),
             "steps": torch.from_numpy(self.steps),
+            "directions": torch.from_numpy(self.directions),
             "labels": torch.from_numpy(self.labels.astype(np.uint8)),
             "points": torch.from_numpy(self.points.astype(np.float64)),
             "predictions": torch.from_numpy(self.predictions),
@@ -215,15 +239,24 @@ class LogitSurface:
     def load(cls, path: Path) -> LogitSurface:
         tensors, metadata = read_safetensors(path)
         version = metadata.get("format")
-        if version != SURFACE_FORMAT:
-            raise BadArtifactError(f"{path} has surface format {version!r}; this version reads {SURFACE_FORMAT!r}.")
+        if version == ONE_DIRECTION_A_TERM:
+            directions = tensors["coefficients"].numpy()
+            mixing = np.eye(len(directions), dtype=np.int16)
+        elif version == SURFACE_FORMAT:
+            mixing, directions = tensors["mixing"].numpy(), tensors["directions"].numpy()
+        else:
+            raise BadArtifactError(
+                f"{path} has surface format {version!r}; this version reads {SURFACE_FORMAT!r} and "
+                f"{ONE_DIRECTION_A_TERM!r}."
+            )
         return cls(
             metadata["task"],
             metadata["split"],
             tuple(metadata["vectors"].split(",")),
             tensors["powers"].numpy(),
-            tensors["coefficients"].numpy(),
+            mixing,
             tensors["steps"].numpy(),
+            directions,
             tensors["labels"].numpy().astype(np.int64),
             tensors["points"].double().numpy(),
             tensors["predictions"].numpy(),

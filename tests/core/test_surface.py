@@ -7,8 +7,9 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
-from taskvec_demo.core.surface import GROWTH, RIDGES, LogitSurface, chebyshev, sparse_exponents
+from taskvec_demo.core.surface import GROWTH, RANK, RIDGES, LogitSurface, chebyshev, sparse_exponents
 from taskvec_demo.core.weights import read_safetensors, write_safetensors
 from taskvec_demo.errors import BadArtifactError
 
@@ -116,12 +117,10 @@ def test_the_error_is_that_of_a_trial_fit_whose_ridge_never_saw_the_held_out_poi
     penalty = np.diag([(GROWTH ** (i + j) if i + j else 0) ** 0.5 for i, j in powers])
 
     def correct(used, ridge, at):
-        """Ridge regression as least squares with extra rows, each term's coefficients rounded to 127ths."""
+        """Ridge regression as least squares with extra rows. The terms are fewer than the directions that are kept."""
         extended = np.concatenate([basis[used], np.sqrt(ridge * len(used)) * penalty])
         padded = np.concatenate([target[used], np.zeros((len(powers), target.shape[1]))])
         solution = np.linalg.lstsq(extended, padded, rcond=None)[0]
-        steps = np.abs(solution).max(1, keepdims=True) / 127
-        solution = np.round(solution / steps) * steps
         return (basis[at] @ solution).reshape(-1, N, N_CLASSES).argmax(-1) == labels
 
     kept, out = np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -219,7 +218,7 @@ def test_a_saved_surface_gives_the_same_answers(tmp_path):
     surface.save(tmp_path / "pets.safetensors")
     loaded = LogitSurface.load(tmp_path / "pets.safetensors")
     assert np.array_equal(loaded.curve(unseen()), surface.curve(unseen()))  # bit for bit: it is rounded already
-    for field in ("labels", "points", "predictions", "coefficients", "steps", "powers"):
+    for field in ("labels", "points", "predictions", "mixing", "steps", "directions", "powers"):
         assert np.array_equal(getattr(loaded, field), getattr(surface, field))
     for field in ("task", "split", "vectors", "error", "class_error", "n_held_out"):
         assert getattr(loaded, field) == getattr(surface, field)
@@ -234,8 +233,9 @@ def test_a_surface_over_eight_vectors_is_small_and_fast(tmp_path):
         "validation",
         tuple("abcdefgh"),
         powers.astype(np.uint8),
-        rng.integers(-127, 128, (len(powers), n, n_classes)).astype(np.int8),
+        rng.integers(-32767, 32768, (len(powers), RANK)).astype(np.int16),
         rng.uniform(0, 1, len(powers)).astype(np.float32),
+        rng.integers(-127, 128, (RANK, n, n_classes)).astype(np.int8),
         rng.integers(0, n_classes, n),
         rng.uniform(-1, 1, (n_points, 8)),
         rng.integers(0, n_classes, (n_points, n)).astype(np.uint8),
@@ -244,13 +244,43 @@ def test_a_surface_over_eight_vectors_is_small_and_fast(tmp_path):
         0.0,
     )
     surface.save(tmp_path / "pets.safetensors")
-    assert (tmp_path / "pets.safetensors").stat().st_size < 3e6
+    assert (tmp_path / "pets.safetensors").stat().st_size < 6e5
     seconds = []
     for _ in range(20):
         start = time.perf_counter()
         surface.logits({"a": 0.5, "b": -0.3, "h": 1.0})
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.005
+
+
+def test_few_directions_hold_what_varies_and_lose_what_hardly_does():
+    """Logits of thousands of values that vary in three directions, with a little noise in all of them."""
+    rng = np.random.default_rng(8)
+    points, labels = grid(), rng.integers(0, N_CLASSES, N)
+    x, y = points.T
+    shapes = np.stack([x, y, x * y])  # (3, p)
+    along = rng.normal(size=(3, N, N_CLASSES))
+    start = 2 * rng.normal(size=(N, N_CLASSES))
+    logits = start + np.einsum("dp,dnc->pnc", 3 * shapes, along) + rng.normal(0, 0.01, (len(points), N, N_CLASSES))
+    surface = LogitSurface.fit(
+        "pets", "validation", VECTORS, points, logits, labels, every_fifth(points), exponents(2, 3)
+    )
+    assert len(surface.directions) <= len(exponents(2, 3)) < RANK
+    held = np.abs(surface.mixing * surface.steps[:, None]).max(0) * np.abs(surface.directions).max((1, 2))
+    assert held[4:].max() < 0.05 * held[:4].min()  # the start and three ways to vary
+    assert (surface.curve(points).argmax(-1) == logits.argmax(-1)).mean() > 0.99
+
+
+def test_surfaces_of_the_older_format_give_the_answers_they_gave(tmp_path):
+    rng, powers, path = np.random.default_rng(3), exponents(2, 3), tmp_path / "pets.safetensors"
+    fitted().save(path)
+    tensors, metadata = read_safetensors(path)
+    coefficients = rng.integers(-127, 128, (len(powers), N, N_CLASSES)).astype(np.int8)
+    kept = {name: t for name, t in tensors.items() if name not in ("mixing", "directions")}
+    write_safetensors(path, kept | {"coefficients": torch.from_numpy(coefficients)}, metadata | {"format": "3"})
+    loaded, points = LogitSurface.load(path), unseen()
+    terms = chebyshev(points, powers) * tensors["steps"].numpy()
+    assert np.allclose(loaded.curve(points), np.einsum("pt,tnc->pnc", terms, coefficients), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("version", ["2", "", None])
@@ -260,7 +290,7 @@ def test_another_format_is_refused(tmp_path, version):
     tensors, metadata = read_safetensors(path)
     metadata = {k: v for k, v in metadata.items() if k != "format"} | ({"format": version} if version else {})
     write_safetensors(path, tensors, metadata)
-    with pytest.raises(BadArtifactError, match=r"pets\.safetensors.*surface format.*reads '3'\.$"):
+    with pytest.raises(BadArtifactError, match=r"pets\.safetensors.*surface format.*reads '4' and '3'\.$"):
         LogitSurface.load(path)
 
 

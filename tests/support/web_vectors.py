@@ -9,6 +9,7 @@ import base64
 import json
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from taskvec_demo.core.evaluation import TaskResult, percent
 from taskvec_demo.core.intervals import mcnemar, wilson
 from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
-from taskvec_demo.core.surface import LogitSurface
+from taskvec_demo.core.surface import LogitSurface, sparse_exponents
 from taskvec_demo.core.tasks import Task
 from taskvec_demo.errors import BadRecipeError
 from taskvec_demo.ui.controls import ControlValues
@@ -52,7 +53,7 @@ def vectors() -> dict[str, Any]:
         "answers": [answers(seed) for seed in range(3)],
         "rows": ROWS,
         "controls": controls(400),
-        "surfaces": [surface(path) for path in SURFACES],
+        "surfaces": [*(surface(path) for path in SURFACES), in_directions()],
         "chosenTerms": chosen_terms(),
     }
 
@@ -121,6 +122,22 @@ def random_controls(rng: np.random.Generator) -> list[Any]:
         rows += [bool(rng.integers(2)), bool(rng.integers(2)), None if coef is None else float(coef)]
     abc = [str(x) for x in rng.choice(ROWS, 3, replace=rng.random() < 0.3)]
     return [*(bool(rng.integers(2)) for _ in range(3)), *rows, *abc, round(float(rng.uniform(0, 1)), 2)]
+
+
+def in_directions() -> dict[str, Any]:
+    """A surface with fewer directions than terms, as `surface` gives it."""
+    rng, vectors = np.random.default_rng(0), ("left", "right", "up", "down")
+    points = np.concatenate([np.zeros((1, 4)), rng.uniform(MEASURED_LOW, MEASURED_HIGH, (200, 4))])
+    powers = sparse_exponents(4, range(4))
+    logits = 4 * rng.normal(size=200) + (points @ rng.normal(size=(4, 200)) + points**2 @ rng.normal(size=(4, 200)))
+    logits, held_out = logits.reshape(-1, 40, 5), np.arange(len(points)) % 5 == 4
+    fitted = LogitSurface.fit(
+        "made-up", "validation", vectors, points, logits, rng.integers(0, 5, 40), held_out, powers
+    )
+    assert len(fitted.directions) < len(powers)
+    with TemporaryDirectory() as folder:
+        fitted.save(Path(folder) / "made-up.safetensors")
+        return surface(Path(folder) / "made-up.safetensors")
 
 
 def surface(path: Path) -> dict[str, Any]:

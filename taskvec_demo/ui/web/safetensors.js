@@ -8,6 +8,7 @@ const KINDS = [
   ["F64", (bytes) => new Float64Array(bytes)],
   ["U8", (bytes) => new Uint8Array(bytes)],
   ["I8", (bytes) => new Int8Array(bytes)],
+  ["I16", (bytes) => new Int16Array(bytes)],
   ["I32", (bytes) => new Int32Array(bytes)],
   ["I64", (bytes) => Float64Array.from(new BigInt64Array(bytes), Number)],
 ];
@@ -15,7 +16,8 @@ const DECODERS = new Map(KINDS);
 
 /**
  * @param {ArrayBuffer} buffer of a whole file
- * @returns {{tensor: (name: string) => Tensor, metadata: (key: string) => string | undefined}}
+ * @returns {{has: (name: string) => boolean, tensor: (name: string) => Tensor,
+ *   metadata: (key: string) => string | undefined}}
  */
 export function readSafetensors(buffer) {
   const length = Number(new DataView(buffer).getBigUint64(0, true)); // of the JSON header that follows, in bytes
@@ -23,6 +25,7 @@ export function readSafetensors(buffer) {
   const entries = new Map(Object.entries(header));
   const metadata = new Map(Object.entries(entries.get("__metadata__") ?? {}));
   return {
+    has: (name) => entries.has(name),
     tensor(name) {
       const { dtype, shape, data_offsets: offsets } = entries.get(name);
       const decode = DECODERS.get(dtype);

@@ -29,10 +29,16 @@ export class LogitSurface {
    * @param {number} high λ at which it ends
    */
   constructor(buffer, low, high) {
-    const { tensor, metadata } = readSafetensors(buffer);
-    const { shape, data } = tensor("coefficients");
-    const [terms, n, nClasses] = shape;
-    this.terms = terms;
+    const { has, tensor, metadata } = readSafetensors(buffer);
+    this.steps = tensor("steps").data; // (terms,)
+    this.terms = this.steps.length;
+    // An older format has one direction for each term, and then nothing to mix
+    /** @type {Int16Array | null} */
+    this.mixing = has("mixing") ? tensor("mixing").data : null; // (terms, rank), in units of the steps
+    const { shape, data } = tensor(this.mixing ? "directions" : "coefficients");
+    const [rank, n, nClasses] = shape;
+    this.rank = rank;
+    this.directions = data; // (rank, n, nClasses)
     this.n = n;
     this.nClasses = nClasses;
     this.size = n * nClasses;
@@ -41,8 +47,6 @@ export class LogitSurface {
     this.vectors = (metadata("vectors") ?? "").split(",");
     this.error = Number(metadata("error")); // mean absolute held-out error of the accuracy
     this.classError = Number(metadata("class_error")); // that of the per-class accuracies
-    this.coefficients = data; // (terms, n, nClasses), in units of
-    this.steps = tensor("steps").data; // (terms,)
     /** @type {Uint8Array} */
     this.labels = tensor("labels").data;
     this.points = tensor("points").data; // (p, vectors), where every clip was measured
@@ -52,13 +56,13 @@ export class LogitSurface {
     /** @type {Uint8Array} */
     this.powers = tensor("powers").data; // (terms, vectors)
     this.maxPower = Math.max(...this.powers); // of one vector
-    this.all = Array.from({ length: terms }, (_, t) => t);
+    this.all = Array.from({ length: this.terms }, (_, t) => t);
     /** @type {Line | null} */
     this.drag = null; // the line on which one λ moves
     /** @type {Float64Array | null} */
     this.last = null; // the point of the last evaluation
     this.degree = 0; // of a whole term, at most
-    for (let i = 0; i < terms * k; i += k) {
+    for (let i = 0; i < this.terms * k; i += k) {
       this.degree = Math.max(
         this.degree,
         this.powers.subarray(i, i + k).reduce((sum, power) => sum + power, 0),
@@ -115,23 +119,39 @@ export class LogitSurface {
   }
 
   /**
-   * Sum of `terms` (size,). Term after term, four at a time: memory is read in order, once.
+   * How much of each direction is in the sum of `terms`: (rank,).
+   * @param {number[]} terms
+   * @param {Float64Array} factors
+   */
+  mixed(terms, factors) {
+    const { mixing, rank } = this;
+    const weights = new Float64Array(rank);
+    for (const t of terms) {
+      if (!mixing) weights[t] = factors[t];
+      else for (let r = 0, i = t * rank; r < rank; r++, i++) weights[r] += factors[t] * mixing[i];
+    }
+    return weights;
+  }
+
+  /**
+   * Sum of `terms` (size,). Direction after direction, four at a time: memory is read in order, once.
    * @param {number[]} terms
    * @param {Float64Array} factors
    */
   sum(terms, factors) {
-    const { size, coefficients: c } = this;
-    const used = terms.filter((t) => factors[t] !== 0);
+    const { size, directions: c } = this;
+    const weights = this.mixed(terms, factors);
+    const used = [...weights.keys()].filter((r) => weights[r] !== 0);
     const out = new Float64Array(size);
     let u = 0;
     for (; u + 4 <= used.length; u += 4) {
       const [p, q, r, s] = [used[u], used[u + 1], used[u + 2], used[u + 3]];
-      const [bp, bq, br, bs] = [factors[p], factors[q], factors[r], factors[s]];
+      const [bp, bq, br, bs] = [weights[p], weights[q], weights[r], weights[s]];
       const [op, oq, or, os] = [p * size, q * size, r * size, s * size];
       for (let i = 0; i < size; i++) out[i] += bp * c[op + i] + bq * c[oq + i] + br * c[or + i] + bs * c[os + i];
     }
     for (; u < used.length; u++) {
-      const [b, offset] = [factors[used[u]], used[u] * size];
+      const [b, offset] = [weights[used[u]], used[u] * size];
       for (let i = 0; i < size; i++) out[i] += b * c[offset + i];
     }
     return out;
