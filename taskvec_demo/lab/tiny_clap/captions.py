@@ -37,7 +37,7 @@ def _phrases(file: str) -> dict[str, list[str]]:
 
 
 # Caption group -> its wordings, the first of which is its name. They are synonyms, narrower and wider words and
-# contexts, so that wordings of a visitor's own land near. None of them contains a phrase of `rewordings.py`, which
+# contexts, so that wordings of a visitor's own land near. None of them contains a phrase of `rewordings.json`, which
 # measures that, and their writers had not seen those.
 WORDINGS = _phrases("wordings.json")
 # The same for the 521 classes of AudioSet, by their published names.

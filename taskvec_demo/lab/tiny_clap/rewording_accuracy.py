@@ -40,7 +40,7 @@ def _phrases(checkpoint: Checkpoint) -> dict[str, Any]:
     wrong = []
     for task, wordings in REWORDINGS.items():
         labels = list(LABELS[task].values())
-        pairs = [(phrase, label) for label, phrases in wordings.items() for phrase in phrases.split("; ")]
+        pairs = [(phrase, label) for label, phrases in wordings.items() for phrase in phrases]
         queries = _head(checkpoint, [phrase for phrase, _ in pairs]).matrix
         nearest = (queries @ _head(checkpoint, labels).matrix.T).argmax(1).tolist()
         hits[task] = [labels[k] == label for k, (_, label) in zip(nearest, pairs, strict=True)]
@@ -63,7 +63,7 @@ def _clips(experiment: Experiment) -> dict[str, Any]:
     checkpoint, store = experiment.checkpoint, experiment.store
     rows, labels = experiment.study.labelled(store, "esc10", "test")
     embedded, truth = embed_rows(checkpoint, store, rows), torch.tensor(labels)
-    choices = [REWORDINGS["ESC-10"][label].split("; ") for label in ESC10.values()]
+    choices = [REWORDINGS["ESC-10"][label] for label in ESC10.values()]
     phrases = [phrase for found in choices for phrase in found]
     matrix = _head(checkpoint, phrases).matrix
     starts = np.cumsum([0, *map(len, choices)])

@@ -84,7 +84,7 @@ def _rewording_accuracy(
     wrong, left_out = [], []
     for task, wordings in REWORDINGS.items():
         labels = list(LABELS[task].values())
-        pairs = [(text, label) for label, texts in wordings.items() for text in texts.split("; ")]
+        pairs = [(text, label) for label, texts in wordings.items() for text in texts]
         left_out += [text for text, _ in pairs if text.lower() in parts]
         pairs = [pair for pair in pairs if pair[0].lower() not in parts]
         truth = np.array([labels.index(label) for _, label in pairs])
