@@ -29,7 +29,7 @@ def register(commands: Any) -> None:
     sub.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 where the CPU has it")
     help = "Rebuild or check the tables of the paper's three operations; resumes."
     sub = _study(commands, "tables", _tables, help)
-    sub.add_argument("--only", metavar="NAME", help="only this table: negation, addition, analogy or vectors")
+    sub.add_argument("--only", metavar="NAME", help="only this table: negation, addition, analogy, vectors or prompts")
     sub.add_argument("--check", action="store_true", help="measure again and compare with the shipped tables")
     sub.add_argument("--clips", type=int, metavar="N", help="with --check: about N test clips a task, not all")
     help = "Write a checkpoint's whole folder: vectors, heads, surfaces, tables, manifest."

@@ -38,6 +38,11 @@ class BoundedCache(Generic[Key, Value]):
     def __contains__(self, key: Key) -> bool:
         return key in self._values
 
+    def peek(self, key: Key) -> Value | None:
+        """The value of `key` if it is here; nothing is made."""
+        with self._lock:
+            return self._values.get(key)
+
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value of `key`, from `make` unless it is here or being made. `make` must not ask for the same key."""
         with self._lock:

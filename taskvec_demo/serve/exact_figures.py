@@ -86,6 +86,18 @@ class ExactEvaluation:
         finally:
             release_memory()
 
+    def answered(self, recipe: Recipe, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
+        """Class indices (n_tasks, n) of both models for the first n clips: those that `stream` has measured already."""
+        found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        nothing = np.empty((len(self.labelled.tasks), 0), np.int16)
+        for start, stop in steps(len(self.labelled), batch):
+            pair = [self._answers.peek((r, start, stop)) for r in (Recipe(recipe.checkpoint), recipe)]
+            if pair[0] is None or pair[1] is None:
+                break
+            found[0].append(pair[0])
+            found[1].append(pair[1])
+        return np.concatenate([nothing, *found[0]], 1), np.concatenate([nothing, *found[1]], 1)
+
     def _predictions(self, recipe: Recipe, start: int, stop: int) -> np.ndarray:
         """Class indices (n_tasks, stop - start) of clips, UNREADABLE for one that cannot be read.
 

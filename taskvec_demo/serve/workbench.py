@@ -298,6 +298,10 @@ class Workbench:
         """
         return self._exact.stream(self.check(recipe), batch)
 
+    def answered(self, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+        """What `exact` has measured already (`ExactEvaluation.answered`)."""
+        return self._exact.answered(self.check(recipe))
+
     def describe_vectors(self) -> list[dict[str, Any]]:
         """The JSON of `/vectors`."""
         return [vector.to_dict() for vector in self.vectors.values()]

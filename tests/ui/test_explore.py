@@ -11,10 +11,20 @@ from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.serve.artifacts import Artifacts
 from taskvec_demo.serve.measured_figures import MeasuredFigures
 from taskvec_demo.ui.html.explore import geometry_html, live_panels_html
+from taskvec_demo.ui.html.prompts import prompts_html
 from tests.support.page_actions import box, drag, slider, tab, value
 from tests.support.paths import ARTIFACTS
 
 MARKER = """() => document.querySelector("#explore-map .tv-map-marker").getAttribute("transform").match(/[\\d.]+/g)"""
+LISTEN = """() => {
+  HTMLMediaElement.prototype.play = function () { window.heard = this.src; return Promise.resolve(); };
+}"""
+SIZES = (
+    """(selector) => [...document.querySelectorAll(selector)].map((e) => parseFloat(getComputedStyle(e).fontSize))"""
+)
+UNNAMED = """(root) => [...document.querySelectorAll(`${root} :is(svg, select, button, [role], [tabindex])`)]
+  .filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.[0]?.textContent.trim()) && e.role !== "status")
+  .map((e) => e.outerHTML.slice(0, 200))"""
 READ = "(selector) => document.querySelector(selector).textContent"
 WHOLE = "() => document.querySelector('#explore-map .tv-readout')?.textContent.includes('n =')"
 
@@ -47,6 +57,28 @@ def test_the_geometry_shows_every_vector_and_every_pair() -> None:
     for vector in vectors.values():
         assert f">{vector.norm:.2f}<" in norms
         assert all(f">{size:.2f}<" in norms for size in vector.stage_norms().values())
+
+
+def test_what_prompts_buy_stands_beside_what_the_edit_buys() -> None:
+    tasks = Artifacts(ARTIFACTS, verify=False).tasks
+    name, other = list(tasks)[1:3]
+
+    def entry(task: str, before: float, after: float) -> dict:
+        edited = {"accuracy": after, "low": after - 0.05, "high": after + 0.05}
+        return {"task": task, "n": 300, "pretrained": {"accuracy": before}, "edited": edited, "mcnemar_p": 0.5}
+
+    rows = [
+        {"task": name, "best": "a noise of {}", "test": entry(name, 0.5, 0.53)},
+        {"task": other, "best": None, "test": entry(other, 0.4, 0.4)},
+        {"task": "gone", "best": None, "test": entry("gone", 0.1, 0.9)},
+    ]
+    vectors = {"rows": [{"vector": name, "tasks": [entry(name, 0.5, 0.8), entry(other, 0.4, 0.1)]}]}
+    html = prompts_html({"templates": ["{}", "a noise of {}"], "rows": rows}, vectors, tasks)
+    assert "The best of 2 prompts changes accuracy by +0 to +3 points; a task&#x27;s own vector by +30 to +30." in html
+    assert "“a noise of …”: 50.0 → 53.0 %, n = 300" in html
+    assert "its own vector at λ = 1: 50.0 → 80.0 %, n = 300" in html
+    assert "none beats its own" in html
+    assert html.count("tv-track-name") == 2  # not the task that this checkpoint lacks
 
 
 @pytest.mark.browser
@@ -165,7 +197,7 @@ def test_what_changed_and_the_verdicts_are_those_of_the_server(page) -> None:
     for result in found.values():
         if result.task.title not in told:
             continue  # shown with the vectors of the analogy only
-        assert f"n = {len(result.labels)}" in told[result.task.title]
+        assert f"n\u00a0=\u00a0{len(result.labels)}" in told[result.task.title]
         assert result.kind == "grid"
         p = result.mcnemar_p
         assert ("p < 0.001" if p < 0.001 else f"p = {p:.3f}") in told[result.task.title]
@@ -173,6 +205,12 @@ def test_what_changed_and_the_verdicts_are_those_of_the_server(page) -> None:
             p >= 0.05
         )
     page.page.wait_for_selector("#explore-geometry")
+
+    page.page.evaluate(LISTEN)
+    panel.locator(".tv-heard button").first.click()
+    page.page.wait_for_function("() => window.heard?.startsWith('data:audio/wav;base64,')")
+    assert min(page.page.evaluate(SIZES, "#explore text, #explore td, #explore p, #explore li, #geometry td")) >= 11
+    assert page.page.evaluate(UNNAMED, "#explore") == []
     assert page.errors == []
 
 
@@ -186,10 +224,6 @@ def test_every_recipe_of_the_paper_loads(page) -> None:
     page.shows(table["rows"][0]["coefficients"])
     page.at_rest()
     assert buttons.count() > 8
-    sizes = page.page.evaluate(
-        "() => [...document.querySelectorAll('#paper text, #paper td, #paper p, #paper button')]"
-        ".map((e) => parseFloat(getComputedStyle(e).fontSize))"
-    )
-    assert min(sizes) >= 11
-    assert page.page.evaluate("() => [...document.querySelectorAll('#paper svg')].every((e) => e.ariaLabel)")
+    assert min(page.page.evaluate(SIZES, "#paper text, #paper td, #paper p, #paper button")) >= 11
+    assert page.page.evaluate(UNNAMED, "#paper") == []
     assert page.errors == []

@@ -15,14 +15,16 @@ import numpy as np
 
 from ...core.task_vector import TaskVector
 from ...errors import TaskVecError
+from ...recordings.splits import TEST
 from ...serve.artifacts import Artifacts, read_json
 from ..data.datasets import MelStore
-from ..data.experiment import open_experiment
+from ..data.experiment import Experiment, open_experiment
 from ..data.study import Study
 from .answers import AnswerBook
 from .baselines import baselines_folder, random_vectors
 from .choose_lambda import Choice
-from .predictions import ModelPredictor, Predictor
+from .predictions import ModelPredictor, Predictions, Predictor
+from .prompts import NAME, measure_prompts, prompt_table, stored_prompts
 from .shipped_tables import content, derived, reported_baselines, selected, stored_book
 from .table_contents import TABLES
 
@@ -40,6 +42,9 @@ def check_files(study: Study, folder: Path, vectors: Mapping[str, TaskVector], o
             problems.append(f"{name}: the edits measured on test are not those that its validation figures choose.")
         elif content(table, choices, book, vectors, trainings) != shipped:
             problems.append(f"{name}: its figures do not follow from its stored predictions.")
+    books = stored_prompts(folder)
+    if books and only in (None, NAME) and prompt_table(books, study.tasks) != read_json(folder / f"{NAME}.json"):
+        problems.append(f"{NAME}: its figures do not follow from its stored answers.")
     for file, entries in derived(study, folder).items():
         if only is None and (not (folder / file).is_file() or read_json(folder / file) != entries):
             problems.append(f"{file} does not follow from the other tables.")
@@ -67,15 +72,30 @@ def check_predictions(
     for edit, coefficients in book.edits.items():
         if edit in absent:
             continue
-        measured = predictor.predictions("test", coefficients)
-        differ = {t: int((book.predictions[edit][t][places[t]] != measured[t]).sum()) for t in measured}
-        n = sum(len(p) for p in measured.values())
-        if sum(differ.values()) > max(1, ROUNDING * n):  # one different answer of few clips shows nothing
-            worst = max(differ, key=lambda t: differ[t])
-            problems.append(
-                f"{name}, {edit}: {sum(differ.values())} of {n} answers differ, most of them in {worst} "
-                f"({differ[worst]} of {len(measured[worst])})."
-            )
+        stored = {t: answers[places[t]] for t, answers in book.predictions[edit].items()}
+        problems += _differences(f"{name}, {edit}", stored, predictor.predictions("test", coefficients))
+    return problems
+
+
+def _differences(what: str, stored: Predictions, measured: Predictions) -> list[str]:
+    """A sentence if more answers differ than rounding explains."""
+    differ = {t: int((stored[t] != measured[t]).sum()) for t in measured}
+    n, different = sum(len(p) for p in measured.values()), sum(differ.values())
+    if different <= max(1, ROUNDING * n):  # one different answer of few clips shows nothing
+        return []
+    worst = max(differ, key=lambda t: differ[t])
+    most = f"most of them in {worst} ({differ[worst]} of {len(measured[worst])})"
+    return [f"{what}: {different} of {n} answers differ, {most}."]
+
+
+def check_prompts(book: AnswerBook, experiment: Experiment, places: Mapping[str, np.ndarray] | None) -> list[str]:
+    """Measure the answers under every template on the test clips again."""
+    places = places if places is not None else {t: np.arange(len(y)) for t, y in book.labels.items()}
+    measured = measure_prompts(experiment, (TEST,))[TEST]
+    problems = []
+    for template, answers in measured.predictions.items():
+        stored = {t: book.predictions[template][t][places[t]] for t in answers}
+        problems += _differences(f"{NAME}, “{template}”", stored, answers)
     return problems
 
 
@@ -112,6 +132,9 @@ def check_tables(
     books = {name: stored_book(folder / "tables", name) for name in selected(only)}
     for name, book in books.items():
         problems += check_predictions(book, predictor, places, name, absent)
+    prompts = stored_prompts(folder / "tables") if only in (None, NAME) else {}
+    if prompts:
+        problems += check_prompts(prompts[TEST], replace(experiment, heads=artifacts.heads), places)
     return problems, [name for name in absent if any(name in book.edits for book in books.values())]
 
 

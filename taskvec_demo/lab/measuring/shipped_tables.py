@@ -1,7 +1,8 @@
 """Writing the tables that are shipped with a checkpoint.
 
 Beside each `tables/<name>.json` lies `<name>.predictions.json`: the test answers, clip by clip, that the table counts.
-`tables/baselines.json` says how the baselines were trained; their weights stay in the work folder.
+`tables/baselines.json` says how the baselines were trained; their weights stay in the work folder. `prompts.py` writes
+the table of prompts, in which nothing is edited.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ...errors import TaskVecError
 from ...serve.artifacts import read_json, write_json
 from ..data.experiment import Experiment, open_experiment
 from ..data.study import Study
+from . import prompts
 from .answers import AnswerBook
 from .baselines import baselines_folder, random_vectors, trained_baselines
 from .choose_lambda import CONTROL_KEPT, RULE
@@ -110,6 +112,8 @@ def write_tables(experiment: Experiment, work: Path, out: Path, only: str | None
         predictor = predictor.adding(trained)
         told = {n: {"sha256": v.sha256, "training": v.metadata["training"]} for n, v in trained.items()}
         write_json(out / "tables" / BASELINES, told)
+    if only in (None, prompts.NAME):
+        prompts.write_prompts(experiment, out / "tables")
     return build_tables(predictor, predictor.vectors, out / "tables", only)
 
 
@@ -124,9 +128,10 @@ def rebuild(study: Study, folder: Path, data: Path, work: Path, only: str | None
 
 
 def selected(only: str | None) -> list[str]:
-    if only is not None and only not in TABLES:
-        raise TaskVecError(f"There is no table {only!r}; choose one of: {', '.join(TABLES)}.")
-    return [only] if only else list(TABLES)
+    """Tables of edits: all of them or only one; none if only that of prompts is wanted."""
+    if only is not None and only not in (*TABLES, prompts.NAME):
+        raise TaskVecError(f"There is no table {only!r}; choose one of: {', '.join((*TABLES, prompts.NAME))}.")
+    return [name for name in TABLES if only in (None, name)]
 
 
 def refresh_manifest(folder: Path) -> None:

@@ -73,7 +73,7 @@ def _changed_panel(vectors: Mapping[str, str], tasks: Sequence[Task]) -> str:
 
     body = (
         f"<p class='tv-choices'>{select('task', 'Task', map(option, tasks))}</p><p class='tv-flips' role='status'></p>"
-        "<div class='tv-movers'></div><div class='tv-matrices'></div>"
+        "<div class='tv-movers'></div><div class='tv-heard' hidden></div><div class='tv-matrices'></div>"
     )
     lead = "Which clips got another answer, and which classes they are of. Figures are numbers of clips."
     return panel("changed", "What changed", badge("estimate", "estimate · validation"), lead, body, wide=True)

@@ -128,7 +128,8 @@ def heat_table(name: str, caption: str, columns: Iterable[str], rows: Sequence[t
     head = "".join(f"<th scope='col'><span>{escape(c)}</span></th>" for c in columns)
     body = "".join(f"<tr><th scope='row'>{row}</th>{''.join(_heat_cell(c) for c in cells)}</tr>" for row, cells in rows)
     return (
-        f"{SCROLL_BOX}<table class='tv-heat' data-table='{escape(name)}'><caption>{escape(caption)}</caption>"
+        f"<p class='tv-heat-caption' id='heat-{escape(name)}'>{escape(caption)}</p>{SCROLL_BOX}"
+        f"<table class='tv-heat' data-table='{escape(name)}' aria-labelledby='heat-{escape(name)}'>"
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

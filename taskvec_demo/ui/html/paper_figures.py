@@ -117,7 +117,7 @@ def addition_verdict(row: Mapping[str, Any], joint: Mapping[str, Any] | None) ->
     least = f"at least {number(min(shares))} of what each task's own vector reaches"
     said = f"The {len(row['tasks'])} tasks in one model keep {least}, and {control_said(row['control'])}."
     mean = joint["mean_normalized"] if joint else None
-    return said + (f" Training on both at once keeps {number(mean)} on average." if mean is not None else "")
+    return said + (f" Training on both at once reaches {number(mean)} on average." if mean is not None else "")
 
 
 def addition_figures(
@@ -176,7 +176,8 @@ def analogy_figure(table: Mapping[str, Any], load: Loader) -> str:
     tracks = [_recall("Pre-trained model", untouched, four)]
     tracks.append(_recall(f"Analogy, {lambda_size(first)}", first["recall_d"], first["four_classes"], ours=True))
     tracks += [
-        _recall(f"{r['name'].capitalize()}, {lambda_size(r)}", r["recall_d"], r["four_classes"]) for r in swapped
+        _recall(f"{r['name'][:1].upper()}{r['name'][1:]}, {lambda_size(r)}", r["recall_d"], r["four_classes"])
+        for r in swapped
     ]
     tracks.append(_randoms(table["random"], ("recall_d", "four_classes"), ("recall of D", "four classes")))
     buttons = "".join(load(r["coefficients"], f"Load: {r['name']}") for r in table["rows"])

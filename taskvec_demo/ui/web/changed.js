@@ -3,6 +3,7 @@
 import { find, write } from "./dom.js";
 import { html } from "./elements.js";
 import { busiest, confusion, flips, movers } from "./flips.js";
+import { Heard } from "./heard.js";
 import { drawMatrix, room } from "./matrix.js";
 
 /** @typedef {import("./chart.js").State} State */
@@ -13,13 +14,14 @@ const GAP = 24; // px between two matrices
 const BESIDE = 700; // px from which they stand side by side
 
 export class Changed {
-  /** @param {HTMLElement} place */
-  constructor(place) {
+  /** @param {HTMLElement} place @param {import("./heard.js").Server} server */
+  constructor(place, server) {
     this.place = place;
     this.task = /** @type {HTMLSelectElement} */ (find(place, "select[name=task]"));
     this.summary = find(place, ".tv-flips");
     this.matrices = find(place, ".tv-matrices");
     this.lists = find(place, ".tv-movers");
+    this.heard = new Heard(find(place, ".tv-heard"), server);
     this.badge = find(place, ".tv-badge");
     this.drawn = "";
     this.chosen = false; // by hand; until then it is the task of the recipe's largest λ
@@ -41,6 +43,7 @@ export class Changed {
     const key = JSON.stringify([this.task.value, [...state.recipe], width]);
     if (!loaded?.surface || this.drawn === key) return;
     this.drawn = key;
+    this.heard.show(state, loaded.task);
     this.matrices.replaceChildren();
     this.lists.replaceChildren();
     if (!loaded.surface.contains(state.recipe)) {

@@ -6,6 +6,7 @@ import { LambdaMap } from "./map.js";
 import { Verdicts } from "./verdicts.js";
 
 /** @typedef {import("./chart.js").State} State */
+/** @typedef {import("./heard.js").Server} Server */
 /**
  * `move` is called in each frame that the chart draws and must be quick; `rest` when the recipe has been the same for a
  * moment.
@@ -13,18 +14,18 @@ import { Verdicts } from "./verdicts.js";
  */
 
 const REST_MS = 120;
-/** @type {[string, new (place: HTMLElement) => Panel][]} */
+/** @type {[string, new (place: HTMLElement, server: Server) => Panel][]} */
 const PANELS = [
   ["#explore-map", LambdaMap],
   ["#explore-changed", Changed],
   ["#explore-verdicts", Verdicts],
 ];
 
-/** The gr.HTML of the tab calls this when the tab opens. @param {HTMLElement} element */
-export function startExplore(element) {
+/** The gr.HTML of the tab calls this when the tab opens. @param {HTMLElement} element @param {Server} server */
+export function startExplore(element, server) {
   for (const [selector, Kind] of PANELS) {
     const place = /** @type {HTMLElement | null} */ (element.querySelector(selector));
-    if (place) follow(new Kind(place)); // a checkpoint with one vector has no map
+    if (place) follow(new Kind(place, server)); // a checkpoint with one vector has no map
   }
 }
 

@@ -31,7 +31,7 @@ export class Verdicts {
       }
       const { predicted, measured } = surface.predict(recipe);
       const found = flips(surface.labels, surface.pretrained, predicted);
-      this.cell(row, "Verdict", `${verdict(found)}, n = ${found.n}`);
+      this.cell(row, "Verdict", `${verdict(found)}, n\u00a0=\u00a0${found.n}`);
       this.cell(row, "Clips that flipped", `${found.lost} lost, ${found.gained} gained`);
       this.cell(row, "Test", `${pText(mcnemar(found.lost, found.gained))}, ${measured ? "measured" : "estimated"}`);
     }

@@ -287,6 +287,17 @@ def test_the_check_passes_and_sees_what_was_changed(
     assert any("do not follow from its stored predictions" in s for s in said)
     assert any(fields["edits"][1]["name"] in s and "answers differ" in s and "urban" in s for s in said)
 
+    path = altered / "tables" / "prompts.predictions.json"
+    prompts = read_json(path)
+    template = next(e for e in prompts["test"]["edits"] if e["name"] == "{} in the background")
+    template["predictions"]["urban"] = prompts["test"]["labels"]["urban"]
+    prompts["validation"]["edits"][2]["predictions"]["urban"] = prompts["validation"]["labels"]["urban"]
+    path.write_text(json.dumps(prompts))
+    tables.refresh_manifest(altered)
+    said, _ = check_tables(study, altered, altered, tmp_path, only="prompts")
+    assert any(s.startswith("prompts: its figures") for s in said)
+    assert any("“{} in the background”" in s and "answers differ" in s for s in said)
+
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the recordings")
 @pytest.mark.skipif(not (SHIPPED / "tables" / "negation.predictions.json").is_file(), reason="no tables are shipped")
