@@ -56,7 +56,8 @@ class ServedPage:
             if any(names.get(element) == "chart" and kind == "settled" for element, kind in event["targets"]):
                 outputs = tuple(names[i] for i in event["outputs"])
                 found[outputs] = Event(event["id"], tuple(names[i] for i in event["inputs"]))
-        return cls(found["pretrained", "edited", "difference"], found.get(("exact",)), values)
+        classify = next(event for outputs, event in found.items() if outputs[:2] == ("pretrained", "edited"))
+        return cls(classify, found.get(("exact",)), values)
 
     def controls(self, recipe: Recipe) -> dict[str, Any]:
         """The values of the elements after a visitor has set them to `recipe`."""
@@ -67,10 +68,8 @@ class ServedPage:
             value = recipe.coefficients.get(name, 0.0)
             if kind == "on":
                 values[element] = bool(value)
-            elif kind == "negate":
-                values[element] = value < 0
             elif kind == "lambda" and value:
-                values[element] = abs(value)
+                values[element] = value
         return values
 
 

@@ -22,7 +22,7 @@ from taskvec_demo.errors import BadRecipeError
 FORMAT = 1  # version of the JSON form; a recipe of another version is refused
 RULES = ("linear",)  # merge rules a recipe may name
 MAX_SCALING_COEF = 2.0  # |λ| accepted in a recipe: one row at SLIDER_MAX plus one analogy term at SLIDER_MAX
-SLIDER_MAX = 1.0  # the UI's sliders run from 0 to this; the sign comes from the negation boxes
+SLIDER_MAX = 1.0  # the UI's sliders end here; with negation they begin at −SLIDER_MAX
 SLIDER_STEP = 0.01
 MEASURED_LOW = -1.0  # accuracy was measured for MEASURED_LOW <= λ <= MEASURED_HIGH; outside it is extrapolated
 MEASURED_HIGH = 1.0
@@ -173,14 +173,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Row:
-    """One vector's controls in the UI. `scaling_coef` is λ without its sign, 0 <= λ <= SLIDER_MAX."""
+    """One vector's controls in the UI. `scaling_coef` is λ with its sign, |λ| <= SLIDER_MAX."""
 
     on: bool
-    negate: bool
     scaling_coef: float
 
     def __post_init__(self) -> None:
-        _number(self.scaling_coef, "The scaling coefficient of a row", 0, SLIDER_MAX)
+        _number(self.scaling_coef, "The scaling coefficient of a row", -SLIDER_MAX, SLIDER_MAX)
 
 
 @dataclass(frozen=True)
@@ -204,28 +203,22 @@ class Analogy:
         _number(self.scaling_coef, "The scaling coefficient of an analogy", 0, SLIDER_MAX)
 
 
+def slider_range(addition: bool, negation: bool) -> tuple[float, float]:
+    """The least and the largest λ that a row's slider offers under the operations that are on."""
+    return (-SLIDER_MAX if negation else 0.0, SLIDER_MAX if addition else 0.0)
+
+
 def compose(
     checkpoint: str, rows: Mapping[str, Row], *, addition: bool, negation: bool, analogy: Analogy | None = None
 ) -> Recipe:
     """The recipe that the controls of the page mean.
 
-    `rows` maps vector name -> its controls; a row counts only if it is on.
-
-    | addition | negation | sign of a row's λ              |
-    |----------|----------|--------------------------------|
-    | on       | off      | +                              |
-    | off      | on       | −, whatever its negate box     |
-    | on       | on       | − where its negate box is set  |
-    | off      | off      | rows count nothing             |
-
-    The analogy, when given, adds λ to b and c and −λ to a, on top of the rows.
+    `rows` maps vector name -> its controls; a row counts only if it is on. Addition opens the λ above 0, negation those
+    below (`slider_range`); a λ outside what is open counts as 0. The analogy, when given, adds λ to b and c and −λ to
+    a, on top of the rows.
     """
-    total: dict[str, float] = {}
-    if addition or negation:
-        for name, row in rows.items():
-            minus = negation and (row.negate or not addition)
-            if row.on:
-                total[name] = -row.scaling_coef if minus else row.scaling_coef
+    low, high = slider_range(addition, negation)
+    total = {name: min(max(row.scaling_coef, low), high) for name, row in rows.items() if row.on}
     if analogy is not None:
         for name, sign in ((analogy.a, -1), (analogy.b, 1), (analogy.c, 1)):
             total[name] = total.get(name, 0.0) + sign * analogy.scaling_coef

@@ -28,6 +28,7 @@ from .finetuning.training_run import AT_ONCE, processes
 from .measuring.baselines import baselines_folder, trained_baselines
 from .measuring.predictions import ModelPredictor
 from .measuring.shipped_tables import write_tables
+from .measuring.stories import write_stories
 from .measuring.sweep import Sweep
 from .studies.ballanti import BALLANTI
 from .tiny_clap.assembly import assemble, write_extras
@@ -135,6 +136,7 @@ def build(study: Study, work: Path, data: Path, out: Path, spec: str | None = No
         write_extras(experiment, work, out)
     write_model_card(study, experiment.checkpoint.name, experiment.checkpoint.pretrained.sha256, out)
     write_manifest(out, manifest_fields(experiment, out))
+    write_stories(out)
     return Artifacts(out)
 
 

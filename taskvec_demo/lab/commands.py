@@ -34,6 +34,8 @@ def register(commands: Any) -> None:
     sub.add_argument("--clips", type=int, metavar="N", help="with --check: about N test clips a task, not all")
     help = "Write a checkpoint's whole folder: vectors, heads, surfaces, tables, manifest."
     _add_checkpoint(_study(commands, "build", _build, help))
+    help = "Choose what each preset is shown with: vector, sentence, and a clip whose answer flips."
+    add_artifacts(add_command(commands, "stories", _stories, help))
     sub = add_command(commands, "card", _card, "Write a built folder's model card anew from its tables.")
     add_artifacts(sub)
     add_study(sub)
@@ -98,6 +100,13 @@ def _build(options: argparse.Namespace) -> None:
     artifacts = build(STUDIES[options.study], options.work, options.data, options.artifacts, options.checkpoint)
     if artifacts is not None:
         print(f"{artifacts.folder} is complete: {len(artifacts.manifest['files'])} files.")
+
+
+def _stories(options: argparse.Namespace) -> None:
+    from .measuring.stories import write_stories
+
+    for name, story in write_stories(options.artifacts).items():
+        print(f"{name}: {story.clip or 'no clip flips'}. {story.sentence}")
 
 
 def _card(options: argparse.Namespace) -> None:

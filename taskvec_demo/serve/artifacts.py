@@ -60,6 +60,18 @@ def load_head(path: Path) -> ZeroShotHead:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What a preset is shown with: one sentence on what to look at, the vector to drag, and a clip that flips.
+
+    `vector` is "" where the λ of the analogy is dragged; `clip` is the name of an example, "" if none flips.
+    """
+
+    sentence: str
+    vector: str
+    clip: str = ""
+
+
+@dataclass(frozen=True)
 class Preset:
     """A recipe worth showing, chosen on validation, with its figures on the test split."""
 
@@ -68,6 +80,7 @@ class Preset:
     explanation: str
     recipe: Recipe
     test: tuple[dict, ...]
+    story: Story
 
 
 @dataclass(frozen=True)
@@ -167,12 +180,13 @@ class Artifacts:
     @cached_property
     def presets(self) -> dict[str, Preset]:
         """The recipes that were chosen on validation; empty if nothing was chosen."""
-        table = "tables/presets.json"
-        entries = read_json(self.folder / table) if table in self.files else []
-        return {
-            e["name"]: Preset(e["name"], e["title"], e["explanation"], Recipe.from_json(e["recipe"]), tuple(e["test"]))
-            for e in entries
-        }
+        stories = self._table("stories") or {}
+        return {e["name"]: _preset(e, stories.get(e["name"])) for e in self._table("presets") or []}
+
+    def _table(self, name: str) -> Any:
+        """The content of a table, None if the manifest lists no such file."""
+        file = f"tables/{name}.json"
+        return read_json(self.folder / file) if file in self.files else None
 
     @property
     def tables(self) -> Path:
@@ -186,6 +200,13 @@ class Artifacts:
     @property
     def examples(self) -> list[Path]:
         return example_clips(self.folder)
+
+
+def _preset(entry: Mapping[str, Any], story: Mapping[str, str] | None) -> Preset:
+    """An entry of presets.json with its story. Without a story the preset's own explanation has to do."""
+    recipe = Recipe.from_json(entry["recipe"])
+    told = Story(**story) if story else Story(entry["explanation"], next(iter(recipe.coefficients), ""))
+    return Preset(entry["name"], entry["title"], entry["explanation"], recipe, tuple(entry["test"]), told)
 
 
 def example_clips(folder: Path) -> list[Path]:

@@ -11,14 +11,19 @@ from ..serve.workbench import Workbench
 from . import live
 from .about import about_markdown
 from .api import add_endpoints
-from .controls import SLOTS, Controls, build_controls
-from .events import QUIET, connect, connect_exact, connect_trace
+from .controls import SLOTS, Controls, build_controls, connect_rows
+from .events import QUIET, connect, connect_exact, connect_strip, connect_trace
 from .explore import build_explore_tab
 from .html import bars
+from .html.frame import HELP, SKIP, TITLE
+from .html.words import help_html
 from .own import connect_own
 from .page import Page, unmeasured_html
+from .plain import plain_html
 from .replay import build_paper_tab
 from .sound import SOUND_TAB, build_sound_tab
+from .stories import build_stories, connect_stories
+from .strip import build_strip
 from .tools import Tools, build_tools
 
 SESSIONS = 500  # the newest, whose state gradio keeps: 800 objects each, and each call of the API may be one
@@ -45,84 +50,86 @@ def launch_options() -> dict[str, Any]:
 def build_app(workbench: Workbench) -> gr.Blocks:
     """The whole page and the API for one workbench."""
     page = Page(workbench)
-    live.serve_surfaces(page)
+    live.serve_files(page)
     with gr.Blocks(title="Task arithmetic on CLAP", delete_cache=(3600, 3600), analytics_enabled=False) as app:
-        gr.Markdown(f"# Task arithmetic on CLAP\n{_subtitle(page)}", elem_id="title")
-        with gr.Row():
-            with gr.Column(scale=2, min_width=330, elem_id="controls"):
-                controls, presets, reset, tools = _controls_column(page)
-            with gr.Column(scale=5, min_width=330):
-                gr.HTML(bars.formula_html(page.start, page.vectors, len(SLOTS)), elem_id="formula")
-                if not page.tasks:  # its script writes formula and address, and must run at once
-                    chart = _chart(page, visible="hidden")
-                with gr.Tabs(selected="accuracy" if page.tasks else "sound") as tabs:
-                    with gr.Tab("Accuracy", id="accuracy"):
-                        if page.tasks:
-                            chart = _chart(page)
-                        else:
-                            gr.HTML(unmeasured_html(workbench.name))
-                        if workbench.labelled:
-                            started = live.on_load("startExact")
-                            measured = gr.HTML(page.nothing_measured(), elem_id="exact", js_on_load=started)
-                    with gr.Tab(SOUND_TAB, id="sound"):
-                        sound = build_sound_tab(page)
-                    curve_axis = _further_tabs(page)
-                    with gr.Tab("About", id="about"):
-                        gr.Markdown(about_markdown(workbench))
-        axis = gr.Textbox("", visible="hidden") if curve_axis is None else curve_axis
+        tools = _header(page)
+        stories = build_stories(page)
+        with gr.Row(elem_id="screen"):
+            with gr.Column(scale=0, min_width=330, elem_id="controls"):
+                controls, reset = _controls_column(page)
+            with gr.Column(scale=1, min_width=330, elem_id="know"):
+                chart = _know_column(page)
+        strip = build_strip(page)
+        with gr.Tabs(elem_id="further", selected="classes" if page.tasks else "sound") as tabs:
+            measured = _classes_tab(page)
+            with gr.Tab(SOUND_TAB, id="sound"):
+                sound = build_sound_tab(page)
+            if page.measured:
+                with gr.Tab("Explore", id="explore") as explored:
+                    build_explore_tab(page, explored)
+            if page.tables:
+                with gr.Tab("The paper, replayed", id="paper"):
+                    build_paper_tab(page)
+                    if page.presets:
+                        plain_html(bars.test_table_html(page.presets, page.tasks, page.vectors), elem_id="test")
+            with gr.Tab("About", id="about"):
+                gr.Markdown(about_markdown(workbench))
         add_endpoints(workbench)
-        classified = connect(app, page, controls, presets, reset, tools, chart, sound, axis)
-        connect_trace(page, controls, tabs, sound, classified)
+        connect_rows(controls, live.call("switchedOn"))
+        connect_stories(page, stories, controls, strip.clip)
+        classified = connect(app, page, controls, reset, tools, chart, strip, sound)
+        connect_strip(app, page, controls, strip, sound)
+        connect_trace(page, controls, tabs, strip, sound, classified)
         connect_own(page, controls, sound.along, **QUIET)
-        if workbench.labelled:
+        if measured is not None:
             connect_exact(app, page, controls, chart, measured)
     return app.queue(max_size=256)
 
 
-def _subtitle(page: Page) -> str:
-    what = "Add or subtract what a model has learned, as numbers: drag λ and"
-    if {"instruments", "urban"} <= set(page.vectors):
-        return f"{what} watch an audio-text model learn instruments, forget street noise, or try an analogy."
-    if page.presets:
-        return f"{what} watch an audio-text model learn and forget."
-    return f"{what} compare what *{page.workbench.name}* answers before and after."
+def _header(page: Page) -> Tools:
+    """The skip link, the title, the tools, and the help."""
+    plain_html(SKIP, elem_id="skip")
+    with gr.Row(elem_id="header"):
+        plain_html(TITLE, elem_id="title")
+        with gr.Row(elem_id="toolbar"):
+            tools = build_tools(page)
+            plain_html(HELP, elem_id="help-box", js_on_load=live.on_load("startToolbar"))
+    return tools
 
 
-def _chart(page: Page, **options: Any) -> gr.HTML:
-    code = live.on_load("startChart", "props", "() => trigger('settled')")
-    return gr.HTML(page.chart(), elem_id="chart", js_on_load=code, live=live.properties(page), **options)
-
-
-def _further_tabs(page: Page) -> gr.Dropdown | None:
-    """The tabs of the curve and of the tables, if there are any.
-
-    Returns the choice of the curve's axis, if there is a curve.
-    """
-    axis = None
-    if page.axis:
-        with gr.Tab("Along λ", id="curve"):
-            names = [*page.main, *page.extra]
-            axis = gr.Dropdown(names, value=page.axis, label="Task vector on the axis", elem_id="axis")
-            gr.HTML(bars.curve_html(page.tasks), elem_id="curve", js_on_load=live.on_load("startCurve"))
-        with gr.Tab("Explore", id="explore") as tab:
-            build_explore_tab(page, tab)
-    if page.presets:
-        with gr.Tab("Test", id="test"):
-            gr.HTML(bars.test_table_html(page.presets, page.tasks, page.vectors))
-    if page.tables:
-        with gr.Tab("The paper, replayed", id="paper"):
-            build_paper_tab(page)
-    return axis
-
-
-def _controls_column(page: Page) -> tuple[Controls, list[gr.Button], gr.Button, Tools]:
-    with gr.Row(elem_id="presets", visible=bool(page.presets)):
-        presets = [gr.Button(p.title, size="sm", min_width=120) for p in page.presets]
-    controls = build_controls(page.main, page.extra, page.own, page.values(page.start))
+def _controls_column(page: Page) -> tuple[Controls, gr.Button]:
+    """What the model is made of: formula, operations, sliders. The button "Reset" is returned with the controls."""
+    series = page.vector_series
+    with gr.Row(elem_id="build-head"):
+        plain_html("<h2>Build the model</h2>")
+        play = gr.Button("▶ Sweep", size="sm", min_width=60, elem_id="play")
+        reset = gr.Button("Reset", size="sm", min_width=60, elem_id="reset")
+    plain_html(bars.formula_html(page.start, page.vectors, series, len(SLOTS)), elem_id="formula")
+    controls = build_controls((*page.main, *page.extra), page.own, page.values(page.start), series, page.faint)
     with_surface = {n: task for n, task in page.tasks.items() if n in page.workbench.artifacts.surfaces}
-    gr.HTML(bars.safe_legend_html(with_surface), elem_id="safe-legend")
-    with gr.Row(elem_id="actions"):
-        play = gr.Button("▶ Sweep", size="sm", min_width=60, variant="primary", elem_id="play")
-        reset = gr.Button("Reset all", size="sm", min_width=60, elem_id="reset")
+    plain_html(bars.safe_legend_html(with_surface), elem_id="safe-legend")
     play.click(None, None, None, js=live.call("sweep"), show_progress="hidden")
-    return controls, presets, reset, build_tools(page)
+    return controls, reset
+
+
+def _know_column(page: Page) -> gr.HTML:
+    """What the model knows: one bar a task, and the curve along λ of the slider that was touched last."""
+    plain_html(f"<h2>What it knows now {help_html('tasks')}</h2>", elem_id="know-head")
+    code = live.on_load("startChart", "props", "() => trigger('settled')")
+    chart = plain_html(page.chart(), elem_id="chart", js_on_load=code, live=live.properties(page))
+    if not page.tasks:
+        plain_html(unmeasured_html(page.workbench.name))
+    if page.measured:
+        plain_html(bars.curve_html(), elem_id="curve", js_on_load=live.on_load("startCurve"))
+    return chart
+
+
+def _classes_tab(page: Page) -> gr.HTML | None:
+    """The classes of every task. The place of the exact figures is returned, if there are clips to measure them on."""
+    if not page.tasks:
+        return None
+    with gr.Tab("Classes", id="classes"):
+        plain_html(page.classes(), elem_id="classes", js_on_load=live.on_load("startClasses"))
+        if not page.workbench.labelled:
+            return None
+        return plain_html(page.nothing_measured(), elem_id="exact", js_on_load=live.on_load("startExact"))

@@ -10,10 +10,14 @@ import gradio as gr
 
 from ..core.recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
 from ..serve.own_vectors import MAX_BYTES
+from .html.rows import filter_html
+from .html.words import help_html
+from .plain import plain_html
 
-ROW_FIELDS = 3  # on, negate, scaling coefficient
-DEFAULT_COEF = 0.5
+ROW_FIELDS = 2  # on, scaling coefficient
+DEFAULT_COEF = 0.5  # of the analogy
 ANALOGY_SIGNS = (-1, 1, 1)  # of A, B and C in τ_B + τ_C − τ_A
+FAINT = "does little"  # said of a vector that changes no task by more than a few points
 # Rows for vectors that the visitor may add. No vector's name begins with "_", so that no other row has such an id.
 SLOTS = tuple(f"_slot-{i}" for i in range(1, 5))
 
@@ -21,7 +25,6 @@ SLOTS = tuple(f"_slot-{i}" for i in range(1, 5))
 @dataclass(frozen=True)
 class RowControls:
     on: gr.Checkbox
-    negate: gr.Checkbox
     coef: gr.Slider
 
 
@@ -50,8 +53,6 @@ class Controls:
     b: gr.Dropdown
     c: gr.Dropdown
     analogy_coef: gr.Slider
-    rows_group: gr.Group
-    analogy_group: gr.Group
     added: gr.Textbox
     slots: tuple[Slot, ...]
     upload: gr.UploadButton
@@ -62,7 +63,7 @@ class Controls:
 
     @property
     def settable(self) -> list[Any]:
-        rows = [x for r in self.all_rows for x in (r.on, r.negate, r.coef)]
+        rows = [x for r in self.all_rows for x in (r.on, r.coef)]
         return [self.addition, self.negation, self.analogy, *rows, self.a, self.b, self.c, self.analogy_coef]
 
     @property
@@ -82,8 +83,8 @@ class ControlValues:
         addition, negation, analogy, *rest = self.values
         n = ROW_FIELDS * len(self.vectors)
         rows = {
-            name: Row(bool(on), bool(negate), float(coef or 0.0))
-            for name, (on, negate, coef) in zip(self.vectors, _chunks(rest[:n]), strict=True)
+            name: Row(bool(on), float(coef or 0.0))
+            for name, (on, coef) in zip(self.vectors, _chunks(rest[:n]), strict=True)
             if name
         }
         a, b, c, coef = rest[n:]
@@ -94,20 +95,16 @@ class ControlValues:
     def of(cls, recipe: Recipe, vectors: Sequence[str], abc: Sequence[str | None]) -> ControlValues:
         """The controls that mean this recipe: rows, and the analogy `abc` if the checkpoint has enough vectors for one.
 
-        Coefficients that are too large for both are cut to a slider's range.
+        Addition is on unless the recipe is nothing but an analogy; negation is on if a row is negative. Coefficients
+        that are too large for row and analogy together are cut to a slider's range.
         """
         coef = _analogy_coef(recipe.coefficients, abc)
         in_analogy = {name: sign * coef for name, sign in zip(abc, ANALOGY_SIGNS, strict=True) if name and coef}
         names = (*recipe.coefficients, *in_analogy)
         left = {n: round(recipe.coefficients.get(n, 0.0) - in_analogy.get(n, 0.0), 4) for n in names}
-        own = {name: value for name, value in left.items() if value}
-        rows: list[Any] = []
-        for name in vectors:
-            value = own.get(name, 0.0)
-            rows += [name in own, value < 0, min(abs(value), SLIDER_MAX) if name in own else DEFAULT_COEF]
-        negative = any(v < 0 for v in own.values())
-        positive = any(v > 0 for v in own.values())
-        operations = (positive or not (negative or coef), negative, bool(coef))
+        own = {name: min(max(value, -SLIDER_MAX), SLIDER_MAX) for name, value in left.items() if value}
+        rows = [field for name in vectors for field in (name in own, own.get(name, 0.0))]
+        operations = (bool(own) or not coef, any(v < 0 for v in own.values()), bool(coef))
         return cls(tuple(vectors), (*operations, *rows, *abc, coef or DEFAULT_COEF))
 
 
@@ -125,33 +122,32 @@ def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:
     return [values[i : i + ROW_FIELDS] for i in range(0, len(values), ROW_FIELDS)]
 
 
-def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str], start: ControlValues) -> Controls:
+def build_controls(
+    measured: Sequence[str], own: Sequence[str], start: ControlValues, series: Mapping[str, int], faint: frozenset[str]
+) -> Controls:
     """Lay out the operations and one row for each vector.
 
-    `extra` vectors (those of the analogy) are in a closed accordion. `own` vectors, which were not measured, are under
-    a heading of their own together with those that the visitor adds.
+    `own` vectors, which were not measured, are under a heading of their own together with those that the visitor adds.
+    `series` is the number of each vector's colour; `faint` vectors change next to nothing, and their rows say so.
     """
     addition, negation, analogy, *rest = start.values
-    names = [*main, *extra, *own]
+    names = [*measured, *own]
     n = ROW_FIELDS * (len(names) + len(SLOTS))
     row_values = dict(zip([*names, *SLOTS], _chunks(rest[:n]), strict=True))
 
     def row(name: str) -> RowControls:
-        return _row(name, row_values[name], bool(addition), bool(negation))
+        return _row(name, row_values[name], series.get(name, 0), FAINT if name in faint else None)
 
-    with gr.Row(elem_id="operations", equal_height=True):
-        add = gr.Checkbox(addition, label="Addition", info="learn: + λτ", min_width=90, elem_id="op-addition")
-        neg = gr.Checkbox(negation, label="Negation", info="forget: − λτ", min_width=90, elem_id="op-negation")
-        ana = gr.Checkbox(
-            analogy, label="Analogy", info="B + C − A", min_width=90, visible=len(names) > 2, elem_id="op-analogy"
-        )
-    with gr.Group(visible=bool(addition or negation), elem_id="vector-rows") as rows_group:
-        rows = {name: row(name) for name in main}
-        if extra:
-            with gr.Accordion("More task vectors", open=False, elem_id="more-vectors"):
-                rows |= {name: row(name) for name in extra}
-        with gr.Group(elem_id="own-vectors"):
-            gr.HTML("Your vectors <small>no accuracy is known for them in advance</small>", elem_id="own-heading")
+    with gr.Row(elem_id="operations"):
+        add = gr.Checkbox(addition, label="Add", min_width=60, elem_id="op-addition")
+        neg = gr.Checkbox(negation, label="Negate", min_width=60, elem_id="op-negation")
+        ana = gr.Checkbox(analogy, label="Analogy", min_width=60, visible=len(names) > 2, elem_id="op-analogy")
+        plain_html(help_html("operations"), elem_id="operations-help")
+    with gr.Column(elem_id="vector-rows"):
+        rows = {name: row(name) for name in measured}
+        plain_html(filter_html(len(names)), elem_id="row-filter")
+        with gr.Column(elem_id="own-vectors"):
+            plain_html("Your vectors <small>no accuracy is known for them in advance</small>", elem_id="own-heading")
             rows |= {name: row(name) for name in own}
             slots = tuple(_slot(name, row) for name in SLOTS)
             upload = gr.UploadButton(
@@ -161,30 +157,23 @@ def build_controls(main: Sequence[str], extra: Sequence[str], own: Sequence[str]
                 elem_id="add-vector",
             )
     added = gr.Textbox("," * (len(SLOTS) - 1), visible="hidden", elem_id="added-vectors")
-    a, b, c, coef = rest[n:]
-    with gr.Group(visible=bool(analogy), elem_id="analogy-panel") as analogy_group:
-        gr.HTML(
-            "<b>A is to B as C is to D.</b><br>τ<sub>D</sub> = τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub>: "
-            "no recording of D is used.",
-            elem_classes="tv-note",
-        )
-        pick_a = gr.Dropdown(names, value=a, label="A", elem_id="analogy-a")
-        pick_b = gr.Dropdown(names, value=b, label="is to B", elem_id="analogy-b")
-        pick_c = gr.Dropdown(names, value=c, label="as C is to D", elem_id="analogy-c")
-        slider = gr.Slider(
-            0,
-            SLIDER_MAX,
-            coef,
-            step=SLIDER_STEP,
-            label="λ of the analogy",
-            buttons=["reset"],
-            elem_id="lambda-_analogy",
-        )
-    controls = Controls(
-        add, neg, ana, rows, pick_a, pick_b, pick_c, slider, rows_group, analogy_group, added, slots, upload
-    )
-    _connect(controls)
-    return controls
+    pick_a, pick_b, pick_c, slider = _analogy_panel(names, *rest[n:])
+    return Controls(add, neg, ana, rows, pick_a, pick_b, pick_c, slider, added, slots, upload)
+
+
+def _analogy_panel(names: Sequence[str], a: str, b: str, c: str, coef: float) -> tuple[Any, ...]:
+    with gr.Column(elem_id="analogy-panel"):
+        plain_html(f"<b>A is to B as C is to D</b> {help_html('analogy')}", elem_classes="tv-note")
+        with gr.Row(elem_id="analogy-abc"):
+            pick_a = gr.Dropdown(names, value=a, label="A", min_width=80, elem_id="analogy-a")
+            pick_b = gr.Dropdown(names, value=b, label="is to B", min_width=80, elem_id="analogy-b")
+            pick_c = gr.Dropdown(names, value=c, label="as C is to D", min_width=80, elem_id="analogy-c")
+        with gr.Row(elem_id="row-_analogy", elem_classes=["tv-vector", "tv-analogy"]):
+            plain_html("λ of D", elem_classes="tv-row-name")
+            slider = gr.Slider(
+                0, SLIDER_MAX, coef, step=SLIDER_STEP, label="λ of the analogy", buttons=[], elem_id="lambda-_analogy"
+            )
+    return pick_a, pick_b, pick_c, slider
 
 
 def _slot(name: str, row: Callable[[str], RowControls]) -> Slot:
@@ -194,48 +183,23 @@ def _slot(name: str, row: Callable[[str], RowControls]) -> Slot:
     return Slot(group, controls, remove)
 
 
-def _row(name: str, values: Sequence[Any], addition: bool, negation: bool) -> RowControls:
-    on, negate, coef = values
-    with gr.Row(elem_classes="tv-vector-row", elem_id=f"row-{name}"):
-        switch = gr.Checkbox(on, label=f"τ {name}", min_width=100, scale=4, elem_id=f"on-{name}")
-        minus = gr.Checkbox(
-            negate,
-            label="negate",
-            min_width=80,
-            scale=3,
-            visible=negation,
-            interactive=addition,
-            elem_id=f"negate-{name}",
+def _row(name: str, values: Sequence[Any], series: int, info: str | None) -> RowControls:
+    on, coef = values
+    # The browser narrows the range to what the operations open: gradio would refuse a value that comes before a range.
+    with gr.Row(elem_classes=["tv-vector", f"tv-series-{series}"], elem_id=f"row-{name}"):
+        switch = gr.Checkbox(on, label=f"τ {name}", info=info, min_width=60, elem_id=f"on-{name}")
+        slider = gr.Slider(
+            -SLIDER_MAX, SLIDER_MAX, coef, step=SLIDER_STEP, label=f"λ {name}", buttons=[], elem_id=f"lambda-{name}"
         )
-    slider = gr.Slider(
-        0, SLIDER_MAX, coef, step=SLIDER_STEP, label=f"λ {name}", buttons=["reset"], elem_id=f"lambda-{name}"
-    )
-    return RowControls(switch, minus, slider)
+    return RowControls(switch, slider)
 
 
-def _connect(controls: Controls) -> None:
-    """Show the controls that an operation needs.
+def connect_rows(controls: Controls, switched_on: str) -> None:
+    """Moving the slider of a vector that is off turns it on, and turning it on at λ = 0 gives it a λ.
 
-    If the slider of a vector that is off is moved, the browser turns the vector on.
+    `switched_on` is JavaScript.
     """
     for row in controls.all_rows:
         row.coef.input(None, None, row.on, js="() => true", show_progress="hidden")
-    minus = [row.negate for row in controls.all_rows]
-
-    def reveal(addition: bool, negation: bool, analogy: bool) -> list[Any]:
-        # With negation alone every row is subtracted: its box is set and cannot be changed.
-        box: dict[str, Any] = {"visible": negation, "interactive": addition}
-        update = gr.update(**box) if addition or not negation else gr.update(value=True, **box)
-        boxes = [dict(update) for _ in minus]  # a copy each, because gradio removes the value from its own
-        return [gr.update(visible=addition or negation), gr.update(visible=analogy), *boxes]
-
-    operations = [controls.addition, controls.negation, controls.analogy]
-    gr.on(
-        [o.change for o in operations],
-        reveal,
-        operations,
-        [controls.rows_group, controls.analogy_group, *minus],
-        show_progress="hidden",
-        queue=False,
-        api_visibility="private",
-    )
+        asked = [row.on, row.coef, controls.addition]
+        row.on.input(None, asked, row.coef, js=switched_on, queue=False, show_progress="hidden")

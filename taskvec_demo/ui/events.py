@@ -13,6 +13,7 @@ from .controls import Controls
 from .live import call
 from .page import Page
 from .sound import SOUND_TAB, SoundTab
+from .strip import Strip
 from .tools import Tools, connect_tools
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -22,46 +23,61 @@ def connect(
     app: gr.Blocks,
     page: Page,
     controls: Controls,
-    presets: list[gr.Button],
     reset: gr.Button,
     tools: Tools,
     chart: gr.HTML,
+    strip: Strip,
     sound: SoundTab,
-    axis: gr.Component,
 ) -> list[Any]:
     """The browser redraws by itself; a chart at rest asks for the exact answers.
 
     Returns the events after which both models have answered for the clip.
     """
-    drawn: list[Any] = [axis, *controls.inputs]
-    gr.on([c.change for c in drawn], None, drawn, None, js=call("handOver"), queue=False, show_progress="hidden")
+    told = controls.inputs
+    gr.on([c.change for c in told], None, told, None, js=call("handOver"), queue=False, show_progress="hidden")
     # `settled` is a custom event of gr.HTML, which gr.on does not take: the same definition is given to both.
     classify: dict[str, Any] = {
         "fn": page.classify,
-        "inputs": [sound.clip, sound.labels, *controls.inputs],
-        "outputs": sound.outputs,
+        "inputs": [strip.clip, sound.labels, *controls.inputs],
+        "outputs": [*sound.outputs, strip.answer],
         "trigger_mode": "always_last",
         **MODEL_CONCURRENCY,
         **QUIET,
     }
-    asked = [sound.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
+    asked = [strip.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
     classified = [gr.on(asked, **classify), chart.settled(**classify)]
-    recipes = [p.recipe for p in page.presets] + [Recipe(page.workbench.name)]
-    for trigger, recipe in zip([*presets, reset], recipes, strict=True):
-        values = json.dumps(page.values(recipe).values)
-        trigger.click(None, None, controls.settable, js=f"() => {values}", queue=False, show_progress="hidden")
+    nothing = json.dumps(page.values(Recipe(page.workbench.name)).values)
+    reset.click(None, None, controls.settable, js=f"() => {nothing}", queue=False, show_progress="hidden")
     # The recipe in the address is the first state; undo does not go back to the page's own.
     opened = app.load(page.restore, None, controls.settable, **QUIET)
     connect_tools(page, tools, controls, opened, **QUIET)
     return [*classified, opened.then(**classify)]
 
 
-def connect_trace(page: Page, controls: Controls, tabs: gr.Tabs, sound: SoundTab, classified: list[Any]) -> None:
+def connect_strip(app: gr.Blocks, page: Page, controls: Controls, strip: Strip, sound: SoundTab) -> None:
+    """What the browser is told of the clip, and the trace that it asks for when a slider is touched."""
+    told: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+    gr.on([app.load, strip.clip.change], None, strip.clip, None, js=call("handClip"), **told)
+    strip.answer.change(None, strip.answer, None, js=call("handAnswer"), **told)
+    strip.trace.change(None, strip.trace, None, js=call("handTrace"), **told)
+    strip.shown.touched(
+        page.follow,
+        [strip.clip, sound.labels, *controls.inputs],
+        strip.trace,
+        trigger_mode="always_last",
+        **TRACE_CONCURRENCY,
+        **QUIET,
+    )
+
+
+def connect_trace(
+    page: Page, controls: Controls, tabs: gr.Tabs, strip: Strip, sound: SoundTab, classified: list[Any]
+) -> None:
     """Follow the clip along λ after both models have answered, and only while its tab is open."""
     listening = gr.State(not page.tasks)  # without tasks the sound tab is the first
     trace: dict[str, Any] = {
         "fn": page.trace,
-        "inputs": [listening, sound.clip, sound.labels, sound.along, *controls.inputs],
+        "inputs": [listening, strip.clip, sound.labels, sound.along, *controls.inputs],
         "outputs": sound.traced,
         "trigger_mode": "always_last",
         **TRACE_CONCURRENCY,

@@ -17,7 +17,10 @@ from starlette.routing import Route
 
 from ..core.evaluation import CONTROL_KEPT
 from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX, SLIDER_STEP
+from ..serve.artifacts import Preset
+from ..serve.labelled_clips import SYNTHESIZED
 from .controls import SLOTS
+from .html.bars import task_series
 from .page import Page
 
 WEB = Path(__file__).parent / "web"
@@ -67,9 +70,10 @@ def _page() -> str:
     return f"import(new URL('{address()}/page.js', document.baseURI))"
 
 
-def serve_surfaces(page: Page) -> None:
-    """Let the browser fetch the surfaces from the artifacts' folder, and nothing else of it."""
-    gr.set_static_paths([file.path for file in page.workbench.artifacts.surface_files.values()])
+def serve_files(page: Page) -> None:
+    """Let the browser fetch surfaces and example clips from the artifacts' folder, and nothing else of it."""
+    surfaces = [file.path for file in page.workbench.artifacts.surface_files.values()]
+    gr.set_static_paths([*surfaces, *page.examples])
 
 
 def properties(page: Page) -> dict[str, Any]:
@@ -78,6 +82,7 @@ def properties(page: Page) -> dict[str, Any]:
     The coefficients of surfaces are not in it, because they would be part of every page load.
     """
     files = page.workbench.artifacts.surface_files
+    series = task_series(page.tasks.values())
 
     def task(name: str) -> dict[str, Any]:
         finetuned = page.finetuned.get(name, math.nan)
@@ -86,11 +91,19 @@ def properties(page: Page) -> dict[str, Any]:
             "title": page.tasks[name].title,
             "role": page.tasks[name].role,
             "classes": [c.replace("_", " ") for c in page.tasks[name].class_names],
+            "series": series[name],
             "finetuned": finetuned if finetuned > 0 else None,
             "aside": name in page.aside,
             "file": files[name].path.as_posix() if name in files else None,
             # The hash keeps a browser from using an older surface of its cache
             "version": files[name].sha256[:12] if name in files else "",
+        }
+
+    def story(preset: Preset) -> dict[str, Any]:
+        return {
+            "name": preset.name,
+            "recipe": dict(preset.recipe.coefficients),
+            "vector": preset.story.vector or "_analogy",
         }
 
     return {
@@ -99,8 +112,10 @@ def properties(page: Page) -> dict[str, Any]:
         "rows": [*page.vectors, *SLOTS],
         "measured": sorted(page.measured),
         "extra": list(page.extra),
+        "vectorTasks": page.vector_tasks,
         "values": list(page.values(page.start).values),
-        "axis": page.axis,
+        "stories": [story(preset) for preset in page.presets],
+        "synthesized": page.workbench.labelled.split == SYNTHESIZED,
         "sliderMax": SLIDER_MAX,
         "sliderStep": SLIDER_STEP,
         "low": MEASURED_LOW,

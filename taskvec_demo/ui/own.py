@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..errors import TaskVecError
 from .api import user_error
-from .controls import DEFAULT_COEF, SLOTS, Controls, Slot
+from .controls import SLOTS, Controls, Slot
 from .page import Page, names_of
 
 UPLOAD_CONCURRENCY: dict[str, Any] = {
@@ -52,7 +52,7 @@ def connect_own(page: Page, controls: Controls, along: gr.Dropdown, **options: A
     def _updates(at: int, names: tuple[str, ...], followed: str | None) -> list[Any]:
         choices = [*page.vectors, *filter(None, names)]
         kept = followed if followed in choices else next(iter(choices), None)
-        rows = [_row_updates(name) if i == at else [gr.skip()] * 4 for i, name in enumerate(names)]
+        rows = [_row_updates(name) if i == at else [gr.skip()] * 3 for i, name in enumerate(names)]
         return [",".join(names), gr.update(choices=choices, value=kept), *(update for row in rows for update in row)]
 
     shown = {**options, "show_progress": "minimal", "show_progress_on": controls.upload}
@@ -63,7 +63,7 @@ def connect_own(page: Page, controls: Controls, along: gr.Dropdown, **options: A
 
 
 def _parts(slot: Slot) -> list[Any]:
-    return [slot.group, slot.row.on, slot.row.negate, slot.row.coef]
+    return [slot.group, slot.row.on, slot.row.coef]
 
 
 def _row_updates(name: str) -> list[Any]:
@@ -71,6 +71,5 @@ def _row_updates(name: str) -> list[Any]:
     return [
         gr.update(visible=bool(name)),
         gr.update(value=False, label=f"τ {name}"),
-        gr.update(value=False),
-        gr.update(value=DEFAULT_COEF, label=f"λ {name}"),
+        gr.update(value=0.0, label=f"λ {name}"),
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,6 +15,7 @@ import numpy as np
 from ..core.evaluation import TaskResult
 from ..core.recipe import QUERY_KEYS, SLIDER_MAX, Recipe
 from ..errors import TaskVecError, shortened
+from ..serve.artifacts import Preset
 from ..serve.exact_figures import ExactFigures
 from ..serve.labelled_clips import SYNTHESIZED, VALIDATION
 from ..serve.own_vectors import UPLOADED
@@ -20,20 +23,21 @@ from ..serve.workbench import Workbench
 from .api import user_error
 from .controls import SLOTS, ControlValues
 from .html import bars, clip_text
-from .html.exact_panel import exact_html
+from .html.classes import classes_html
+from .html.exact_panel import check_html, exact_html
 from .html.paper import load_tables
 from .html.trace_figure import trace_figure
 
-FIRST_PRESET = "learn_two"  # the page opens on an edit, so that there is something to see
+FAINT_POINTS = 0.03  # a vector that changes no task by more does next to nothing
 
 
 class Page:
     """The handlers of a page, bound to a workbench. All that is kept of a visitor is the newest run of exact figures.
 
     Vectors are `main` (they have a task of their own name), `extra` (the analogy's) or `own` (no surface knows them).
-    `aside` are target tasks without a vector of their own, which are shown only while an extra vector is on. `axis` is
-    the vector that the curve begins with, "" without surfaces. Handlers get `added`, the names in `Controls.added`,
-    before the values.
+    `aside` are target tasks without a vector of their own, which are shown only while an extra vector is on. `opening`
+    is the story that the page opens with, if there are any. Handlers get `added`, the names in `Controls.added`, before
+    the values.
     """
 
     def __init__(self, workbench: Workbench) -> None:
@@ -46,13 +50,15 @@ class Page:
         self.extra = tuple(name for name in known if name not in self.main)
         self.own = tuple(name for name in workbench.vectors if name not in known)
         self.vectors = self.main + self.extra + self.own
-        self.axis = next(iter((*self.main, *self.extra)), "")
+        self.vector_tasks = {name: vector.task for name, vector in workbench.vectors.items()}
         suggested = (*self.extra, *self.main, *self.own)
         self.abc: tuple[str | None, ...] = suggested[:3] if len(suggested) > 2 else (None, None, None)
         targets = {t.name for t in self.tasks.values() if t.role == "target"}
         self.aside = targets - set(self.main) if self.extra else set()
-        self.start = next((p.recipe for p in self.presets if p.name == FIRST_PRESET), Recipe(workbench.name))
+        self.opening = _most_telling(self.presets)
+        self.start = self.opening.recipe if self.opening else Recipe(workbench.name)
         self.finetuned = self._finetuned()
+        self.faint = frozenset(name for name in known if self._is_faint(name))
         self.tables = load_tables(workbench.artifacts.tables) if workbench.artifacts.tables else {}
         self._newest_run: dict[str | None, object] = {}  # session -> its newest run of exact figures
         self.examples = [str(p) for p in workbench.artifacts.examples]
@@ -62,21 +68,46 @@ class Page:
         own = {n: self.workbench.evaluate(Recipe(self.workbench.name, {n: 1.0})) for n in self.main}
         return {n: r.edited.accuracy for n, results in own.items() for r in results if r.task.name == n}
 
+    def _is_faint(self, vector: str) -> bool:
+        """Whether no task's accuracy changes by more than `FAINT_POINTS` at either end of the vector's slider."""
+        ends = [Recipe(self.workbench.name, {vector: value}) for value in (-SLIDER_MAX, SLIDER_MAX)]
+        results = [result for end in ends for result in self.workbench.evaluate(end)]
+        return all(abs(r.edited.accuracy - r.pretrained.accuracy) <= FAINT_POINTS for r in results)
+
+    @property
+    def vector_series(self) -> dict[str, int]:
+        """The number of each vector's colour: that of the task it was trained on."""
+        of_task = bars.task_series(self.tasks.values())
+        return {name: of_task.get(task) or 1 + i for i, (name, task) in enumerate(self.vector_tasks.items())}
+
+    def clip_of(self, preset: Preset | None) -> str | None:
+        """The file of a story's clip, if it has one."""
+        return next((p for p in self.examples if preset and Path(p).stem == preset.story.clip), None)
+
     def values(self, recipe: Recipe) -> ControlValues:
         return ControlValues.of(recipe, (*self.vectors, *("" for _ in SLOTS)), self.abc)
 
     def recipe(self, added: str, values: tuple) -> Recipe:
         return ControlValues((*self.vectors, *names_of(added)), values).recipe(self.workbench.name)
 
-    def chart(self) -> str:
-        """The bars of the recipe that the page opens with. The browser takes them over from there."""
+    @cached_property
+    def opening_results(self) -> list[TaskResult]:
+        """Every task under the recipe that the page opens with; one without an estimate has no clips."""
         none = np.empty(0, np.int64)
         known = {result.task.name: result for result in self.workbench.evaluate(self.start)}
-        results = [known.get(n) or TaskResult(t, VALIDATION, "exact", none, none, none) for n, t in self.tasks.items()]
+        return [known.get(n) or TaskResult(t, VALIDATION, "exact", none, none, none) for n, t in self.tasks.items()]
+
+    def chart(self) -> str:
+        """The bars of the recipe that the page opens with. The browser takes them over from there."""
         note = (
             "" if not self.tasks or self.measured or self.workbench.labelled else unmeasured_html(self.workbench.name)
         )
-        return bars.results_html(results, self.start, self.finetuned, self._hidden(self.start), note)
+        hidden = self._hidden(self.start)
+        return bars.results_html(self.opening_results, self.start, self.finetuned, self.vector_tasks, hidden, note)
+
+    def classes(self) -> str:
+        """The classes of every task under that recipe."""
+        return classes_html(self.opening_results, self._hidden(self.start))
 
     def _hidden(self, recipe: Recipe) -> set[str]:
         return set() if set(recipe.coefficients) & set(self.extra) else self.aside
@@ -88,10 +119,21 @@ class Page:
         return self._exact_html(ExactFigures(results, 0, len(labelled)), self.start)
 
     def _exact_html(self, figures: ExactFigures, recipe: Recipe, seconds_left: float = 0.0) -> str:
-        clips = f"validation recordings in {shortened(self.workbench.data)}"
-        if self.workbench.labelled.split == SYNTHESIZED:
-            clips = "sounds synthesized by this project"
-        return exact_html(figures, recipe, clips, self._hidden(recipe), seconds_left)
+        hidden = self._hidden(recipe)
+        if self.workbench.labelled.split != SYNTHESIZED:
+            clips = f"validation recordings in {shortened(self.workbench.data)}"
+            return exact_html(figures, recipe, clips, hidden, seconds_left)
+        expected = {
+            r.task.name: float((r.predicted_edited != r.predicted_pretrained).mean()) for r in self._evaluated(recipe)
+        }
+        return check_html(figures, recipe, expected, hidden, seconds_left)
+
+    def _evaluated(self, recipe: Recipe) -> list[TaskResult]:
+        """The estimates of a recipe; none where it goes beyond what was measured."""
+        try:
+            return self.workbench.evaluate(recipe)
+        except TaskVecError:
+            return []
 
     def exact(self, request: gr.Request, added: str, *values: Any) -> Iterator[Any]:
         """Yield exact figures of the recipe batch by batch, and no change at the end.
@@ -120,19 +162,34 @@ class Page:
             if self._newest_run.get(session) is run:
                 del self._newest_run[session]
 
-    def classify(self, clip: str | None, labels: str, added: str, *values: Any) -> tuple[Any, Any, Any]:
-        """The top labels of both models for the clip, under the recipe of the controls."""
+    def classify(self, clip: str | None, labels: str, added: str, *values: Any) -> tuple[Any, Any, Any, Any]:
+        """The top labels of both models for the clip, under the recipe of the controls, and the answer of the strip."""
         if not clip:
-            return None, None, "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
+            hint = "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
+            return None, None, hint, ""
         try:
             recipe = self.recipe(added, values)
         except TaskVecError:  # the controls are not a recipe yet: the line of the formula says what is missing
-            return gr.skip(), gr.skip(), gr.skip()
+            return (gr.skip(),) * 4
         try:
             result = self.workbench.classify(clip, recipe, labels)
         except TaskVecError as error:
             raise user_error(error) from error
-        return result.pretrained, result.edited, clip_text.difference_html(result, recipe)
+        answer = clip_text.answer_json(result, recipe)
+        return result.pretrained, result.edited, clip_text.difference_html(result, recipe), answer
+
+    def follow(self, event: gr.EventData, clip: str | None, labels: str, added: str, *values: Any) -> str:
+        """What the strip reads while a slider is dragged: the clip along λ of the vector that the event names.
+
+        "" where there is nothing to follow.
+        """
+        try:
+            recipe = self.recipe(added, values)
+            if not clip:
+                return ""
+            return clip_text.trace_json(self.workbench.trace(clip, recipe, event.vector, labels), recipe)
+        except TaskVecError:  # `classify` is asked the same and says why
+            return ""
 
     def trace(
         self, listening: bool, clip: str | None, labels: str, vector: str | None, added: str, *values: Any
@@ -173,6 +230,11 @@ class Page:
         if values.recipe(recipe.checkpoint).coefficients != recipe.coefficients:
             gr.Warning(f"The link goes beyond the sliders, which end at {SLIDER_MAX:g}: its λ were cut.", duration=10)
         return list(values.values)
+
+
+def _most_telling(presets: Sequence[Preset]) -> Preset | None:
+    """The story that the page opens with: the first whose clip flips, else the first."""
+    return next((p for p in presets if p.story.clip), next(iter(presets), None))
 
 
 def names_of(added: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,7 +11,6 @@ from ..core.zero_shot import labels_text
 from .page import Page
 
 SOUND_TAB = "Your sound"
-FIRST_EXAMPLE = "dog_bark"  # this clip is classified when the page opens, so that the sound tab is never empty
 OPENING = (
     "<div class='tv-difference tv-muted' role='status'>The models are being opened; their answers come here.</div>"
 )
@@ -20,12 +18,11 @@ OPENING = (
 
 @dataclass(frozen=True)
 class SoundTab:
-    """The parts of the tab that its events need.
+    """The parts of the tab that its events need. The clip is that of the strip (`strip.py`).
 
     `outputs`: both models' labels and the sentence on their difference; `traced`: sentence and figure along λ.
     """
 
-    clip: gr.Audio
     labels: gr.Textbox
     button: gr.Button
     outputs: list[Any]
@@ -34,42 +31,19 @@ class SoundTab:
 
 
 def build_sound_tab(page: Page) -> SoundTab:
-    first = next((p for p in page.examples if Path(p).stem == FIRST_EXAMPLE), None)
     everything = labels_text(page.workbench.artifacts.default_labels)
     sets = [("All sounds", everything)] + [(t.title, labels_text(t.prompts)) for t in page.tasks.values()]
-    with gr.Row():
-        with gr.Column(min_width=280):
-            clip = gr.Audio(
-                first,
-                sources=["upload", "microphone"],
-                type="filepath",
-                buttons=["download"],  # gradio's "share" would upload the clip to another host
-                label="Your clip",
-                elem_id="clip",
-            )
-            if page.examples:
-                gr.Examples(
-                    [[p] for p in page.examples],
-                    [clip],
-                    example_labels=[Path(p).stem.replace("_", " ") for p in page.examples],
-                    label="Examples, synthesized by this project",
-                    examples_per_page=12,
-                    cache_examples=False,
-                    api_visibility="private",
-                )
-            gr.Markdown("Upload wav, flac, ogg, opus or mp3: 0.1 s to 10 min, up to 25 MB; the first 60 s are used.")
-        with gr.Column(min_width=280):
-            label_set = gr.Dropdown(sets, value=everything, label="Label set", elem_id="label-set")
-            labels = gr.Textbox(
-                everything,
-                label="Labels, yours to edit (commas or new lines)",
-                lines=2,
-                max_lines=4,
-                elem_id="labels",
-                info="Each is read inside the templates "
-                + ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates),
-            )
-            button = gr.Button("Classify", variant="primary", elem_id="classify")
+    label_set = gr.Dropdown(sets, value=everything, label="Label set", elem_id="label-set")
+    labels = gr.Textbox(
+        everything,
+        label="Labels, yours to edit (commas or new lines)",
+        lines=2,
+        max_lines=4,
+        elem_id="labels",
+        info="Each is read inside the templates "
+        + ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates),
+    )
+    button = gr.Button("Classify", variant="primary", elem_id="classify")
     explanation = gr.HTML(OPENING, elem_id="difference")
     with gr.Row():
         before = gr.Label(num_top_classes=5, label="Pre-trained", min_width=240, elem_id="pretrained")
@@ -79,4 +53,4 @@ def build_sound_tab(page: Page) -> SoundTab:
     along = gr.Dropdown(list(page.vectors), value=moved, label="Follow along λ of", elem_id="along")
     flips = gr.HTML(elem_id="flips")
     figure = gr.Plot(label="The clip along λ", visible=False, elem_id="trace")
-    return SoundTab(clip, labels, button, [before, after, explanation], along, [flips, figure])
+    return SoundTab(labels, button, [before, after, explanation], along, [flips, figure])

@@ -187,26 +187,18 @@ def test_formula():
 
 
 @pytest.mark.parametrize(
-    ("addition", "negation", "negate", "sign"),
-    [
-        (True, False, False, 1),
-        (True, False, True, 1),
-        (False, True, False, -1),
-        (False, True, True, -1),
-        (True, True, False, 1),
-        (True, True, True, -1),
-        (False, False, False, 0),
-        (False, False, True, 0),
-    ],
+    ("addition", "negation", "counted"),
+    [(True, False, (0, 0.5)), (False, True, (-0.5, 0)), (True, True, (-0.5, 0.5)), (False, False, (0, 0))],
 )
 @pytest.mark.parametrize("on", [True, False])
-def test_compose_truth_table(addition, negation, negate, sign, on):
-    recipe = compose("tiny-clap", {"urban": Row(on, negate, 0.5)}, addition=addition, negation=negation, analogy=None)
-    assert recipe == Recipe("tiny-clap", {"urban": 0.5 * sign if on else 0})
+def test_compose_truth_table(addition, negation, counted, on):
+    for value, expected in zip((-0.5, 0.5), counted, strict=True):
+        recipe = compose("tiny-clap", {"urban": Row(on, value)}, addition=addition, negation=negation, analogy=None)
+        assert recipe == Recipe("tiny-clap", {"urban": expected if on else 0})
 
 
 def test_compose_treats_each_row_by_itself():
-    rows = {"a": Row(True, True, 0.3), "b": Row(True, False, 0.4), "c": Row(False, False, 1.0), "d": Row(True, True, 0)}
+    rows = {"a": Row(True, -0.3), "b": Row(True, 0.4), "c": Row(False, 1.0), "d": Row(True, 0)}
     recipe = compose("tiny-clap", rows, addition=True, negation=True, analogy=None)
     assert dict(recipe.coefficients) == {"a": -0.3, "b": 0.4}
 
@@ -216,12 +208,12 @@ def test_analogy_is_b_plus_c_minus_a_on_top_of_the_rows(addition, negation):
     analogy = Analogy("a", "b", "c", 0.4)
     alone = compose("tiny-clap", {}, addition=addition, negation=negation, analogy=analogy)
     assert dict(alone.coefficients) == {"a": -0.4, "b": 0.4, "c": 0.4}
-    both = compose("tiny-clap", {"a": Row(True, False, 0.1)}, addition=True, negation=False, analogy=analogy)
+    both = compose("tiny-clap", {"a": Row(True, 0.1)}, addition=True, negation=False, analogy=analogy)
     assert dict(both.coefficients) == {"a": -0.3, "b": 0.4, "c": 0.4}
 
 
 def test_the_extremes_of_the_controls_are_a_valid_recipe():
-    rows = {name: Row(True, name == "a", SLIDER_MAX) for name in "abc"}
+    rows = {name: Row(True, -SLIDER_MAX if name == "a" else SLIDER_MAX) for name in "abc"}
     recipe = compose("tiny-clap", rows, addition=True, negation=True, analogy=Analogy("a", "b", "c", SLIDER_MAX))
     assert dict(recipe.coefficients) == {"a": -2.0, "b": 2.0, "c": 2.0}
 
@@ -232,12 +224,17 @@ def test_an_analogy_needs_three_different_vectors(names):
         Analogy(*names, 0.5)
 
 
-@pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf, True, "0.5", None])
+@pytest.mark.parametrize("value", [-1.01, 1.01, math.nan, math.inf, True, "0.5", None])
 def test_controls_refuse_what_a_slider_cannot_give(value):
     with pytest.raises(BadRecipeError):
-        Row(True, False, value)
+        Row(True, value)
     with pytest.raises(BadRecipeError):
         Analogy("a", "b", "c", value)
+
+
+def test_an_analogy_is_never_negative():
+    with pytest.raises(BadRecipeError):
+        Analogy("a", "b", "c", -0.01)
 
 
 def test_json_is_plain():

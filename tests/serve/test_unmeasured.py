@@ -210,10 +210,10 @@ def tabs_of(blocks):
 def test_the_page_of_a_checkpoint_alone(alone):
     bench = alone
     page = Page(bench)
-    assert (page.own, page.main, page.extra, page.axis) == (("urban", "emotion"), (), (), "")
+    assert (page.own, page.main, page.extra, page.opening) == (("urban", "emotion"), (), (), None)
     assert properties(page)["tasks"] == []
     blocks = build_app(bench)
-    assert tabs_of(blocks) == ["Accuracy", "Your sound", "About"]
+    assert tabs_of(blocks) == ["Your sound", "About"]
     assert "No accuracy of model has been measured" in str(blocks.get_config_file())
     first = page.classify(bench.artifacts.examples[0], "", "", *page.values(Recipe("model", {"urban": 0.5})).values)
     assert first[0] != first[1]
@@ -227,14 +227,14 @@ def test_the_page_of_a_checkpoint_with_recordings(measured):
     assert "not measured yet" in chart
     assert chart.count("<b>—</b>") == 3
     assert "No accuracy" not in chart  # there will be one in a moment
-    assert tabs_of(build_app(measured)) == ["Accuracy", "Your sound", "About"]
+    assert tabs_of(build_app(measured)) == ["Classes", "Your sound", "About"]
 
 
 def test_a_page_without_vectors_opens(model):
     bench = opened(model, ())
     page = Page(bench)
     assert page.values(Recipe("model")).recipe("model") == Recipe("model")
-    assert tabs_of(build_app(bench)) == ["Accuracy", "Your sound", "About"]
+    assert tabs_of(build_app(bench)) == ["Your sound", "About"]
 
 
 def test_partial_artifacts(artifacts_folder, tmp_path):
@@ -356,8 +356,15 @@ def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, b
     page.wait_for_function(measured)
     visitor.at_rest()
     assert page.evaluate(BARS) != bars
+    page.locator("#exact summary").first.click()
+    page.wait_for_selector("#exact details[open] .tv-row")
+    slider.evaluate("(e) => { e.value = '0.9'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.wait_for_function("() => document.querySelector('#exact .tv-measured').dataset.query.includes('urban=0.9')")
+    page.wait_for_function(measured)
+    visitor.at_rest()
+    assert page.locator("#exact details[open]").count() == 1  # what a visitor opened stays open
     exact = page.locator("#exact details[data-task=my_sounds] summary b").inner_text()
-    assert page.locator("#chart .tv-tile[data-task=my_sounds] b").inner_text() == exact
+    assert page.locator("#chart .tv-task[data-task=my_sounds] b").inner_text() == exact
     assert visitor.errors == visitor.outside == []
     assert "GB of weights" in bare_server.log
     page.context.close()

@@ -20,9 +20,10 @@ WATCH = f"""() => {{
     window.watcher.observe(document.getElementById(id), {{childList: true, subtree: true, characterData: true}});
 }}"""
 SEEN = "() => { window.watcher.disconnect(); return [window.seen.formula.size, window.seen.chart.size]; }"
-READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-tile")].filter((t) => !t.hidden)
+READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-task")].filter((t) => !t.hidden)
   .map((t) => [t.dataset.task, t.innerText.replaceAll("\\n", " ")]))"""
-BAND = "(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`)).backgroundImage"
+BAND = """(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`))
+  .getPropertyValue("--tv-safe") || 'none'"""
 
 
 def slider(visitor, name):
@@ -107,7 +108,14 @@ def changed(visitor, before):
     return labels_of(visitor)
 
 
+def open_clip(visitor):
+    """Open the panel of the strip in which another clip is chosen."""
+    if visitor.page.locator(".tv-change").get_attribute("aria-expanded") != "true":
+        visitor.page.locator(".tv-change").click()
+
+
 def clear(visitor):
+    open_clip(visitor)
     if visitor.page.locator("#clip button[aria-label='Clear']").count():
         visitor.page.locator("#clip button[aria-label='Clear']").first.click()
         visitor.page.wait_for_selector("#clip input[type=file]", state="attached")

@@ -45,7 +45,7 @@ class Visitor:
         if recipe is not None:
             query |= {"ckpt": "tiny-clap", **{k: f"{v:g}" for k, v in recipe.items()}}
         self.page.goto(self.server.url + ("?" + urlencode(query) if query else ""))
-        self.page.wait_for_selector("#chart .tv-row", state="attached")
+        self.page.wait_for_selector("#chart .tv-task", state="attached")
         self.page.wait_for_selector("#lambda-urban input[type=range]", state="attached")
         self.at_rest()
         if recipe is not None:

@@ -117,9 +117,9 @@ def random_controls(rng: np.random.Generator) -> list[Any]:
     rows: list[Any] = []
     for _ in ROWS:
         coef = rng.choice(
-            [0, 0.5, 1, round(float(rng.uniform(0, 1)), 2), None, 7, -0.5], p=[0.1, *[0.289] * 3, *[0.011] * 3]
+            [0, -0.5, 1, round(float(rng.uniform(-1, 1)), 2), None, 7, -1.5], p=[0.1, *[0.289] * 3, *[0.011] * 3]
         )
-        rows += [bool(rng.integers(2)), bool(rng.integers(2)), None if coef is None else float(coef)]
+        rows += [bool(rng.integers(2)), None if coef is None else float(coef)]
     abc = [str(x) for x in rng.choice(ROWS, 3, replace=rng.random() < 0.3)]
     return [*(bool(rng.integers(2)) for _ in range(3)), *rows, *abc, round(float(rng.uniform(0, 1)), 2)]
 

@@ -1,4 +1,4 @@
-"""The band under each slider, and the curves of the tab "Along λ"."""
+"""The band under each slider, and the curves below the bars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from taskvec_demo.core.surface import LogitSurface
-from tests.support.page_actions import BAND, READ_TILES, box, drag, slider, tab, tabs, value
+from tests.support.page_actions import BAND, READ_TILES, box, drag, slider, value
 from tests.support.paths import ARTIFACTS
 
 pytestmark = pytest.mark.browser
@@ -47,58 +47,57 @@ def test_the_band_follows_the_other_sliders_and_the_negation(page):
     page.at_rest()
     bands = {name: page.page.evaluate(BAND, name) for name in ("emotion", "instruments")}
     slider(page, "emotion").focus()
-    page.page.keyboard.press("End")
+    page.page.keyboard.press("Home")
     page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
     page.at_rest()
     assert page.page.evaluate(BAND, "emotion") == bands["emotion"]  # its own λ does not move its own band
     bands["instruments"] = page.page.evaluate(BAND, "instruments")
-    box(page, "op-addition").check()
-    page.page.wait_for_selector("#negate-emotion", state="visible")
-    box(page, "negate-emotion").uncheck()
+    page.page.keyboard.press("End")
     page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
     assert page.errors == []
 
 
 # ---- the curve ------------------------------------------------------------------------------------------------------
-def test_the_curves_and_their_operating_point(page):
-    page.open({"urban": 0.4})
-    tab(page, "Along λ")
+OPERATING = "() => Number(document.querySelector('#curve .tv-operating').getAttribute('x1'))"
+PATHS = "() => [...document.querySelectorAll('#curve path')].map((p) => p.getAttribute('d')).join()"
+TITLE = "(text) => document.querySelector('#curve h3').textContent.startsWith(text)"
+
+
+def test_the_curves_follow_the_slider_that_was_touched_last(page):
+    page.open({"urban": 0.4, "instruments": 0.5})
+    drag(page, "urban", 0.4, 0.5)
+    page.page.wait_for_function(TITLE, arg="Along λ of τ urban")
     page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
     page.at_rest()
-    assert page.page.locator("#curve .tv-measured").count() > 5  # alone: measured points are shown
-    operating = "() => Number(document.querySelector('#curve .tv-operating').getAttribute('x1'))"
-    paths = "() => [...document.querySelectorAll('#curve path')].map((p) => p.getAttribute('d')).join()"
-    before, lines = page.page.evaluate(operating), page.page.evaluate(paths)
-    drag(page, "urban", 0.4, 0.8)
+    assert page.page.locator("#curve .tv-measured").count() == 0  # another vector is on
+    before, lines = page.page.evaluate(OPERATING), page.page.evaluate(PATHS)
+    drag(page, "urban", 0.5, 0.8)
     page.at_rest()
-    assert page.page.evaluate(operating) > before + 20
-    assert page.page.evaluate(paths) == lines  # along its own axis nothing else changes
-    assert f"λ = {value(page, 'urban'):.2f}, as set" in page.page.locator("#curve").inner_text()
-    tiles = page.page.evaluate(READ_TILES)
-    entries = page.page.locator("#curve .tv-curve-entry b").all_inner_texts()
-    assert len(entries) == len(tiles)
+    assert page.page.evaluate(OPERATING) > before + 20
+    assert page.page.evaluate(PATHS) == lines  # along its own way nothing else changes
+    assert page.page.locator("#curve .tv-line").count() == len(page.page.evaluate(READ_TILES))
     drag(page, "instruments", 0.5, 0.9)
-    page.page.wait_for_function(f"(old) => ({paths})() !== old", arg=lines)
-    assert page.page.locator("#curve .tv-measured").count() == 0
-    page.page.locator("#axis input").click()
-    page.page.get_by_role("option", name="instruments", exact=True).click()
-    page.page.wait_for_function("() => document.querySelector('#curve svg').textContent.includes('τ instruments')")
-    page.at_rest()
-    other = page.page.evaluate(paths)
-    tab(page, tabs(page)[0])
-    drag(page, "urban", 0.8, 0.2)
-    page.at_rest()
-    tab(page, "Along λ")  # back again: redrawn for what was changed meanwhile
-    page.page.wait_for_function(f"(old) => ({paths})() !== old", arg=other)
+    page.page.wait_for_function(TITLE, arg="Along λ of τ instruments")
+    page.page.wait_for_function(f"(old) => ({PATHS})() !== old", arg=lines)
+    box(page, "on-urban").uncheck()  # alone: measured points are shown
+    page.page.wait_for_function("() => document.querySelectorAll('#curve .tv-measured').length > 5")
     assert page.errors == []
 
 
-def test_the_pointer_reads_the_curves(page):
+def test_dragging_in_the_curves_is_dragging_the_slider(page):
     page.open({"urban": 0.4})
-    tab(page, "Along λ")
-    page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
+    slider(page, "urban").focus()
+    page.page.keyboard.press("ArrowRight")
+    page.page.wait_for_function(TITLE, arg="Along λ of τ urban")
+    page.at_rest()
     area = page.page.locator("#curve svg").bounding_box()
-    page.page.mouse.move(area["x"] + 60, area["y"] + area["height"] / 2)
-    page.page.wait_for_function("() => /λ = −(1|0\\.9)/.test(document.querySelector('.tv-curve-at').textContent)")
-    page.page.mouse.move(area["x"] + 60, area["y"] - 60)
-    page.page.wait_for_function("() => document.querySelector('.tv-curve-at').textContent === 'λ = 0.40, as set'")
+    y = area["y"] + area["height"] / 2
+    page.page.mouse.move(area["x"] + area["width"] * 0.3, y)
+    page.page.mouse.down()
+    page.page.mouse.move(area["x"] + area["width"] * 0.9, y, steps=8)
+    assert page.page.evaluate("document.querySelector('#chart [aria-busy]') !== null")  # it waits for the release
+    page.page.mouse.up()
+    page.at_rest()
+    assert value(page, "urban") > 0.8
+    page.shows({"urban": value(page, "urban")})
+    assert page.address == {"urban": value(page, "urban")}

@@ -7,6 +7,7 @@ import pytest
 from tests.support.page_actions import (
     SEEN,
     WATCH,
+    box,
     frames,
     hold,
     labels_of,
@@ -85,22 +86,6 @@ def test_figures_turn_stale_once_a_drag_and_a_step_is_drawn_by_its_frame(new_vis
     page.page.wait_for_function(MEASURED, arg=f"ckpt=tiny-clap&urban={value(page, 'urban'):g}")
 
 
-def test_what_a_visitor_opened_stays_open(page):
-    page.open({"urban": 0.5})
-    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.5")
-    page.page.locator("#exact summary").first.click()
-    page.page.wait_for_selector("#exact details[open] .tv-row")
-    number(page, "urban").fill("0.44")
-    number(page, "urban").press("Enter")
-    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.44")
-    assert page.page.locator("#exact details[open]").count() == 1
-    page.page.locator("#exact summary").first.click()
-    number(page, "urban").fill("0.45")
-    number(page, "urban").press("Enter")
-    page.page.wait_for_function(MEASURED, arg="ckpt=tiny-clap&urban=0.45")
-    assert page.page.locator("#exact details[open]").count() == 0
-
-
 # ---- two visitors, sweep --------------------------------------------------------------------------------------------
 def test_two_visitors_at_once(new_visitor):
     one, two = new_visitor(), new_visitor()
@@ -147,13 +132,22 @@ def test_the_sweep_ends_where_it_began(page):
     assert value(page, "urban") == 0.4
 
 
-def test_a_key_stops_the_sweep(page):
+@pytest.mark.parametrize("how", ["key", "box", "reset"])
+def test_what_stops_a_sweep_finds_everything_as_it_was(page, how):
     page.open({"urban": 0.4})
     page.page.evaluate(WATCH)
     page.page.locator("#play").click()
     page.page.wait_for_function("() => window.seen.formula.size > 3")
-    page.page.keyboard.press("Escape")
-    at = value(page, "urban")
+    assert page.address == {"urban": 0.4}
+    if how == "key":
+        page.page.keyboard.press("Escape")
+    elif how == "box":
+        box(page, "on-urban").uncheck()
+    else:
+        page.page.locator("#reset").click()
+    page.shows({"urban": 0.4} if how == "key" else {})
     page.at_rest()
-    assert value(page, "urban") == at
-    page.shows({"urban": at})
+    page.page.locator("#undo").click()
+    if how != "key":
+        page.shows({"urban": 0.4})
+        assert value(page, "urban") == 0.4

@@ -8,7 +8,7 @@ import pytest
 
 from taskvec_demo.core.evaluation import Accuracy, percent
 from taskvec_demo.core.surface import LogitSurface
-from tests.support.page_actions import READ_TILES, box, choose, frames, hold, number, slider, tab, value
+from tests.support.page_actions import READ_TILES, box, frames, hold, number, slider, value
 from tests.support.visitor import FORMULA
 from tests.support.web_vectors import SURFACES, random_recipes
 
@@ -23,7 +23,7 @@ RECORD = f"""() => {{
       bars: [...document.querySelectorAll("#chart .tv-ed")].map((e) => e.style.width).join()}});
   }}).observe(document.querySelector("#chart [data-query]"), {{attributes: true, subtree: true}});
 }}"""
-READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-panel")].map((p) => [p.dataset.task,
+READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#classes .tv-panel")].map((p) => [p.dataset.task,
   [...p.querySelectorAll(".tv-row")].map((row) => ({
     name: row.querySelector(".tv-name").firstChild.textContent.trim(),
     number: row.querySelector(".tv-num")?.textContent, described: row.getAttribute("aria-label"),
@@ -76,19 +76,22 @@ def test_the_bars_in_the_page_are_pythons(page, seed):
 
 def test_the_browser_takes_over_without_a_change(page):
     """The first paint is the server's; redrawing the same recipe in the browser leaves every letter and width."""
-    texts = "() => document.querySelector('#chart .tv-results').innerText + [...document.querySelectorAll('#chart i')]"
+    texts = (
+        "() => ['chart', 'classes'].map((id) => document.getElementById(id).innerText).join() "
+        "+ [...document.querySelectorAll(':is(#chart, #classes) i')]"
+    )
     widths = ".map((e) => [e.style.left, e.style.width]).join(';')"
     page.page.route("**/surfaces/**", lambda route: page.held.append(route))
     page.held = []
     page.page.goto(page.server.url)
-    page.page.wait_for_selector("#chart .tv-row", state="attached")
+    page.page.wait_for_selector("#chart .tv-task", state="attached")
     page.page.wait_for_selector("#lambda-urban input[type=range]", state="attached")
     page.at_rest()
     assert page.page.evaluate("() => window.taskvec.state.tasks") is None
     before = page.page.evaluate(texts + widths)
     for route in page.held:
         route.continue_()
-    page.page.wait_for_function("() => window.taskvec.state.tasks && window.taskvec.state.tasks[0].bars.shown")
+    page.page.wait_for_function("() => window.taskvec.state.tasks && window.taskvec.state.tasks[0].bars.drawn")
     frames(page, 3)
     assert page.page.evaluate(texts + widths) == before
     slider(page, "urban").focus()
@@ -103,11 +106,11 @@ def test_without_surfaces_one_sentence_says_so(page):
     page.page.wait_for_selector("#chart .tv-message", state="visible")
     text = page.page.locator("#chart .tv-message").inner_text()
     assert "surfaces did not arrive (HTTP 404)" in text
-    assert page.page.locator("#chart .tv-row").count() > 30
+    assert page.page.locator("#classes .tv-row").count() > 30
     page.at_rest()
     slider(page, "urban").focus()
     page.page.keyboard.press("Home")  # the formula still follows
-    page.page.wait_for_function(f"() => !('urban' in ({FORMULA})())")
+    page.page.wait_for_function(f"() => ({FORMULA})().urban === -1")
     assert not [e for e in page.errors if "404" not in e]
 
 
@@ -166,6 +169,7 @@ def test_gradio_is_told_when_a_drag_pauses_and_its_controls_follow_all_the_while
       const s = document.querySelector("#lambda-urban input[type=range]");
       const box = document.querySelector("#lambda-urban input[type=number]");
       const seen = {told: 0, boxes: [], tracks: []};
+      const row = document.getElementById("row-urban");
       taskvec.controls.follow(() => seen.told++);
       for (let i = 1; i <= 60; i++) {
         await new Promise(requestAnimationFrame);
@@ -173,7 +177,7 @@ def test_gradio_is_told_when_a_drag_pauses_and_its_controls_follow_all_the_while
         s.dispatchEvent(new Event("input", {bubbles: true}));
         await Promise.resolve();
         seen.boxes.push(box.value === s.value);
-        seen.tracks.push(parseFloat(s.style.getPropertyValue("--range_progress")) / 100 * s.max - s.value);
+        seen.tracks.push(parseFloat(row.style.getPropertyValue("--tv-at")) / 100 * s.max - s.value);
       }
       return seen;
     }""")
@@ -228,20 +232,12 @@ def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):
     text = page.page.locator("#chart .tv-message").inner_text()
     assert text.startswith("Accuracies were measured for λ from -1 to 1 only; this recipe goes beyond: θ_new = θ_pt")
     assert text.endswith("The answers for your clip are still exact.")
-    assert not page.page.locator("#chart .tv-panels").is_visible()
+    assert not page.page.locator("#chart .tv-tasks").is_visible()
     page.at_rest()
     assert page.address["urban"] == pytest.approx(0.9 + value(page, "_analogy"))
-    tab(page, "Along λ")
-    choose(page, "axis", "instruments")
-    page.page.wait_for_function("() => /no curve while τ_urban goes/.test(document.querySelector('#curve').innerText)")
-    choose(page, "axis", "urban")
-    page.page.wait_for_function(  # beyond the curve's end there is nothing to read
-        """() => { const shown = [...document.querySelectorAll("#curve .tv-curve-entry b")].map((e) => e.textContent);
-        return shown.length > 3 && shown.every((text) => text === "–"); }"""
-    )
-    tab(page, "Accuracy")
+    page.page.wait_for_function("() => /this way goes beyond/.test(document.querySelector('#curve').innerText)")
     box(page, "op-analogy").uncheck()
-    page.page.wait_for_selector("#chart .tv-panels", state="visible")
+    page.page.wait_for_selector("#chart .tv-tasks", state="visible")
     assert not page.page.locator("#chart .tv-message").is_visible()
 
 

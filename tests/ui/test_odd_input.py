@@ -8,7 +8,7 @@ import pytest
 
 from taskvec_demo.core.task_vector import TaskVector
 from tests.support.app_server import starting_app
-from tests.support.page_actions import number, slider, tab
+from tests.support.page_actions import number, slider
 from tests.support.paths import ARTIFACTS
 from tests.support.visitor import Visitor
 
@@ -55,7 +55,6 @@ def test_vectors_named_like_what_every_object_has(browser, tmp_path):
         visitor.shows({"urban": 0.4, "constructor": 1.0})
         badge = visitor.page.locator("#chart .tv-badge")
         assert badge.inner_text().startswith("no estimate for τ_constructor")
-        tab(visitor, "Along λ")
         visitor.page.wait_for_function(
             "() => /measured for τ_constructor/.test(document.querySelector('#curve').innerText)"
         )

@@ -1,4 +1,4 @@
-"""How the page opens: with its first bars, by a link, by a bad link; and the watch on the network."""
+"""How the page opens: with its first bars, early, by a link, by a bad link; and the watch on the network."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ import time
 
 import pytest
 
-from tests.support.app_server import SITECUSTOMIZE
-from tests.support.page_actions import one_sentence, slider, tab, tabs
+from tests.support.app_server import SITECUSTOMIZE, starting_app
+from tests.support.page_actions import (
+    READ_LABELS,
+    number,
+    one_sentence,
+    slider,
+    tab,
+    tabs,
+)
+from tests.support.visitor import PATIENCE, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -19,27 +27,48 @@ SOUND = "Your sound"  # the tab
 def test_the_page_opens_with_bars_and_without_complaints(page):
     began = time.monotonic()
     page.page.goto(page.server.url)
-    page.page.wait_for_selector("#chart .tv-row .tv-ed", timeout=20_000)
+    page.page.wait_for_selector("#chart .tv-task .tv-ed", timeout=20_000)
     assert time.monotonic() - began < 20  # 1 s on a quiet machine
-    assert page.page.locator("#chart .tv-tile").count() >= 4
-    assert page.page.locator("#chart .tv-row").count() > 30
+    assert page.page.locator("#chart .tv-task").count() >= 4
+    assert page.page.locator("#classes .tv-row").count() > 30
     page.at_rest()
     assert page.formula == page.chart != {}
     assert page.page.locator("#chart .tv-badge").count() == 1
     assert page.errors == []
 
 
+def test_who_comes_before_the_model_is_open_loses_nothing(browser, tmp_path):
+    with starting_app(tmp_path) as server:
+        context = browser.new_context()
+        early = Visitor(context.new_page(), server)
+        early.page.set_default_timeout(4 * PATIENCE)
+        early.page.goto(server.url)
+        early.page.wait_for_selector("#chart .tv-ed")
+        number(early, "urban").fill("0.37")
+        number(early, "urban").press("Enter")
+        tab(early, SOUND)
+        early.page.wait_for_selector("#pretrained .confidence-set")
+        early.page.wait_for_selector("#edited .confidence-set")
+        early.at_rest()
+        assert early.chart["urban"] == early.formula["urban"] == 0.37
+        assert early.page.evaluate(READ_LABELS, "edited") != early.page.evaluate(READ_LABELS, "pretrained")
+        assert early.errors == []
+        assert early.toasts() == []
+        assert "Traceback" not in server.log
+        context.close()
+
+
 def test_every_tab_has_content(page):
     page.open()
-    assert len(tabs(page)) == 6
-    assert SOUND in tabs(page)
+    assert tabs(page)[0] == "Classes"
+    assert {SOUND, "The paper, replayed", "About"} <= set(tabs(page))
     for name in tabs(page):
         tab(page, name)
         panel = page.page.locator("[role=tabpanel]:visible")
         panel.wait_for()
         page.page.wait_for_function(
             "() => [...document.querySelectorAll('[role=tabpanel]')].filter((e) => e.offsetParent).some("
-            "(e) => e.querySelector('#curve') ? e.querySelector('#curve path[d]') : e.innerText.trim().length > 40)"
+            "(e) => e.innerText.trim().length > 40)"
         )
     assert page.page.locator("#formula").is_visible()
     assert page.errors == []
@@ -69,7 +98,7 @@ def test_the_address_carries_the_recipe(page, new_visitor, recipe):
             page.page.wait_for_function("(old) => location.search !== old", arg=page.page.url.partition("?")[1])
     other = new_visitor()
     other.page.goto(page.page.url)
-    other.page.wait_for_selector("#chart .tv-row", state="attached")
+    other.page.wait_for_selector("#chart .tv-task", state="attached")
     other.shows(page.formula)
     assert page.toasts() == other.toasts() == []
 

@@ -21,6 +21,7 @@ from tests.support.page_actions import (
     drag,
     labels_of,
     one_sentence,
+    open_clip,
     tab,
     upload,
 )
@@ -70,6 +71,7 @@ def test_example(page):
     tab(page, SOUND)
     before, said = labels_of(page), difference(page)
     assert complete(before), "the page opens with the answers for its first example"
+    open_clip(page)
     page.page.locator("button.gallery-item", has_text="siren").click()
     after = changed(page, said)
     assert complete(after)
@@ -105,6 +107,7 @@ def test_microphone(new_visitor):
     tab(visitor, SOUND)
     clear(visitor)
     empty = difference(visitor)
+    open_clip(visitor)
     visitor.page.locator("#clip button[aria-label='Record audio']").click()
     visitor.page.locator("#clip .record-button").first.click()
     visitor.page.locator("#clip .stop-button").first.wait_for(state="visible")

@@ -75,11 +75,12 @@ def test_a_visitor_who_leaves_leaves_nothing_behind(page):
 
 
 def test_figures_not_there_yet_keep_their_place(page):
-    places = re.findall(r"<details data-task='(\w+)'", page.nothing_measured())
+    places = re.findall(r"<p class='tv-check' data-task='(\w+)'", page.nothing_measured())
     assert places == [t for t in page.workbench.labelled.tasks if t not in page._hidden(page.start)] != []
     first = next(run(page, "a", urban=0.5))
-    assert re.findall(r"<details data-task='(\w+)'", first) == places
+    assert re.findall(r"<p class='tv-check' data-task='(\w+)'", first) == places
     assert "sounds synthesized by this project" in first
+    assert "no second accuracy" in first
     assert page.nothing_measured().count("no clip yet") == len(places)
     assert "no clip yet" not in first  # the tasks take turns, so each has a clip among the first
 

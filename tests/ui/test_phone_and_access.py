@@ -58,7 +58,7 @@ def test_phone(new_visitor):
     visitor.page.wait_for_selector("#analogy-panel", state="visible")
     for name in (*MAIN, "_analogy"):
         assert slider(visitor, name).bounding_box()["height"] >= 24
-    for name in ("Your sound", "Along λ", "Test", "The paper, replayed", "About", "Accuracy"):
+    for name in ("Your sound", "The paper, replayed", "About", "Classes"):
         visitor.page.locator("button", has_text=name).last.dispatch_event("click")  # most are in gradio's menu
         visitor.page.get_by_role("tab", name=name, exact=True, selected=True).locator("visible=true").wait_for()
         visitor.at_rest()
@@ -79,7 +79,8 @@ def test_contrast(new_visitor, theme):
     visitor = new_visitor(color_scheme=theme)
     visitor.open({"urban": 0.5, "emotion": -0.6}, __theme=theme)
     assert visitor.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
-    found = visitor.page.evaluate(CONTRAST, "#chart .tv-tile *, #chart .tv-legend *, #chart .tv-row *, #formula *")
+    everywhere = "#header *, #stories *, #sentence *, #controls *, #know *, #strip *, #further *"
+    found = visitor.page.evaluate(CONTRAST, everywhere)
     assert len(found) > 5
     assert {k: round(v, 2) for k, v in found.items() if v < 4.5} == {}
 
@@ -89,6 +90,7 @@ def test_names_and_focus(page):
     box(page, "op-negation").check()
     box(page, "op-analogy").check()
     page.page.wait_for_selector("#analogy-panel", state="visible")
+    assert page.page.locator("#chart .tv-task-name").first.get_attribute("aria-label")
     names = tabs(page)
     for name in names:
         tab(page, name)
@@ -102,9 +104,9 @@ def test_names_and_focus(page):
         )
         assert nameless == []
     tab(page, names[0])
-    rows = page.page.locator("#chart .tv-row").all()
+    rows = page.page.locator("#classes .tv-row").all()
     assert all(re.search(r"edited \d+ %.*n = \d+", row.get_attribute("aria-label") or "no clip, n = 0") for row in rows)
-    page.page.locator("#op-addition input").focus()
+    page.page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
     for _ in range(12):
         page.page.keyboard.press("Tab")
         if page.page.evaluate("document.activeElement.type") == "range":
@@ -116,23 +118,23 @@ def test_names_and_focus(page):
     assert focused != slider(page, "urban").evaluate(style), "nothing shows which slider has the focus"
 
 
-def test_a_phone_has_bands_and_totals_in_its_width(new_visitor):
+def test_a_phone_has_a_slider_and_the_clips_answer_on_one_screen(new_visitor):
     visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visitor.open({"urban": 0.5})
     visitor.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for tile in visitor.page.locator("#chart .tv-tile:visible").all():
-        area = tile.bounding_box()
-        assert area["x"] >= -1
-        assert area["x"] + area["width"] <= 391
-        assert area["y"] + area["height"] <= 845
-        assert tile.locator("b").bounding_box()["width"] <= area["width"]
-    tops = {round(t.bounding_box()["y"]) for t in visitor.page.locator("#chart .tv-tile:visible").all()}
-    assert len(tops) == 1, "the totals are one row"
+    slider(visitor, "urban").scroll_into_view_if_needed()
+    strip = visitor.page.locator("#strip").bounding_box()
+    assert strip["y"] + strip["height"] == pytest.approx(844, abs=1)
+    assert slider(visitor, "urban").bounding_box()["y"] + 24 < strip["y"]
+    for side in ("before", "after"):
+        answer = visitor.page.locator(f"#strip .tv-{side}")
+        assert answer.inner_text() not in ("", "…")
+        assert answer.bounding_box()["x"] + answer.bounding_box()["width"] <= 391
 
 
 OUTGROWN = """() => {
-  const boxes = document.querySelectorAll("#chart :is(.tv-tile-value, .tv-tile-note, .tv-state, .tv-num, .tv-delta)");
+  const boxes = document.querySelectorAll("#chart :is(.tv-task-value, .tv-verdict, .tv-state, .tv-delta)");
   return [...boxes].filter((box) => {
     const [own, text] = [box.getBoundingClientRect(), document.createRange()];
     text.selectNodeContents(box);

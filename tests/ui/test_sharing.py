@@ -21,7 +21,7 @@ def test_the_page_around_a_frame_is_told_the_recipe(page):
     page.page.route(outer, lambda r: r.fulfill(content_type="text/html", body=HEARD + "<iframe src='./'></iframe>"))
     page.page.goto(outer)
     frame = page.page.frame_locator("iframe")
-    frame.locator("#chart .tv-row").first.wait_for(state="attached")
+    frame.locator("#chart .tv-task").first.wait_for(state="attached")
     box = frame.locator("#lambda-urban input[type=number]")
     box.wait_for(state="attached")
     box.fill("0.37")
@@ -56,7 +56,7 @@ def test_the_button_copies_a_link_that_opens_the_recipe(new_visitor):
     visitor.page.wait_for_function(f"() => ({COPIED})() === 'Copy link'")  # said for a moment
     other = new_visitor()
     other.page.goto(link)
-    other.page.wait_for_selector("#chart .tv-row", state="attached")
+    other.page.wait_for_selector("#chart .tv-task", state="attached")
     other.shows({"urban": 1.0})
 
 

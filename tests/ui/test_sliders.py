@@ -59,16 +59,14 @@ def test_keyboard(page):
     assert box(page, "on-urban").is_checked()
 
 
-def test_number_box_and_reset_button(page):
+def test_number_box(page):
     page.open()
-    first, at_start = page.formula, value(page, "urban")
+    first = page.formula
     for typed, expected in [("0.37", 0.37), ("1", 1.0), ("0", 0.0)]:
         number(page, "urban").fill(typed)
         number(page, "urban").press("Enter")
         page.shows({**first, "urban": expected})
         assert value(page, "urban") == expected
-    page.page.locator("#lambda-urban [data-testid=reset-button]").click()
-    page.shows({**first, "urban": at_start})
 
 
 def test_a_number_outside_the_slider_is_cut_to_it(page):
@@ -112,33 +110,53 @@ def test_moving_the_slider_of_a_vector_that_is_off_turns_it_on(page, how):
 
 
 # ---- operations -----------------------------------------------------------------------------------------------------
-def test_addition_and_negation(page):
+RANGE = "(name) => ['min', 'max', 'value'].map((k) => Number(document.querySelector(`#lambda-${name} input`)[k]))"
+TRACK = """(name) => { const row = document.getElementById(`row-${name}`), style = getComputedStyle(row);
+  return {off: row.classList.contains("tv-off"), at: style.getPropertyValue("--tv-at"),
+    zero: style.getPropertyValue("--tv-zero")}; }"""
+
+
+def test_the_operations_open_the_halves_of_the_track(page):
+    """Addition opens the λ above 0, negation those below; what is closed counts as 0 and comes back with its box."""
     page.open({"urban": 0.5, "instruments": 0.3})
-    assert not page.page.locator("#negate-urban").is_visible()
-    box(page, "op-negation").check()  # both: the boxes decide
-    page.page.wait_for_selector("#negate-urban", state="visible")
-    page.shows({"urban": 0.5, "instruments": 0.3})
-    box(page, "negate-urban").check()
-    page.shows({"urban": -0.5, "instruments": 0.3})
-    assert "− 0.50 τurban" in page.page.locator("#formula").inner_text().replace("\n", "")
-    box(page, "op-addition").uncheck()  # negation alone subtracts whatever is on
-    page.shows({"urban": -0.5, "instruments": -0.3})
-    page.page.wait_for_function("() => document.querySelector('#negate-instruments input').disabled")
-    assert all(box(page, f"negate-{name}").is_checked() for name in MAIN)
-    box(page, "op-addition").check()
-    page.page.wait_for_function("() => !document.querySelector('#negate-instruments input').disabled")
+    assert page.page.evaluate(RANGE, "urban") == [0, 1, 0.5]
+    box(page, "op-negation").check()
+    page.page.wait_for_function("() => document.querySelector('#lambda-urban input[type=range]').min === '-1'")
+    assert page.page.evaluate(RANGE, "urban") == [-1, 1, 0.5]
+    drag(page, "urban", 0.75, 0.2)  # left of 0: it is taken away
     page.at_rest()
-    page.shows({"urban": -0.5, "instruments": -0.3})  # as the boxes say
-    box(page, "negate-instruments").uncheck()
-    page.shows({"urban": -0.5, "instruments": 0.3})
+    assert value(page, "urban") < -0.5
+    page.shows({"urban": value(page, "urban"), "instruments": 0.3})
+    at = value(page, "urban")
+    box(page, "op-addition").uncheck()
+    page.shows({"urban": at})
+    assert page.page.evaluate(RANGE, "instruments") == [-1, 0, 0]
+    box(page, "op-addition").check()
+    page.shows({"urban": at, "instruments": 0.3})
     box(page, "op-negation").uncheck()
-    page.shows({"urban": 0.5, "instruments": 0.3})
-    page.page.wait_for_selector("#negate-urban", state="hidden")
+    page.shows({"instruments": 0.3})
+    assert page.page.evaluate(RANGE, "urban") == [0, 1, 0]
     box(page, "op-addition").uncheck()  # neither
     page.shows({})
+    assert not page.page.locator("#vector-rows").is_visible()
     box(page, "op-addition").check()
-    page.shows({"urban": 0.5, "instruments": 0.3})
+    box(page, "op-negation").check()
+    page.shows({"urban": at, "instruments": 0.3})
     assert page.errors == []
+
+
+def test_a_slider_shows_what_is_on(page):
+    page.open({"urban": -0.5})
+    assert page.page.evaluate(TRACK, "urban") == {"off": False, "at": "25.0%", "zero": "50.0%"}
+    assert page.page.evaluate(TRACK, "emotion") == {"off": True, "at": "50.0%", "zero": "50.0%"}
+    box(page, "on-emotion").check()  # at λ = 0 it would change nothing
+    page.shows({"urban": -0.5, "emotion": 0.5})
+    assert page.page.evaluate(TRACK, "emotion") == {"off": False, "at": "75.0%", "zero": "50.0%"}
+    box(page, "on-urban").uncheck()
+    page.shows({"emotion": 0.5})
+    assert page.page.evaluate(TRACK, "urban")["off"]
+    box(page, "on-urban").check()
+    page.shows({"urban": -0.5, "emotion": 0.5})  # the λ that it had
 
 
 def test_analogy(page):
@@ -180,16 +198,18 @@ def test_analogy_on_top_of_rows(page):
 
 
 # ---- presets, undo, reset -------------------------------------------------------------------------------------------
-def test_presets_undo_redo_and_reset(page):
+def test_stories_undo_and_reset(page):
     page.open()
     past = [page.formula]
     for title, coefficients in presets():
         page.page.get_by_role("button", name=title, exact=True).click()
         page.shows(coefficients)
         page.at_rest()
-        assert page.address == page.formula
+        pressed = page.page.locator(".tv-story[aria-pressed=true]").all_inner_texts()
+        assert pressed == [title]
         if page.formula != past[-1]:
             past.append(page.formula)
+            assert page.address == page.formula
     page.page.locator("#reset").click()
     page.shows({})
     page.at_rest()

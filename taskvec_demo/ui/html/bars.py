@@ -1,26 +1,32 @@
-"""Results as HTML: formula, tiles, per-class bars, the table of test figures. Pure functions that return strings.
+"""What stands beside the sliders: the formula, one bar a task, the curve, the table of test figures.
 
-The server writes the first paint; from then on the browser (bars.js) changes numbers and widths in the same elements.
+Pure functions that return strings. The server writes the first paint; from then on the browser (bars.js) changes
+numbers and widths in the same elements.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from html import escape
 
-from ...core.evaluation import CONTROL_KEPT, Accuracy, TaskResult, normalized_accuracy, percent
+from ...core.evaluation import TaskResult, normalized_accuracy, percent
 from ...core.recipe import Recipe
 from ...core.tasks import Task
 from ...serve.artifacts import Preset
+from .deltas import delta_html
 from .paper_cells import SCROLL_BOX
+from .verdict import aim_of, verdict
+from .words import help_html
+
+NO_DELTA = "<span class='tv-delta'></span>"
 
 
-def formula_html(recipe: Recipe, order: Sequence[str], spare: int = 0) -> str:
+def formula_html(recipe: Recipe, order: Sequence[str], series: Mapping[str, int], spare: int = 0) -> str:
     """The formula line: one term for each vector, hidden while its λ is 0, and a place for a sentence. recipe.js goes
     on.
 
-    The `spare` terms are for vectors that a visitor may add.
+    `series` is the number of each vector's colour. The `spare` terms are for vectors that a visitor may add.
     """
     terms = []
     for name in order:
@@ -29,14 +35,14 @@ def formula_html(recipe: Recipe, order: Sequence[str], spare: int = 0) -> str:
         term = Recipe(recipe.checkpoint, {name: value or 1.0}).formula().removeprefix("θ_new = θ_pt")
         number = term.removesuffix(f"τ_{name}") if value else ""
         terms.append(
-            f"<span class='tv-term' data-vector='{escape(name)}'{_hidden(not value)}>"
+            f"<span class='tv-term tv-series-{series.get(name, 0)}' data-vector='{escape(name)}'{_hidden(not value)}>"
             f"<span>{number}</span><b>τ<sub>{escape(name)}</sub></b></span>"
         )
     terms += spare * ["<span class='tv-term' data-vector='' hidden><span></span><b>τ<sub></sub></b></span>"]
     return (
         f"<div class='tv-formula'><span class='tv-equation'>θ<sub>new</sub> = θ<sub>pt</sub>{''.join(terms)} "
         f"<span class='tv-muted'{_hidden(bool(recipe.coefficients))}>the pre-trained model: move a slider</span></span>"
-        "<span class='tv-message' role='alert' hidden></span></div>"
+        f"<span class='tv-message' role='alert' hidden></span></div>{help_html('formula')}"
     )
 
 
@@ -48,28 +54,40 @@ def results_html(
     results: Sequence[TaskResult],
     recipe: Recipe,
     finetuned: Mapping[str, float],
+    vector_tasks: Mapping[str, str],
     hidden: Container[str] = (),
     note: str = "",
 ) -> str:
-    """Tiles and bars of every task. Tasks in `hidden` are there but not shown. bars.js changes the same elements later.
+    """One bar for every task. Tasks in `hidden` are there but not shown. bars.js changes the same elements later.
 
     A result without clips is a task without an estimate; its places are empty. `finetuned`: validation accuracy of each
-    task's own vector at λ = 1. `note` is HTML above the bars. When the page opens, the bars grow once from the
-    pre-trained to the edited value (class tv-first).
+    task's own vector at λ = 1. `vector_tasks`: the task that each vector was trained on. `note` is HTML above the bars.
+    When the page opens, the bars grow once from the pre-trained to the edited value (class tv-first).
     """
-    tiles = "".join(_tile(r, finetuned.get(r.task.name), r.task.name in hidden) for r in results)
-    panels = "".join(_panel(r, r.task.name in hidden) for r in results)
+    series = task_series(r.task for r in results)
+    rows = "".join(
+        _task_row(r, recipe, finetuned.get(r.task.name), vector_tasks, series[r.task.name], r.task.name in hidden)
+        for r in results
+    )
     shown = [r for r in results if r.task.name not in hidden]
     return (
         f"<div class='tv-results tv-first' data-query='{escape(recipe.to_query(), quote=True)}'>"
         f"<div class='tv-message' role='alert' hidden></div>{note}<div class='tv-figures'{_hidden(not results)}>"
-        f"<div class='tv-tiles'>{tiles}</div>"
-        f"{_badge(shown)}<p class='tv-legend'><i class='tv-key tv-pre'></i>pre-trained "
-        "<i class='tv-key tv-ed'></i>edited <i class='tv-key tv-ci'></i>95 % Wilson interval. "
-        "Share of each class recognised, n clips beside each; validation clips unless the badge says otherwise.</p>"
-        f"<div class='tv-panels'>{panels}</div></div>"
+        f"<div class='tv-tasks' style='--rows:{len(shown)}'>{rows}</div>"
+        f"<div class='tv-foot'>{_badge(shown)}{help_html('estimate')}<p class='tv-legend'>"
+        f"<i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after "
+        f"<i class='tv-key tv-ci'></i>{help_html('interval', 'interval')}</p></div></div>"
         "<div class='tv-spoken' role='status' aria-live='polite'></div></div>"
     )
+
+
+def task_series(tasks: Iterable[Task]) -> dict[str, int]:
+    """The number of each task's colour: 0 for a control, which is drawn in ink, then 1, 2, …"""
+    numbers, n = {}, 0
+    for task in tasks:
+        n += task.role != "control"
+        numbers[task.name] = 0 if task.role == "control" else n
+    return numbers
 
 
 def _badge(results: Sequence[TaskResult]) -> str:
@@ -97,91 +115,64 @@ def _points(share: float) -> str:
     return f"{math.floor(1000 * share + 0.5) / 10:.1f}"
 
 
-def _tile(result: TaskResult, finetuned: float | None, hidden: bool) -> str:
-    before, after = result.pretrained, result.edited
+def _task_row(
+    result: TaskResult,
+    recipe: Recipe,
+    finetuned: float | None,
+    vector_tasks: Mapping[str, str],
+    series: int,
+    hidden: bool,
+) -> str:
+    task, before, after = result.task, result.pretrained, result.edited
+    found = verdict(aim_of(task, recipe, vector_tasks), task.role, before.accuracy, after.accuracy, finetuned)
     if not after.n:
-        return _tile_of(
-            result, "—", "<b>—</b> <span class='tv-delta'></span>", "<span>no estimate</span> <span></span>", hidden
-        )
-    kept = after.accuracy / before.accuracy if before.accuracy else math.nan
-    if result.task.role == "control":
-        state = "tv-ok" if kept >= CONTROL_KEPT else "tv-bad"
-        said = f"control keeps {percent(kept)}&nbsp;%" if before.accuracy else ""
-        note = f"<span class='{state}'>{said}</span>"
-    elif finetuned:
-        note = f"<span>normalized {normalized_accuracy(after.accuracy, finetuned):.2f}</span>"
+        word, state, numbers, described = "no estimate", "tv-plain tv-unknown", ("—", "—", NO_DELTA), "no estimate"
+        track = _track(0.0, 0.0, 0.0, 0.0)
     else:
-        note = "<span></span>"
-    return _tile_of(
-        result,
-        percent(before.accuracy),
-        f"<b>{percent(after.accuracy)} %</b> {delta_html(after.accuracy - before.accuracy)}",
-        f"<span>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</span> {note}",
-        hidden,
-    )
-
-
-def _tile_of(result: TaskResult, before: str, after: str, notes: str, hidden: bool) -> str:
+        word, state = (found.word, f"tv-{found.state}") if recipe.coefficients else ("", "tv-plain")
+        numbers = (
+            percent(before.accuracy),
+            f"{percent(after.accuracy)} %",
+            delta_html(before.accuracy, after.accuracy),
+        )
+        track = _track(before.accuracy, after.accuracy, after.low, after.high)
+        described = task_sentence(result, word, finetuned)
+    was, now, delta = numbers
     return (
-        f"<div class='tv-tile' data-task='{escape(result.task.name)}' title='{escape(result.task.source)}'"
-        f"{_hidden(hidden)}>"
-        f"<div class='tv-tile-name'>{escape(result.task.title)}</div>"
-        f"<div class='tv-tile-value'><span class='tv-from'><s>{before}</s> → </span>{after}</div>"
-        f"<div class='tv-tile-note'>{notes}</div></div>"
+        f"<div class='tv-task {state}' data-task='{escape(task.name)}' title='{escape(described)}'{_hidden(hidden)}>"
+        f"<button type='button' class='tv-task-name' aria-label='{escape(task.title)}: {escape(described)}. Show its "
+        f"classes.'><i class='tv-dot tv-series-{series}'></i>{escape(task.title)}"
+        f"{'<em>control</em>' if task.role == 'control' else ''}</button>{track}"
+        f"<span class='tv-task-value'><s>{was}</s> <i>→</i> <b>{now}</b></span>"
+        f"{delta}<span class='tv-verdict'>{word}</span></div>"
     )
 
 
-def delta_html(change: float) -> str:
-    points = math.floor(round(100 * change, 6) + 0.5)  # as floats, 0.9 − 0.925 is below −0.025
-    if not points:
-        return "<span class='tv-delta tv-same'>±0</span>"
-    direction, sign = ("tv-up", "+") if points > 0 else ("tv-down", "−")
-    return f"<span class='tv-delta {direction}'>{sign}{abs(points)}</span>"
-
-
-def _panel(result: TaskResult, hidden: bool) -> str:
-    row = class_row if len(result.labels) else _empty_row
-    rows = "".join(row(name, before, after) for name, before, after in result.per_class)
-    state = result.task.role if len(result.labels) else f"{result.task.role} tv-unknown"
+def _track(before: float, after: float, low: float, high: float) -> str:
+    """The bar: what is left of the accuracy before (tv-ed), the ghost of before (tv-pre), the change, the interval."""
+    left, width = min(before, after), abs(after - before)
     return (
-        f"<section class='tv-panel tv-{state}' data-task='{escape(result.task.name)}'{_hidden(hidden)}>"
-        f"<h4>{escape(result.task.title)} <em>{result.task.role}</em> "
-        f"<small class='tv-source tv-muted'></small></h4><div class='tv-rows'>{rows}</div></section>"
+        f"<span class='tv-track {'tv-gain' if after > before else 'tv-loss'}'>"
+        f"<i class='tv-pre' style='width:{100 * before:.1f}%'></i>"
+        f"<i class='tv-ed' style='width:{100 * after:.1f}%;--from:{100 * before:.1f}%'></i>"
+        f"<i class='tv-change' style='left:{100 * left:.1f}%;width:{100 * width:.1f}%'></i>"
+        f"<i class='tv-ci' style='left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%'></i></span>"
     )
 
 
-def class_row(name: str, before: Accuracy, after: Accuracy) -> str:
-    shown = escape(name.replace("_", " "))
-    if not after.n:
-        return f"<div class='tv-row'><span class='tv-name'>{shown}</span><span class='tv-muted'>no clip</span></div>"
-    described = (
-        f"{shown}: pre-trained {percent(before.accuracy)} %, edited {percent(after.accuracy)} % "
-        f"(95 % interval {percent(after.low)} to {percent(after.high)} %), n = {after.n}"
+def task_sentence(result: TaskResult, word: str, finetuned: float | None) -> str:
+    """What a pointer at rest and screen readers learn of a task's bar; bars.js writes the same."""
+    before, after = result.pretrained, result.edited
+    normalized = (
+        f", normalized {normalized_accuracy(after.accuracy, finetuned):.2f}"
+        if finetuned and result.task.role != "control"
+        else ""
     )
     return (
-        f"<div class='tv-row' title='{described}' role='img' aria-label='{described}'>"
-        f"<span class='tv-name'>{shown} <small>{after.n}</small></span><span class='tv-track'>"
-        f"<i class='tv-pre' style='width:{100 * before.accuracy:.1f}%'></i>"
-        f"<i class='tv-ed' style='width:{100 * after.accuracy:.1f}%;--from:{100 * before.accuracy:.1f}%'></i>"
-        f"<i class='tv-ci' style='left:{100 * after.low:.1f}%;width:{100 * (after.high - after.low):.1f}%'></i></span>"
-        f"<span class='tv-num'>{percent(after.accuracy)}&hairsp;%</span>"
-        f"{delta_html(after.accuracy - before.accuracy)}</div>"
+        f"{percent(before.accuracy)} % before, {percent(after.accuracy)} % after "
+        f"(95 % interval {percent(after.low)} to {percent(after.high)} %, n = {after.n}{normalized})"
+        f"{f': {word}' if word else ''}"
     )
-
-
-def _empty_row(name: str, before: Accuracy, after: Accuracy) -> str:
-    """The row of a class that was not measured yet. bars.js fills it when there are figures."""
-    shown = escape(name.replace("_", " "))
-    return (
-        f"<div class='tv-row' title='{shown}: not measured' role='img' aria-label='{shown}: not measured'>"
-        f"<span class='tv-name'>{shown} <small></small></span><span class='tv-track'><i class='tv-pre' style='width:0'>"
-        "</i><i class='tv-ed' style='width:0'></i><i class='tv-ci' style='width:0'></i></span>"
-        "<span class='tv-num'>—</span><span class='tv-delta'></span></div>"
-    )
-
-
-def _control_titles(tasks: Mapping[str, Task]) -> str:
-    return escape(" and ".join(t.title.lower() for t in tasks.values() if t.role == "control"))
 
 
 def safe_legend_html(tasks: Mapping[str, Task]) -> str:
@@ -189,22 +180,15 @@ def safe_legend_html(tasks: Mapping[str, Task]) -> str:
 
     `tasks` are those with a surface; if the control is not among them, there is no legend.
     """
-    if not _control_titles(tasks):
+    titles = " and ".join(t.title.lower() for t in tasks.values() if t.role == "control")
+    if not titles:
         return ""
-    return (
-        f"<p class='tv-legend'><i class='tv-key tv-safe'></i>λ at which {_control_titles(tasks)} keep "
-        f"{percent(CONTROL_KEPT)} % of their accuracy (estimate)</p>"
-    )
+    return f"<p class='tv-legend'><i class='tv-key tv-safe'></i>{escape(titles)} held {help_html('safe')}</p>"
 
 
-def curve_html(tasks: Mapping[str, Task]) -> str:
-    """The element in which curve.js draws, and a sentence on what is drawn."""
-    return (
-        "<div class='tv-curve'><p class='tv-muted'>The curves are drawn when the logit surfaces have arrived.</p></div>"
-        "<p class='tv-legend'>Validation accuracy. Lines: estimated by the logit surfaces, the other λ as set. "
-        "Circles: measured, shown while no other vector is on. Dotted: the operating point. Dashed: "
-        f"{percent(CONTROL_KEPT)} % of the pre-trained accuracy on {_control_titles(tasks)}.</p>"
-    )
+def curve_html() -> str:
+    """The element in which curve.js draws."""
+    return "<div class='tv-curve'></div>"
 
 
 def test_table_html(presets: Sequence[Preset], tasks: Mapping[str, Task], order: Sequence[str]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
+
+import numpy as np
 
 from ...core.recipe import Recipe
 from ...serve.trace import Trace
@@ -52,6 +55,32 @@ def trace_html(trace: Trace) -> str:
         text = f"{along} stays “{escape(always)}” everywhere."
     notes = "".join(f"<br><span class='tv-muted'>{escape(n)}</span>" for n in trace.notes)
     return f"<div class='tv-difference' role='status'>{text}{notes}</div>"
+
+
+def answer_json(result: Classification, recipe: Recipe) -> str:
+    """Both top answers, [label, probability], for strip.js, with the recipe that they are for."""
+    sides = {"before": result.pretrained, "after": result.edited}
+    tops = {side: max(p.items(), key=lambda item: item[1]) for side, p in sides.items()}
+    return json.dumps({"query": recipe.to_query(), **tops})
+
+
+def trace_json(trace: Trace, recipe: Recipe) -> str:
+    """The labels that are on top somewhere along λ, with their probabilities there, for strip.js.
+
+    `others`: λ of the other vectors, which the trace is for.
+    """
+    values = np.array([trace.probabilities[label] for label in trace.probabilities])
+    tops = sorted(set(values.argmax(0).tolist()))
+    labels = list(trace.probabilities)
+    return json.dumps(
+        {
+            "vector": trace.vector,
+            "others": {name: value for name, value in recipe.coefficients.items() if name != trace.vector},
+            "lambdas": trace.scaling_coefs.tolist(),
+            "labels": [labels[i] for i in tops],
+            "probabilities": values[tops].round(4).tolist(),
+        }
+    )
 
 
 def _signed(scaling_coef: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -12,7 +12,8 @@ from ...core.evaluation import TaskResult, percent
 from ...core.recipe import Recipe
 from ...serve.exact_figures import ExactFigures
 from ...serve.labelled_clips import SYNTHESIZED
-from .bars import class_row, delta_html
+from .classes import class_row
+from .deltas import delta_html
 
 
 def exact_html(
@@ -21,21 +22,62 @@ def exact_html(
     """Exact figures, as far as they are measured; `clips` says on what.
 
     Results without clips keep their place, so that nothing moves when figures come in. Tasks in `hidden` are left out.
-    exact.js greys figures that belong to another recipe than the controls, and hands the others to the chart.
     """
     panels = "".join(_exact_panel(r) for r in figures.results if r.task.name not in hidden)
+    title = "Measured now with these very weights"
+    legend = (
+        f"On {figures.total} labelled clips of this machine: {clips}. Pre-trained → edited, 95 % Wilson interval. "
+        "Open a task for its classes."
+    )
+    return _section(figures, recipe, title, legend, panels, seconds_left)
+
+
+def check_html(
+    figures: ExactFigures,
+    recipe: Recipe,
+    expected: Mapping[str, float],
+    hidden: Container[str] = (),
+    seconds_left: float = 0.0,
+) -> str:
+    """A check of the estimate on synthesized sounds: how many answers the edit changes, not how many are right.
+
+    `expected`: the share of answers that change on the validation recordings, by task, as far as it is known.
+    """
+    rows = "".join(_check_row(r, expected.get(r.task.name)) for r in figures.results if r.task.name not in hidden)
+    title = "Check with these very weights: how many answers does the edit change?"
+    legend = (
+        f"On {figures.total} sounds synthesized by this project, beside the share on the validation recordings above. "
+        "These are other sounds, so the shares need not be equal; this is no second accuracy."
+    )
+    return _section(figures, recipe, title, legend, rows, seconds_left)
+
+
+def _section(figures: ExactFigures, recipe: Recipe, title: str, legend: str, content: str, seconds_left: float) -> str:
+    """The frame of both. exact.js greys figures that belong to another recipe than the controls, and hands the others
+    to the chart.
+    """
     done, total = figures.done, figures.total
     return (
         f"<section class='tv-measured' data-query='{escape(recipe.to_query(), quote=True)}' data-done='{done}' "
         f"data-source='measured now{_on_what(figures.results)}' data-figures='{_counts(figures.results)}' "
         f"aria-busy='{'false' if done == total else 'true'}'>"
-        "<h4>Measured now with these very weights <span class='tv-badge tv-exact'>exact</span></h4>"
-        f"<p class='tv-legend'>On {total} labelled clips of this machine: {escape(clips)}. Pre-trained → edited, 95 % "
-        f"Wilson interval. Open a task for its classes.{escape(f' {figures.note}'.rstrip())}</p>"
+        f"<h4>{title} <span class='tv-badge tv-exact'>exact</span></h4>"
+        f"<p class='tv-legend'>{escape(f'{legend} {figures.note}'.rstrip())}</p>"
         f"<div class='tv-progress'><progress max='{total}' value='{done}' aria-label='Clips measured'></progress>"
         f"<span>{done} / {total} clips{_time_left(seconds_left)}</span></div>"
-        f"<div class='tv-panels'>{panels}</div></section>"
+        f"<div class='tv-panels'>{content}</div></section>"
     )
+
+
+def _check_row(result: TaskResult, expected: float | None) -> str:
+    """One task: changed answers on synthesized sounds, and the share that changes on recordings."""
+    n = len(result.labels)
+    now = "no clip yet"
+    if n:
+        changed = int((result.predicted_edited != result.predicted_pretrained).sum())
+        now = f"<b>{percent(changed / n)} %</b> ({changed} of {n})"
+    beside = "" if expected is None else f", recordings {percent(expected)} %"
+    return f"<p class='tv-check' data-task='{escape(result.task.name)}'>{escape(result.task.title)}: {now}{beside}</p>"
 
 
 def _on_what(results: Sequence[TaskResult]) -> str:
@@ -69,7 +111,7 @@ def _exact_panel(result: TaskResult) -> str:
     if after.n:
         figures = (
             f"<span><s>{percent(before.accuracy)}</s> → <b>{percent(after.accuracy)} %</b> "
-            f"{delta_html(after.accuracy - before.accuracy)}</span>"
+            f"{delta_html(before.accuracy, after.accuracy)}</span>"
             f"<small>{percent(after.low)}–{percent(after.high)} %, n = {after.n}</small>"
         )
     rows = "".join(class_row(name, b, a) for name, b, a in result.per_class)

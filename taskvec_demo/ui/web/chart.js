@@ -1,4 +1,4 @@
-// Draws what the controls mean: formula, bars and bands. It draws once a frame, in the frame's callback, because the
+// Draws what the controls mean: rows, formula, bars and bands. It draws once a frame, in the frame's callback, because the
 // browser hands over a pointer's steps right before it. The first step of a script is drawn at once, because it may come
 // inside such a callback. When nothing has changed for 250 ms and no pointer holds a slider, the server is asked for
 // exact answers (event "settled"), and the recipe is written into the address, so that it can be shared.
@@ -10,27 +10,31 @@ import { Drag } from "./drag.js";
 import { drawFormula } from "./formula.js";
 import { controls, drawn, exactFigures, opened, previewed, settled } from "./latest.js";
 import { loadTasks } from "./loading.js";
-import { BadRecipeError, analogyPosition, compose, formulaText, recipePairs, rowPosition } from "./recipe.js";
+import { BadRecipeError, compose, formulaText, recipePairs } from "./recipe.js";
+import { Rows } from "./rows.js";
 import { SafeRegions } from "./safe_region.js";
+import { slidersOf } from "./sliders.js";
+import { storyOf } from "./stories.js";
 
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
 /**
- * The page as ui/live.py describes it.
+ * The page as ui/live.py describes it. A story's `vector` is the name of the slider that it is about.
+ * @typedef {{name: string, recipe: Record<string, number>, vector: string}} Story
  * @typedef {{checkpoint: string, vectors: string[], rows: string[], measured: string[], extra: string[], values: any[],
- *   axis: string, sliderMax: number, sliderStep: number, low: number, high: number, controlKept: number,
- *   presets: {title: string, query: string}[],
- *   tasks: import("./bars.js").Task[]}} Live
+ *   vectorTasks: Record<string, string>, stories: Story[], synthesized: boolean, sliderMax: number, sliderStep: number, presets: {title: string, query: string}[], low: number,
+ *   high: number, controlKept: number, tasks: import("./bars.js").Task[]}} Live
  */
 /**
- * `vectors`: the name of each row in a recipe, "" for a row that is free for a vector of the visitor's. `problem`: why
- * the controls do not mean a recipe.
- * @typedef {{live: Live, values: any[], vectors: string[], axis: string, recipe: import("./recipe.js").Recipe,
- *   tasks: LoadedTask[] | null, problem: string | null}} State
+ * `vectors`: the name of each row in a recipe, "" for a row that is free for a vector of the visitor's. `axis`: the name of
+ * the slider that was touched last. `story`: the name of the chosen story, "" for none. `problem`: why the controls do not
+ * mean a recipe.
+ * @typedef {{live: Live, values: any[], vectors: string[], axis: string, story: string,
+ *   recipe: import("./recipe.js").Recipe, tasks: LoadedTask[] | null, problem: string | null}} State
  */
 
 const SETTLE_MS = 250;
 
-class Chart {
+export class Chart {
   /** @param {HTMLElement} root @param {Live} live @param {() => void} settled tells gradio */
   constructor(root, live, settled) {
     this.root = root;
@@ -41,7 +45,8 @@ class Chart {
       live,
       values: live.values,
       vectors: namesOfRows(live, ""),
-      axis: live.axis,
+      axis: live.stories[0]?.vector ?? live.rows[0] ?? "",
+      story: "",
       recipe: new Map(),
       tasks: null,
       problem: null,
@@ -52,9 +57,10 @@ class Chart {
     this.frame = 0; // that frame
     this.timer = 0;
     this.unsettled = false;
-    const positions = new Map(live.rows.map((name, i) => [`lambda-${name}`, rowPosition(i)]));
-    positions.set("lambda-_analogy", analogyPosition(live.rows));
-    this.drag = new Drag(positions, this);
+    this.sliders = new Map(slidersOf(live.rows).map((slider) => [`lambda-${slider.name}`, slider]));
+    this.rows = new Rows(live);
+    this.byHand = false; // a slider was moved since the last frame
+    this.drag = new Drag(this.sliders, this);
   }
 
   async start() {
@@ -113,32 +119,42 @@ class Chart {
   }
 
   // ---- what changes -------------------------------------------------------------------------------------------------
-  /** A slider's step. @param {number} at @param {number} value @param {boolean} byHand */
-  moved(at, value, byHand) {
-    this.state.values = this.state.values.with(at, value);
-    // moving a slider switches its vector on
-    if (at !== analogyPosition(this.live.rows)) this.state.values[at - 2] = true;
+  /** A slider's step. @param {import("./sliders.js").Slider} slider @param {number} value @param {boolean} byHand */
+  moved(slider, value, byHand) {
+    const { state } = this;
+    state.values = state.values.with(slider.at, value);
+    if (!slider.analogy) state.values[slider.on] = true; // moving a slider switches its vector on
+    state.axis = slider.name;
+    this.byHand = true;
     this.changed(!byHand);
   }
 
   /** Values that gradio will be told of later. @param {any[]} values of all controls */
   preview(values) {
     this.state.values = values;
-    this.drag.show(values);
+    this.byHand = true;
     this.changed();
+  }
+
+  /** Values that are only shown for a moment, of which neither gradio nor the address learns. @param {any[]} values */
+  glimpse(values) {
+    this.state.values = values;
+    this.byHand = true;
+    this.root.classList.remove("tv-first");
+    this.draw();
   }
 
   released() {
     if (this.unsettled) this.restart();
   }
 
-  /** Presets, undo, number boxes, boxes to tick, the address. @param {any[]} given */
-  handedOver([axis, added, ...told]) {
+  /** Stories, undo, number boxes, boxes to tick, the address. @param {any[]} given */
+  handedOver([added, ...told]) {
     const { state } = this;
+    sweeping.end();
     const values = this.drag.corrected(told);
     const vectors = namesOfRows(this.live, added);
-    if (axis !== state.axis || vectors.join() !== state.vectors.join()) {
-      state.axis = axis;
+    if (vectors.join() !== state.vectors.join()) {
       state.vectors = vectors;
       this.schedule();
     }
@@ -147,9 +163,9 @@ class Chart {
     this.changed();
   }
 
-  /** The first state that undo can go back to. @param {any[]} values */
+  /** The first state that undo can go back to. @param {any[]} values added vectors, and all controls */
   begin(values) {
-    this.handedOver([this.state.axis, ...values]);
+    this.handedOver(values);
     this.draw();
     if (!this.state.problem) settled.give(this.state);
   }
@@ -165,11 +181,22 @@ class Chart {
       if (!(error instanceof BadRecipeError)) throw error;
       state.problem = error.message;
     }
+    this.followStory();
+    this.rows.update(state, this.byHand);
+    this.byHand = false;
     if (!drawFormula(state)) this.schedule(); // gradio may put it on the page after the chart
     if (state.problem || !state.tasks) return;
     this.drawFigures(state.tasks);
     this.regions?.update(state);
     drawn.give(state);
+  }
+
+  /** A recipe that is a story's chooses the story, and the slider that it is about. */
+  followStory() {
+    const { state } = this;
+    const story = storyOf(state);
+    if (story && story.name !== state.story) state.axis = story.vector;
+    state.story = story?.name ?? "";
   }
 
   /** @param {LoadedTask[]} tasks */
@@ -204,18 +231,19 @@ class Chart {
       if (!bars.visible) continue;
       if (surface?.knows(recipe)) {
         const { predicted, measured } = surface.predict(recipe);
-        bars.draw({ ...bars.unknown, after: surface.count(predicted) });
+        bars.draw({ ...bars.unknown, after: surface.count(predicted) }, recipe);
         if (!measured) estimating.push(surface);
         continue;
       }
-      const figures = exact?.tasks.get(task.name);
-      bars.draw(figures ?? bars.unknown, figures ? exact?.source : "");
+      // Synthesized sounds are other sounds than those that the accuracy before was measured on: they do not stand in.
+      const figures = this.live.synthesized ? null : exact?.tasks.get(task.name);
+      bars.draw(figures ?? bars.unknown, recipe, figures ? exact?.source : "");
       if (figures) now++;
       else unknown++;
     }
     const strangers = [...recipe.keys()].filter((vector) => !this.live.measured.includes(vector));
     showBadge(this.root, estimating, unknown, now, strangers);
-    if (now && !this.unsettled) tasks.forEach(({ bars }) => bars.visible && bars.describe());
+    if (!this.unsettled && !sweeping.running) tasks.forEach(({ bars }) => bars.visible && bars.describe());
   }
 
   // ---- at rest ------------------------------------------------------------------------------------------------------
@@ -223,6 +251,7 @@ class Chart {
     this.drag.passOn();
     if (this.pending) this.draw(); // a page in the background gets no frames
     if (this.drag.held || !this.unsettled) return;
+    if (sweeping.running) return this.restart();
     this.unsettled = false;
     this.root.removeAttribute("aria-busy");
     if (this.state.problem) return; // an analogy that is not complete yet is no recipe to ask for
@@ -253,7 +282,10 @@ function namesOfRows(live, added) {
 }
 
 /** @type {Chart | null} */
-let chart = null;
+export let chart = null;
+
+/** Whether a slider is being swept; `end` puts everything back. @type {{running: boolean, end: () => void}} */
+export const sweeping = { running: false, end: () => {} };
 
 /**
  * The chart's gr.HTML calls this once.

@@ -1,16 +1,19 @@
-// The tab "Along λ": accuracy of every task along one vector, the other λ as set.
+// The curves below the bars: accuracy of every task on the way of the slider that was touched last, the other λ as set.
+// Dragging in the picture is dragging the slider.
 
+import { chart } from "./chart.js";
 import { CurvePicture } from "./curve_picture.js";
 import { find } from "./dom.js";
 import { html } from "./elements.js";
 import { drawn } from "./latest.js";
+import { shownValue, vectorOf, wayOf } from "./sliders.js";
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {import("./curve_picture.js").Line} Line */
 
 const SAMPLES = 41;
 
-/** The gr.HTML of the tab calls this when the tab opens. @param {HTMLElement} element */
+/** The gr.HTML of the curves calls this once. @param {HTMLElement} element */
 export function startCurve(element) {
   const curve = new Curve(find(element, ".tv-curve"));
   new ResizeObserver(() => curve.update()).observe(curve.place);
@@ -24,54 +27,62 @@ class Curve {
     /** @type {State | null} */
     this.state = null;
     /** @type {CurvePicture | null} */
-    this.picture = null; // what is on the page, for one width and one set of tasks
+    this.picture = null; // what is on the page, for one size, one range of λ and one set of tasks
     /** @type {Line[]} */
     this.dirty = []; // lines that wait to be drawn: one a frame, so that the bars stay fast
     this.frame = 0;
-    /** @type {number | null} */
-    this.hovered = null; // the sample under the pointer
+    this.gripped = false;
+    addEventListener("pointerup", () => (this.gripped = false), true);
+    addEventListener("pointercancel", () => (this.gripped = false), true);
   }
 
-  /** @param {number} i */
-  lambdaAt(i) {
-    const { low, high } = /** @type {State} */ (this.state).live;
-    return low + ((high - low) * i) / (SAMPLES - 1);
+  get slider() {
+    return chart?.sliders.get(`lambda-${this.state?.axis}`);
   }
 
   update(state = this.state) {
     this.state = state;
-    const width = Math.floor(this.place.clientWidth);
-    if (!state?.tasks || !width) return; // not there yet, or another tab is open
-    const { live, axis, recipe } = state;
-    const extra = live.extra.includes(axis);
-    const known = state.tasks.filter(({ surface }) => surface?.knows(recipe));
+    const [width, height] = [Math.floor(this.place.clientWidth), Math.floor(this.place.clientHeight)];
+    const { slider } = this;
+    if (!state?.tasks || !width || !slider) return; // not there yet
+    const way = wayOf(slider, state);
+    if (!way) return this.say("Tick a box above the sliders: the curves follow the slider that you move.");
+    const { live } = state;
+    const known = state.tasks.filter(({ surface }) => surface?.knows(way.from) && surface.knows(way.to));
+    const extra = live.extra.some((vector) => way.to.has(vector));
     const tasks = known.filter(({ task, bars }) => bars.visible || (extra && task.aside));
     if (!tasks.length) {
-      const strangers = [...recipe.keys()].filter((vector) => !live.measured.includes(vector)).map((v) => `τ_${v}`);
+      const on = new Set([...way.from.keys(), ...way.to.keys()]);
+      const strangers = [...on].filter((vector) => !live.measured.includes(vector)).map((v) => `τ_${v}`);
       return this.say(`No accuracy was ever measured for ${strangers.join(", ")}: there is no curve while it is on.`);
     }
-    const beyond = [...recipe].filter(([vector, value]) => vector !== axis && (value < live.low || value > live.high));
-    if (beyond.length) {
-      const named = beyond.map(([vector]) => `τ_${vector}`).join(", ");
-      return this.say(
-        `Accuracies were measured for λ from ${live.low} to ${live.high} only: there is no curve while ${named} goes beyond.`,
-      );
+    if (!tasks.every(({ surface }) => surface?.contains(way.from) && surface.contains(way.to))) {
+      return this.say(`Accuracies were measured for λ from ${live.low} to ${live.high} only: this way goes beyond.`);
     }
-    if (this.picture?.width !== width || this.picture.tasks.length !== tasks.length) {
-      this.picture = new CurvePicture(this.place, tasks, live, width, (share) => this.hover(share));
+    const kind = JSON.stringify([width, height, way.low, way.high, tasks.map(({ task }) => task.name)]);
+    if (this.picture?.kind !== kind) {
+      this.picture = new CurvePicture(this.place, kind, tasks, way, { width, height });
+      this.picture.svg.addEventListener("pointerdown", (event) => this.grip(event));
+      this.picture.svg.addEventListener("pointermove", (event) => this.gripped && this.move(event));
       this.dirty = [];
     }
     const { picture } = this;
-    picture.entitle(`λ of τ ${axis}`);
+    picture.entitle(slider.analogy ? "the analogy" : `τ ${vectorOf(slider, state)}`);
     this.dirty.push(...picture.lines.filter((line) => !this.dirty.includes(line)));
     this.mark();
     this.frame ||= requestAnimationFrame(() => this.work());
   }
 
-  /** @param {number | null} share of the way from the lowest to the highest λ, null when the pointer is gone */
-  hover(share) {
-    this.hovered = share === null ? null : Math.min(Math.max(Math.round(share * (SAMPLES - 1)), 0), SAMPLES - 1);
-    this.mark();
+  /** @param {PointerEvent} event */
+  grip(event) {
+    event.preventDefault(); // no text is selected
+    this.gripped = true;
+    this.move(event);
+  }
+
+  /** @param {PointerEvent} event */
+  move({ offsetX }) {
+    if (this.picture && this.state) chart?.drag.grip(this.state.axis, this.picture.lambdaAt(offsetX));
   }
 
   /** Draw the next line that has changed. */
@@ -85,37 +96,34 @@ class Curve {
 
   /** False where nothing has changed. @param {Line} line @param {CurvePicture} picture */
   draw(line, picture) {
-    const { axis, recipe, live } = /** @type {State} */ (this.state);
-    const others = [...recipe].filter(([vector]) => vector !== axis);
-    const key = JSON.stringify([axis, others]);
+    const { slider, state } = this;
+    const way = slider && state && wayOf(slider, state);
+    if (!way) return false;
+    const key = JSON.stringify([[...way.from], [...way.to]]);
     if (line.drawn === key) return false;
     line.drawn = key;
     const { surface } = line;
-    const predict = surface.between(new Map([...others, [axis, live.low]]), new Map([...others, [axis, live.high]]));
+    const predict = surface.between(way.from, way.to);
     const shares = Array.from({ length: SAMPLES }, (_, i) => i / (SAMPLES - 1));
-    line.accuracies = shares.map((share) => surface.accuracy(predict(share)));
+    const accuracies = shares.map((share) => surface.accuracy(predict(share)));
     picture.draw(
       line,
-      line.accuracies.map((accuracy, i) => [this.lambdaAt(i), accuracy]),
+      accuracies.map((accuracy, i) => [way.low + (way.high - way.low) * shares[i], accuracy]),
     );
-    picture.drawMeasured(line, others.length ? null : axis);
+    const alone = way.from.size <= 1 && way.to.size <= 1 && !slider.analogy;
+    picture.drawMeasured(line, alone ? vectorOf(slider, state) : null);
     return true;
   }
 
-  /** The operating point, and the figures there or under the pointer. */
+  /** The operating point, and the figures there. */
   mark() {
-    const { picture, state, hovered } = this;
-    if (!picture || !state) return;
-    const { low, high } = state.live;
-    const lambda = state.recipe.get(state.axis) ?? 0;
-    const inside = lambda >= low && lambda <= high;
-    picture.mark(lambda, inside, hovered === null ? null : this.lambdaAt(hovered));
-    const nearest = Math.round(((lambda - low) / (high - low)) * (SAMPLES - 1));
+    const { picture, state, slider } = this;
+    if (!picture || !state || !slider) return;
+    const lambda = shownValue(slider, state.values, state.live.sliderMax);
+    picture.mark(lambda);
     for (const line of picture.lines) {
-      const { surface, bars, accuracies } = line;
-      if (!accuracies) continue;
-      const here = bars.visible && inside ? (bars.correct ?? NaN) / surface.n : (accuracies[nearest] ?? NaN);
-      picture.markLine(line, inside ? [lambda, here] : null, hovered === null ? here : accuracies[hovered]);
+      const { surface, bars } = line;
+      picture.markLine(line, lambda, bars.visible ? (bars.correct ?? NaN) / surface.n : NaN);
     }
   }
 

@@ -1,67 +1,55 @@
-// The picture of the curves: axes, lines, points and legend, as SVG.
+// The picture of the curves: axes, lines and points, as SVG. The bars above name the colours.
 
 import { html, svg } from "./elements.js";
 import { MINUS } from "./figures.js";
 
 /** @typedef {import("./bars.js").TaskBars} TaskBars */
-/** @typedef {import("./chart.js").Live} Live */
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
 /** @typedef {import("./surface.js").LogitSurface} LogitSurface */
 /**
- * The line of one task. `drawn`: the recipe that it shows; `value`: its figure in the legend.
- * @typedef {{surface: LogitSurface, bars: TaskBars, drawn: string | null, accuracies: number[] | null,
- *   value: HTMLElement, path: SVGElement, circles: SVGElement, dot: SVGElement}} Line
+ * The line of one task. `drawn`: the way that it shows.
+ * @typedef {{surface: LogitSurface, bars: TaskBars, drawn: string | null, path: SVGElement, circles: SVGElement,
+ *   dot: SVGElement}} Line
  */
 
-const MARGIN = { left: 46, right: 14, top: 10, bottom: 44 };
+const MARGIN = { left: 42, right: 12, top: 8, bottom: 20 };
+const TICKS = 4;
+
+/** @param {number} lambda */
+const label = (lambda) => String(Number(lambda.toFixed(2))).replace("-", MINUS);
 
 export class CurvePicture {
   /**
    * @param {HTMLElement} place
+   * @param {string} kind what makes another picture necessary when it changes
    * @param {LoadedTask[]} tasks that have a surface
-   * @param {Live} live
-   * @param {number} width
-   * @param {(share: number | null) => void} hover is told where on the λ axis the pointer is, 0…1
+   * @param {{low: number, high: number}} range of λ
+   * @param {{width: number, height: number}} size of the place
    */
-  constructor(place, tasks, live, width, hover) {
-    this.tasks = tasks;
-    this.live = live;
+  constructor(place, kind, tasks, { low, high }, { width, height }) {
+    this.kind = kind;
+    this.low = low;
+    this.high = high;
     this.width = width;
-    this.height = width < 500 ? 270 : 340;
     place.replaceChildren();
-    this.legend = html("div", "tv-curve-legend", place);
-    this.at = html("span", "tv-curve-at", this.legend);
-    const size = { width, height: this.height };
-    this.svg = svg("svg", [...Object.entries(size), ["role", "img"]], place);
+    this.heading = html("h3", "", place);
+    this.height = Math.max(height - 26, 90);
+    this.svg = svg("svg", { width, height: this.height, role: "img" }, place);
     this.drawAxes();
-    const middle = this.x((live.low + live.high) / 2);
-    this.title = svg(
-      "text",
-      [
-        ["x", middle],
-        ["y", this.height - 8],
-        ["text-anchor", "middle"],
-      ],
-      this.svg,
-    );
     this.operating = this.vertical("tv-operating");
-    this.pointer = this.vertical("tv-pointer");
-    this.pointer.setAttribute("visibility", "hidden");
-    let series = 0;
-    this.lines = tasks.map((loaded) =>
-      this.addLine(loaded, loaded.task.role === "control" ? "tv-series-control" : `tv-series-${series++}`),
-    );
-    this.svg.addEventListener("pointermove", ({ offsetX }) => {
-      const [low, high] = [this.x(live.low), this.x(live.high)];
-      hover((offsetX - low) / (high - low));
-    });
-    this.svg.addEventListener("pointerleave", () => hover(null));
+    this.lines = tasks.map((loaded) => this.addLine(loaded));
+    this.handle = svg("circle", { class: "tv-handle", r: 7, cy: this.y(0) }, this.svg);
   }
 
   /** @param {number} lambda */
   x(lambda) {
-    const { low, high } = this.live;
-    return MARGIN.left + ((this.width - MARGIN.left - MARGIN.right) * (lambda - low)) / (high - low);
+    return MARGIN.left + ((this.width - MARGIN.left - MARGIN.right) * (lambda - this.low)) / (this.high - this.low);
+  }
+
+  /** The λ at a place of the picture. @param {number} x px */
+  lambdaAt(x) {
+    const share = (x - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right);
+    return this.low + (this.high - this.low) * Math.min(Math.max(share, 0), 1);
   }
 
   /** @param {number} accuracy */
@@ -70,70 +58,54 @@ export class CurvePicture {
   }
 
   drawAxes() {
-    const { low, high } = this.live;
-    for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+    const { low, high } = this;
+    for (const share of [0, 0.5, 1]) {
       this.horizontal("tv-grid", share, this.svg);
-      const at = /** @type {[string, string | number][]} */ (
-        Object.entries({ x: MARGIN.left - 8, y: this.y(share) + 4 })
-      );
-      svg("text", [...at, ["text-anchor", "end"]], this.svg, String(100 * share));
+      const at = { x: MARGIN.left - 6, y: this.y(share) + 4, "text-anchor": "end" };
+      svg("text", at, this.svg, share === 1 ? "100 %" : String(100 * share));
     }
-    for (let i = 0; i < 5; i++) {
-      const lambda = low + ((high - low) * i) / 4;
-      const line = this.vertical(lambda ? "tv-grid" : "tv-zero");
-      moveTo(line, this.x(lambda));
-      const label = lambda.toString().replace("-", MINUS);
-      svg(
-        "text",
-        [
-          ["x", this.x(lambda)],
-          ["y", this.y(0) + 17],
-          ["text-anchor", "middle"],
-        ],
-        this.svg,
-        label,
-      );
+    for (let i = 0; i <= TICKS; i++) {
+      const lambda = low + ((high - low) * i) / TICKS;
+      moveTo(this.vertical(lambda ? "tv-grid" : "tv-zero"), this.x(lambda));
+      if (i % 2 && lambda) continue;
+      const anchor = i === 0 ? "start" : i === TICKS ? "end" : "middle";
+      svg("text", { x: this.x(lambda), y: this.height - 5, "text-anchor": anchor }, this.svg, label(lambda));
     }
-    const turned = `rotate(-90 13 ${this.y(0.5)})`;
-    const attributes = Object.entries({ x: 13, y: this.y(0.5), transform: turned, "text-anchor": "middle" });
-    svg("text", attributes, this.svg, "accuracy, %");
   }
 
   /** A line at one accuracy. @param {string} className @param {number} accuracy @param {Element} parent */
   horizontal(className, accuracy, parent) {
-    const [x1, x2, y] = [this.x(this.live.low), this.x(this.live.high), this.y(accuracy)];
-    svg("line", Object.entries({ class: className, x1, x2, y1: y, y2: y }), parent);
+    const [x1, x2, y] = [this.x(this.low), this.x(this.high), this.y(accuracy)];
+    svg("line", { class: className, x1, x2, y1: y, y2: y }, parent);
   }
 
   /** A line that `moveTo` puts at a λ. @param {string} className */
   vertical(className) {
-    return svg("line", Object.entries({ class: className, y1: this.y(0), y2: this.y(1) }), this.svg);
+    return svg("line", { class: className, y1: this.y(0), y2: this.y(1) }, this.svg);
   }
 
-  /** @param {LoadedTask} loaded @param {string} className @returns {Line} */
-  addLine({ task, surface, bars }, className) {
+  /** @param {LoadedTask} loaded @returns {Line} */
+  addLine({ task, surface, bars }) {
     const control = task.role === "control";
-    const group = svg("g", [["class", className]], this.svg);
-    if (control) this.horizontal("tv-least", this.live.controlKept * bars.accuracyBefore, group);
-    const entry = html("span", `tv-curve-entry ${className}`, this.legend);
-    html("i", "", entry);
-    html("span", "", entry, control ? `${task.title} (control) ` : `${task.title} `);
+    const group = svg("g", { class: `tv-line tv-series-${task.series}${control ? " tv-control-line" : ""}` }, this.svg);
+    if (control) this.horizontal("tv-least", task.controlKept * bars.accuracyBefore, group);
     return {
       surface: /** @type {LogitSurface} */ (surface),
       bars,
       drawn: null,
-      accuracies: null,
-      value: html("b", "", entry),
-      path: svg("path", [], group),
-      circles: svg("g", [], group),
-      dot: svg("circle", Object.entries({ class: "tv-dot", r: 5 }), group),
+      path: svg("path", {}, group),
+      circles: svg("g", {}, group),
+      dot: svg("circle", { class: "tv-dot-at", r: 4 }, group),
     };
   }
 
-  /** @param {string} title of the λ axis */
-  entitle(title) {
-    this.title.textContent = title;
-    this.svg.setAttribute("aria-label", `Validation accuracy of ${this.tasks.length} tasks along ${title}`);
+  /** @param {string} what moves */
+  entitle(what) {
+    if (this.heading.dataset.what === what) return;
+    this.heading.dataset.what = what;
+    this.heading.textContent = `Along λ of ${what} `;
+    html("small", "", this.heading, "drag here, too");
+    this.svg.setAttribute("aria-label", `Validation accuracy of ${this.lines.length} tasks along λ of ${what}`);
   }
 
   /** @param {Line} line @param {[number, number][]} points λ and accuracy */
@@ -142,45 +114,36 @@ export class CurvePicture {
     path.setAttribute("d", `M${written.join("L")}`);
   }
 
-  /** Circles where this vector alone was measured. @param {Line} line @param {string | null} axis null: none */
-  drawMeasured({ surface, circles }, axis) {
+  /** Circles where this vector alone was measured. @param {Line} line @param {string | null} vector null: none */
+  drawMeasured({ surface, circles }, vector) {
     circles.replaceChildren();
-    if (axis === null) return;
-    const column = surface.vectors.indexOf(axis);
+    if (vector === null) return;
+    const column = surface.vectors.indexOf(vector);
     const k = surface.vectors.length;
     for (let row = 0; row * k < surface.points.length; row++) {
       const point = /** @type {Float64Array} */ (surface.points.subarray(row * k, (row + 1) * k));
+      const lambda = point[column];
+      if (lambda < this.low || lambda > this.high) continue;
       if (point.some((value, v) => v !== column && Math.abs(value) > 1e-9)) continue;
       const accuracy = surface.accuracy(surface.measuredPredictions.subarray(row * surface.n, (row + 1) * surface.n));
-      const [cx, cy] = [this.x(point[column]), this.y(accuracy)];
-      const circle = svg("circle", Object.entries({ class: "tv-measured", cx, cy, r: 3.5 }), circles);
-      const text = `λ = ${point[column].toFixed(2)}: ${(100 * accuracy).toFixed(0)} % (measured, n = ${surface.n})`;
-      svg("title", [], circle, text);
+      const circle = svg("circle", { class: "tv-measured", cx: this.x(lambda), cy: this.y(accuracy), r: 2.5 }, circles);
+      const text = `λ = ${lambda.toFixed(2)}: ${(100 * accuracy).toFixed(0)} % (measured, n = ${surface.n})`;
+      svg("title", {}, circle, text);
     }
   }
 
-  /** @param {number} lambda as set @param {boolean} inside the axis @param {number | null} hovered λ under the pointer */
-  mark(lambda, inside, hovered) {
+  /** @param {number} lambda as set */
+  mark(lambda) {
     moveTo(this.operating, this.x(lambda));
-    if (hovered !== null) moveTo(this.pointer, this.x(hovered));
-    this.operating.setAttribute("visibility", inside ? "visible" : "hidden");
-    this.pointer.setAttribute("visibility", hovered === null ? "hidden" : "visible");
-    const shown = (hovered ?? lambda).toFixed(2).replace("-", MINUS);
-    this.at.textContent = `λ = ${shown}${hovered === null ? ", as set" : ""}`;
+    this.handle.setAttribute("cx", String(this.x(lambda)));
   }
 
-  /**
-   * @param {Line} line
-   * @param {[number, number] | null} point where its dot is: λ and accuracy
-   * @param {number} accuracy that its legend says, NaN where there is none
-   */
-  markLine({ dot, value }, point, accuracy) {
-    dot.setAttribute("visibility", point ? "visible" : "hidden");
-    if (point) {
-      dot.setAttribute("cx", String(this.x(point[0])));
-      dot.setAttribute("cy", String(this.y(point[1])));
-    }
-    value.textContent = Number.isNaN(accuracy) ? "–" : `${(100 * accuracy).toFixed(0)} %`;
+  /** @param {Line} line @param {number} lambda where its dot is @param {number} accuracy NaN where there is none */
+  markLine({ dot }, lambda, accuracy) {
+    dot.setAttribute("visibility", Number.isNaN(accuracy) ? "hidden" : "visible");
+    if (Number.isNaN(accuracy)) return;
+    dot.setAttribute("cx", String(this.x(lambda)));
+    dot.setAttribute("cy", String(this.y(accuracy)));
   }
 }
 

@@ -5,13 +5,15 @@ const NATIVE_MS = 100; // gradio hands values over later than the slider's own e
 const PASS_MS = 120; // a pause
 const SLIDERS = "[id^=lambda-]";
 
+/** @typedef {import("./sliders.js").Slider} Slider */
+
 export class Drag {
   /**
-   * @param {Map<string, number>} positions id of each slider's block -> where its λ stands among all values
-   * @param {{moved: (at: number, value: number, byHand: boolean) => void, released: () => void}} chart
+   * @param {Map<string, Slider>} sliders id of each slider's block -> what it is
+   * @param {{moved: (slider: Slider, value: number, byHand: boolean) => void, released: () => void}} chart
    */
-  constructor(positions, chart) {
-    this.positions = positions;
+  constructor(sliders, chart) {
+    this.sliders = sliders;
     this.chart = chart;
     /** @type {HTMLInputElement | null} */
     this.held = null; // the slider under a pressed pointer
@@ -32,33 +34,22 @@ export class Drag {
   /** @param {Event} event */
   step(event) {
     const slider = sliderOf(event.target);
-    const at = slider ? this.positions.get(blockOf(slider).id) : undefined;
-    if (!slider || at === undefined || this.passing) return;
+    const known = slider ? this.sliders.get(blockOf(slider).id) : undefined;
+    if (!slider || !known || this.passing) return;
     const now = performance.now();
     if (slider !== this.lastStep.slider) this.passOn();
     else if (now - this.lastStep.at < PASS_MS) this.holdBack(event, slider);
     this.lastStep = { slider, at: now };
-    this.chart.moved(at, Number(slider.value), event.isTrusted);
+    this.chart.moved(known, Number(slider.value), event.isTrusted);
   }
 
   /** @param {Event} event @param {HTMLInputElement} slider */
   holdBack(event, slider) {
     event.stopPropagation();
-    paint(slider);
+    const box = /** @type {HTMLInputElement} */ (blockOf(slider).querySelector("input[type=number]"));
+    box.value = slider.value;
     clearTimeout(this.late?.timer);
     this.late = { slider, timer: window.setTimeout(() => this.passOn(), PASS_MS) };
-  }
-
-  /** Sliders as gradio will show them once it is told. @param {any[]} values of all controls */
-  show(values) {
-    for (const [id, at] of this.positions) {
-      const slider = /** @type {HTMLInputElement | null} */ (
-        document.querySelector(`#${CSS.escape(id)} input[type=range]`)
-      );
-      if (!slider || Number(slider.value) === values[at]) continue;
-      slider.value = String(values[at]);
-      paint(slider);
-    }
   }
 
   /** Tell gradio what was held back. */
@@ -81,8 +72,19 @@ export class Drag {
   /** The values that gradio hands over, with that of a slider under way as the slider has it. @param {any[]} values */
   corrected(values) {
     const slider = this.held ?? (performance.now() - this.lastStep.at < NATIVE_MS ? this.lastStep.slider : null);
-    const at = slider?.isConnected ? this.positions.get(blockOf(slider).id) : undefined;
-    return at === undefined ? values : values.with(at, Number(slider?.value));
+    const known = slider?.isConnected ? this.sliders.get(blockOf(slider).id) : undefined;
+    return known ? values.with(known.at, Number(slider?.value)) : values;
+  }
+
+  /** Another part of the page moves a slider as a pointer would, until `release`. @param {string} name @param {number} value */
+  grip(name, value) {
+    const slider = /** @type {HTMLInputElement | null} */ (
+      document.querySelector(`#lambda-${CSS.escape(name)} input[type=range]`)
+    );
+    if (!slider) return;
+    this.held = slider;
+    slider.value = value.toFixed(2);
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }
 
@@ -93,14 +95,6 @@ function sliderOf(target) {
 
 /** @param {HTMLInputElement} slider @returns {HTMLElement} */
 const blockOf = (slider) => /** @type {HTMLElement} */ (slider.closest(SLIDERS));
-
-/** What gradio paints beside a slider's thumb: the part of the track, and the number. @param {HTMLInputElement} slider */
-function paint(slider) {
-  const [value, min, max] = [slider.value, slider.min, slider.max].map(Number);
-  slider.style.setProperty("--range_progress", `${(100 * (value - min)) / (max - min)}%`);
-  const box = /** @type {HTMLInputElement} */ (blockOf(slider).querySelector("input[type=number]"));
-  box.value = slider.value;
-}
 
 // ---- the number boxes -----------------------------------------------------------------------------------------------
 /** @param {EventTarget | null} target @returns {HTMLInputElement | null} */
@@ -113,9 +107,18 @@ function keepFromEmptying(event) {
   if (boxOf(event.target)?.value === "") event.stopPropagation();
 }
 
+/** A number beyond the slider's present range is cut to it. @param {HTMLInputElement} box */
+function cut(box) {
+  const value = Math.min(Math.max(Number(box.value), Number(box.min)), Number(box.max));
+  if (value === Number(box.value)) return;
+  box.value = String(value);
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 /** A box that is left empty shows the value of its slider again. @param {{target: EventTarget | null}} event */
 function refill({ target }) {
   const box = boxOf(target);
+  if (box?.value) cut(box);
   if (box?.value !== "") return;
   const slider = /** @type {HTMLInputElement} */ (blockOf(box).querySelector("input[type=range]"));
   box.value = slider.value;

@@ -2,13 +2,14 @@
 
 /**
  * @param {string} name
- * @param {[string, string | number][]} attributes
+ * @param {[string, string | number][] | Record<string, string | number>} attributes
  * @param {Element} parent
  * @param {string} text
  */
 export function svg(name, attributes, parent, text = "") {
   const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of attributes) node.setAttribute(key, String(value));
+  const pairs = Array.isArray(attributes) ? attributes : Object.entries(attributes);
+  for (const [key, value] of pairs) node.setAttribute(key, String(value));
   node.textContent = text;
   parent.append(node);
   return node;

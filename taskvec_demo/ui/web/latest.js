@@ -21,8 +21,8 @@ export class Latest {
 }
 
 /**
- * What gradio says of the controls: the curve's axis, the names of added vectors, the values of all controls. It tells
- * of presets, undo, number boxes, boxes to tick and the address; while a slider moves the chart itself knows first.
+ * What gradio says of the controls: the names of added vectors, the values of all controls. It tells of
+ * stories, undo, number boxes, boxes to tick and the address; while a slider moves the chart itself knows first.
  * @type {Latest<any[]>}
  */
 export const controls = new Latest();

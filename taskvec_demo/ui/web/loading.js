@@ -17,7 +17,7 @@ export function loadTasks(live, root) {
     live.tasks.map(async (entry) => {
       const task = { ...entry, controlKept: live.controlKept };
       const surface = task.file ? await loadSurface(task.file, task.version, live) : null;
-      return { task, surface, bars: new TaskBars(root, task, surface) };
+      return { task, surface, bars: new TaskBars(root, task, surface, live.vectorTasks) };
     }),
   );
 }

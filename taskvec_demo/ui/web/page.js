@@ -1,11 +1,16 @@
 // The functions that gradio calls: one for each of its components and buttons that need a script.
 
 export { startChart } from "./chart.js";
+export { startClasses } from "./classes.js";
 export { startCurve } from "./curve.js";
 export { startExact } from "./exact.js";
 export { startExplore } from "./explore.js";
 export { handOpened, handOver, tellProgress } from "./latest.js";
+export { switchedOn } from "./recipe.js";
 export { startPaper } from "./replay.js";
 export { saveModel } from "./save.js";
+export { startStories } from "./stories.js";
+export { handAnswer, handClip, handTrace, startStrip } from "./strip.js";
 export { sweep } from "./sweep.js";
+export { startToolbar } from "./toolbar.js";
 export { chosenValues, startTools } from "./tools.js";

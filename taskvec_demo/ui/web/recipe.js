@@ -4,13 +4,13 @@ import { MINUS } from "./figures.js";
 
 /** @typedef {Map<string, number>} Recipe λ of each vector; one that is not in it has λ = 0 */
 
-const ROW_FIELDS = 3; // on, negate, λ
+const ROW_FIELDS = 2; // on, λ
 const FIRST_ROW = 3; // after addition, negation, analogy
 
 export class BadRecipeError extends Error {}
 
 /** Where a row's λ stands among the values of all controls. @param {number} index */
-export const rowPosition = (index) => FIRST_ROW + ROW_FIELDS * index + 2;
+export const rowPosition = (index) => FIRST_ROW + ROW_FIELDS * index + 1;
 
 /** Where the analogy's λ stands: it is the last. @param {string[]} rows */
 export const analogyPosition = (rows) => FIRST_ROW + ROW_FIELDS * rows.length + 3;
@@ -18,11 +18,21 @@ export const analogyPosition = (rows) => FIRST_ROW + ROW_FIELDS * rows.length + 
 /** A finite number as Python writes a float. @param {number} x */
 const pythonFloat = (x) => (Number.isInteger(x) ? x.toFixed(1) : String(x));
 
-/** @param {number} value @param {string} what @param {number} max */
-function checkCoefficient(value, what, max) {
-  if (value >= 0 && value <= max) return;
-  throw new BadRecipeError(`The scaling coefficient of ${what} is ${pythonFloat(value)}; it must be from 0 to ${max}.`);
+/** @param {number} value @param {string} what @param {number} min @param {number} max */
+function checkCoefficient(value, what, min, max) {
+  if (value >= min && value <= max) return;
+  throw new BadRecipeError(
+    `The scaling coefficient of ${what} is ${pythonFloat(value)}; it must be from ${min} to ${max}.`,
+  );
 }
+
+/**
+ * The least and the largest λ that a row's slider offers: addition opens those above 0, negation those below.
+ * @param {any[]} values of all controls
+ * @param {number} sliderMax
+ * @returns {[number, number]}
+ */
+export const sliderRange = ([addition, negation], sliderMax) => [negation ? -sliderMax : 0, addition ? sliderMax : 0];
 
 /**
  * Values of all controls -> recipe, sorted by name, to 4 decimals, without zeros. Throws BadRecipeError.
@@ -32,19 +42,19 @@ function checkCoefficient(value, what, max) {
  * @returns {Recipe}
  */
 export function compose(values, vectors, sliderMax) {
-  const [addition, negation, withAnalogy] = values;
+  const [low, high] = sliderRange(values, sliderMax);
   /** @type {Recipe} */
   const total = new Map();
   /** @param {string} name @param {number} value */
   const add = (name, value) => total.set(name, (total.get(name) ?? 0) + value);
   vectors.forEach((name, i) => {
     if (!name) return;
-    const [on, negate, coef] = values.slice(FIRST_ROW + ROW_FIELDS * i);
+    const [on, coef] = values.slice(FIRST_ROW + ROW_FIELDS * i);
     const value = Number(coef || 0);
-    checkCoefficient(value, "a row", sliderMax);
-    if ((addition || negation) && on) add(name, negation && (negate || !addition) ? -value : value);
+    checkCoefficient(value, "a row", -sliderMax, sliderMax);
+    if (on) add(name, Math.min(Math.max(value, low), high));
   });
-  if (withAnalogy) {
+  if (values[2]) {
     const [a, b, c, coef] = values.slice(FIRST_ROW + ROW_FIELDS * vectors.length);
     const value = Number(coef || 0);
     if (new Set([a, b, c]).size < 3) {
@@ -52,20 +62,13 @@ export function compose(values, vectors, sliderMax) {
         `An analogy needs three different task vectors, not A = '${a}', B = '${b}', C = '${c}'.`,
       );
     }
-    checkCoefficient(value, "an analogy", sliderMax);
+    checkCoefficient(value, "an analogy", 0, sliderMax);
     add(a, -value);
     add(b, value);
     add(c, value);
   }
   const rounded = [...total.keys()].sort().map((name) => [name, Number((total.get(name) ?? 0).toFixed(4))]);
   return new Map(/** @type {[string, number][]} */ (rounded.filter(([, value]) => value !== 0)));
-}
-
-/** What a row's controls mean by themselves: its λ with its sign, 0 where it counts nothing. @param {any[]} values @param {number} index */
-function rowLambda([addition, negation, , ...rest], index) {
-  const [on, negate, coef] = rest.slice(ROW_FIELDS * index);
-  const value = on && (addition || negation) ? Number(coef || 0) : 0;
-  return negation && (negate || !addition) ? -value : value;
 }
 
 /**
@@ -77,25 +80,24 @@ function rowLambda([addition, negation, , ...rest], index) {
  * @param {number} sliderMax
  */
 export function withLambdas(values, vectors, wanted, sliderMax) {
-  const [addition, negation, withAnalogy] = values;
+  const [low, high] = sliderRange(values, sliderMax);
   const [a, b, c, coef] = values.slice(FIRST_ROW + ROW_FIELDS * vectors.length);
   /** @type {Recipe} */
   const inAnalogy = new Map();
-  if (withAnalogy) inAnalogy.set(a, -coef).set(b, coef).set(c, coef);
-  const lambdas = vectors.map((name, i) => {
-    const value = wanted.get(name);
-    if (value === undefined) return rowLambda(values, i);
-    return Math.min(Math.max(value - (inAnalogy.get(name) ?? 0), -sliderMax), sliderMax);
-  });
+  if (values[2]) inAnalogy.set(a, -coef).set(b, coef).set(c, coef);
   const changed = [...values];
-  changed[0] = Boolean(addition) || lambdas.some((value) => value > 0);
-  changed[1] = Boolean(negation) || lambdas.some((value) => value < 0);
-  lambdas.forEach((value, i) => {
-    const at = FIRST_ROW + ROW_FIELDS * i;
-    const told = wanted.has(vectors[i]);
-    changed[at] = value !== 0 || (!told && Boolean(addition || negation) && values[at]);
-    if (value) changed[at + 1] = value < 0;
-    if (told) changed[at + 2] = Number(Math.abs(value).toFixed(4));
+  vectors.forEach((name, i) => {
+    const at = rowPosition(i);
+    const value = wanted.get(name);
+    if (value === undefined) {
+      changed[at] = Math.min(Math.max(Number(values[at] || 0), low), high); // what is closed must not come back
+      return;
+    }
+    const own = Math.min(Math.max(value - (inAnalogy.get(name) ?? 0), -sliderMax), sliderMax);
+    changed[at] = Number(own.toFixed(4));
+    changed[at - 1] = own !== 0;
+    if (own > 0) changed[0] = true;
+    if (own < 0) changed[1] = true;
   });
   return changed;
 }
@@ -126,3 +128,13 @@ export const recipePairs = (checkpoint, recipe) => [
   ["ckpt", checkpoint],
   ...[...recipe].map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)])),
 ];
+
+const FIRST_COEF = 0.5; // of a vector that is switched on at λ = 0
+
+/**
+ * gradio calls this when a vector's box is ticked: its λ, or a first one if that is 0.
+ * @param {boolean} on
+ * @param {number} coef
+ * @param {boolean} addition
+ */
+export const switchedOn = (on, coef, addition) => (on && !coef ? (addition ? FIRST_COEF : -FIRST_COEF) : coef);

@@ -1,13 +1,14 @@
 // A green band under each slider: the λ at which every control task keeps its accuracy while all other λ stay.
 
-import { BadRecipeError, analogyPosition, compose, rowPosition } from "./recipe.js";
+import { slidersOf, wayOf } from "./sliders.js";
 
 /** @typedef {import("./recipe.js").Recipe} Recipe */
 /** @typedef {import("./chart.js").Live} Live */
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
+/** @typedef {import("./sliders.js").Slider} Slider */
 /**
- * @typedef {{style: CSSStyleDeclaration, analogy: boolean, at: number, drawn: string | null, band: string}} Slider
- * `at`: where its λ stands among the values of all controls; `drawn`: the line of its band
+ * `drawn`: the way that its band is of
+ * @typedef {{slider: Slider, style: CSSStyleDeclaration, drawn: string | null, band: string}} Banded
  */
 
 const SAFE_SAMPLES = 41;
@@ -22,31 +23,26 @@ export class SafeRegions {
         ? [{ surface, least: live.controlKept * surface.accuracy(surface.pretrained) }]
         : [],
     );
-    /** @type {any[]} */
-    this.values = [];
-    /** @type {string[]} */
-    this.vectors = [];
-    /** @type {Slider[]} */
+    /** @type {import("./chart.js").State | null} */
+    this.state = null;
+    /** @type {Banded[]} */
     this.dirty = [];
     /** @type {number | null} */
     this.timer = null;
     // One style rule for each slider, because a rule stays when gradio makes its elements anew (a group is opened).
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-    const names = [...live.rows, "_analogy"];
-    /** @type {Slider[]} */
-    this.sliders = names.map((name, i) => {
-      const analogy = i === live.rows.length;
-      const selector = `#lambda-${CSS.escape(name)} input[type=range]`;
+    /** @type {Banded[]} */
+    this.sliders = slidersOf(live.rows).map((slider, i) => {
+      const selector = `#lambda-${CSS.escape(slider.name)} input[type=range]`;
       const { style } = /** @type {CSSStyleRule} */ (sheet.cssRules[sheet.insertRule(`${selector} {}`, i)]);
-      return { style, analogy, at: analogy ? analogyPosition(live.rows) : rowPosition(i), drawn: null, band: "" };
+      return { slider, style, drawn: null, band: "" };
     });
   }
 
-  /** @param {{values: any[], vectors: string[]}} controls values of all of them, vectors of the rows */
-  update({ values, vectors }) {
-    this.values = values;
-    this.vectors = vectors;
+  /** @param {import("./chart.js").State} state */
+  update(state) {
+    this.state = state;
     const waiting = new Set(this.dirty);
     this.dirty.push(...this.sliders.filter((slider) => !waiting.has(slider))); // in turn, so that each gets its band during a drag
     this.next();
@@ -62,56 +58,30 @@ export class SafeRegions {
     }, BAND_MS);
   }
 
-  /** The recipe with this slider at `value` and switched on. @param {Slider} slider @param {number} value */
-  recipe(slider, value) {
-    const values = [...this.values];
-    values[slider.at] = value;
-    if (slider.analogy) values[2] = true;
-    else values[slider.at - 2] = true;
-    return compose(values, this.vectors, this.live.sliderMax);
-  }
-
-  /** False where nothing has changed. @param {Slider} slider */
-  draw(slider) {
-    const ends = this.ends(slider);
-    if (!ends) {
-      this.paint(slider, "none");
-      slider.drawn = null;
+  /** False where nothing has changed. @param {Banded} banded */
+  draw(banded) {
+    const way = this.state && wayOf(banded.slider, this.state);
+    const known = way && this.controls.every(({ surface }) => surface.knows(way.from) && surface.knows(way.to));
+    if (!way || !known || !this.controls.length) {
+      this.paint(banded, "none"); // nobody measured what such a vector does to the controls
+      banded.drawn = null;
       return false;
     }
-    const [from, to] = ends;
-    const line = JSON.stringify([[...from], [...to]]);
-    if (slider.drawn === line) return false;
-    slider.drawn = line;
-    this.paint(slider, safeGradient(this.safe(from, to)));
+    const line = JSON.stringify([[...way.from], [...way.to]]);
+    if (banded.drawn === line) return false;
+    banded.drawn = line;
+    this.paint(banded, safeGradient(this.safe(way.from, way.to)));
     return true;
   }
 
   /**
-   * The recipes at both ends of a slider; null where they are none, or where nobody measured what such a vector does to
-   * the controls.
-   * @param {Slider} slider
-   * @returns {[Recipe, Recipe] | null}
-   */
-  ends(slider) {
-    try {
-      const [from, to] = [this.recipe(slider, 0), this.recipe(slider, this.live.sliderMax)];
-      const known = this.controls.every(({ surface }) => surface.knows(from) && surface.knows(to));
-      return this.controls.length && known ? [from, to] : null;
-    } catch (error) {
-      if (!(error instanceof BadRecipeError)) throw error;
-      return null;
-    }
-  }
-
-  /**
    * To set a rule, even to its old value, makes the browser compute the styles of the whole page.
-   * @param {Slider} slider
+   * @param {Banded} banded
    * @param {string} band
    */
-  paint(slider, band) {
-    if (slider.band !== band) slider.style.setProperty("--tv-safe", band);
-    slider.band = band;
+  paint(banded, band) {
+    if (banded.band !== band) banded.style.setProperty("--tv-safe", band);
+    banded.band = band;
   }
 
   /**
@@ -144,7 +114,7 @@ function safeGradient(safe) {
   safe.forEach((holds, i) => {
     if (i && holds === safe[i - 1]) return;
     const next = safe.indexOf(!holds, i);
-    stops.push(`${holds ? "var(--tv-safe-ink)" : "var(--tv-line)"} ${edge(i)} ${edge(next < 0 ? safe.length : next)}`);
+    stops.push(`${holds ? "var(--tv-safe-ink)" : "transparent"} ${edge(i)} ${edge(next < 0 ? safe.length : next)}`);
   });
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }

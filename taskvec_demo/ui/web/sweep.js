@@ -1,49 +1,65 @@
-// Moves one λ slider from 0 to its end and back to where it was: the last one that was touched, else the first in view.
+// Shows one λ slider going through its range and back: the one that was touched last. Only the page's own picture follows;
+// the controls keep their values, so that there is nothing to restore but the picture.
 
-const SWEEP_MS = 4000;
+import { chart, sweeping } from "./chart.js";
+import { rangeOf, shownValue } from "./sliders.js";
 
-/** @type {HTMLInputElement | null} */
-let touched = null;
+const SWEEP_MS = 6000;
 
-addEventListener(
-  "input",
-  ({ isTrusted, target }) => {
-    if (isTrusted && target instanceof HTMLInputElement && target.type === "range") touched = target;
-  },
-  true,
-);
-
-/** The button "Sweep" calls this. A press of any key or pointer hands the slider back. @returns {never[]} no output */
+/** The button "Sweep" calls this. A press of any key or pointer ends it, as does another tab. @returns {never[]} no output */
 export function sweep() {
-  const all = /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#controls input[type=range]"));
-  const sliders = [...all].filter((slider) => slider.offsetParent);
-  const slider = touched && sliders.includes(touched) ? touched : sliders[0];
-  if (slider) move(slider);
+  sweeping.end();
+  if (chart) move(chart);
   return [];
 }
 
-/** @param {HTMLInputElement} slider */
-function move(slider) {
-  const [start, low, high] = [slider.value, slider.min, slider.max].map(Number);
-  let stopped = false;
-  /** @param {Event} event */
-  const stop = (event) => {
-    if (event.isTrusted) stopped = true;
-  };
-  addEventListener("pointerdown", stop);
-  addEventListener("keydown", stop);
+/** @param {import("./chart.js").Chart} shown */
+function move(shown) {
+  const { state } = shown;
+  const slider = shown.sliders.get(`lambda-${state.axis}`);
+  const row = document.getElementById(`lambda-${state.axis}`);
+  if (!slider || !row?.offsetParent) return;
+  const before = state.values;
+  const [low, high] = rangeOf(slider, before, state.live.sliderMax);
+  const start = shownValue(slider, before, state.live.sliderMax);
   const began = performance.now();
+  let running = true;
+
+  function end() {
+    if (!running) return;
+    running = sweeping.running = false;
+    sweeping.end = () => {};
+    for (const event of ["pointerdown", "keydown", "visibilitychange"]) removeEventListener(event, stop, true);
+    shown.glimpse(before);
+  }
+  /** @param {Event} event */
+  function stop(event) {
+    if (event.isTrusted) end();
+  }
   /** @param {number} now */
-  const frame = (now) => {
-    const t = Math.min((now - began) / SWEEP_MS, 1);
-    if (!stopped) {
-      const value = t < 1 ? low + (high - low) * (1 - Math.abs(1 - 2 * t)) : start;
-      slider.value = value.toFixed(2);
-      slider.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    if (t < 1 && !stopped) return requestAnimationFrame(frame);
-    removeEventListener("pointerdown", stop);
-    removeEventListener("keydown", stop);
-  };
+  function frame(now) {
+    if (!running) return;
+    const t = (now - began) / SWEEP_MS;
+    if (t >= 1) return end();
+    const value = along(t, start, low, high);
+    shown.glimpse(before.with(slider?.at ?? 0, value).with(slider?.on ?? 0, true));
+    requestAnimationFrame(frame);
+  }
+
+  sweeping.end = end;
+  sweeping.running = true;
+  for (const event of ["pointerdown", "keydown", "visibilitychange"]) addEventListener(event, stop, true);
   requestAnimationFrame(frame);
+}
+
+/**
+ * From where the slider is to its low end, to its high end, and back.
+ * @param {number} t 0…1
+ * @param {number} start @param {number} low @param {number} high
+ */
+function along(t, start, low, high) {
+  const way = t * 2 * (high - low);
+  const [down, up] = [start - low, high - low];
+  const value = way < down ? start - way : way < down + up ? low + way - down : high - (way - down - up);
+  return Number(value.toFixed(2));
 }

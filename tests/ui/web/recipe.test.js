@@ -29,7 +29,7 @@ test("controls mean the same in both languages", () => {
 
 test("a vector may be called like a property of every object", () => {
   for (const name of ["constructor", "toString", "valueOf", "hasOwnProperty", "__proto__"]) {
-    const recipe = compose([true, false, false, true, false, 0.5, "", "", "", 0], [name], sliderMax);
+    const recipe = compose([true, false, false, true, 0.5, "", "", "", 0], [name], sliderMax);
     assert.deepEqual([...recipe], [[name, 0.5]]);
     assert.equal(formulaText(recipe, [name]), `θ_new = θ_pt + 0.50 τ_${name}`);
     assert.equal(formulaText(new Map(), [name]), "θ_new = θ_pt");

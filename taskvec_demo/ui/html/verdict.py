@@ -1,0 +1,55 @@
+"""What an edit wants of a task, and whether it got it: one word, the same as in web/verdict.js."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ...core.evaluation import CONTROL_KEPT, percent
+from ...core.recipe import Recipe
+from ...core.tasks import Task
+
+FORGOTTEN = 0.5  # of the accuracy before, at most
+LEARNED = 0.9  # of the fine-tuned accuracy, at least
+Aim = Literal["hold", "forget", "learn"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word, and its colour: `good` is what was meant, `held` a control that holds, `bad` an unwanted loss."""
+
+    word: str
+    state: Literal["good", "held", "bad", "plain"]
+
+
+def aim_of(task: Task, recipe: Recipe, vector_tasks: Mapping[str, str]) -> Aim:
+    """What the recipe wants of a task: the sign of the λ of all vectors that were trained on it. A control holds."""
+    total = sum(value for name, value in recipe.coefficients.items() if vector_tasks.get(name) == task.name)
+    if task.role == "control" or not round(total, 4):
+        return "hold"
+    return "learn" if total > 0 else "forget"
+
+
+def verdict(aim: Aim, role: str, before: float, after: float, finetuned: float | None) -> Verdict:
+    """The verdict on accuracies 0…1 before and after. `finetuned` is that of the task's own vector at λ = 1."""
+    rise = round_percent(after) - round_percent(before)
+    lost = after < CONTROL_KEPT * before
+    if aim == "forget":
+        if after <= FORGOTTEN * before:
+            return Verdict("forgotten", "good")
+        return Verdict("weakened", "good") if rise < 0 else Verdict("not forgotten", "plain")
+    if aim == "learn" and rise > 0:
+        return Verdict("learned" if finetuned and after >= LEARNED * finetuned else "improved", "good")
+    if lost:
+        return Verdict("lost", "bad")
+    if role == "control":
+        return Verdict("held", "held")
+    if aim == "learn":
+        return Verdict("not learned", "plain")
+    return Verdict("gained" if before < CONTROL_KEPT * after else "held", "plain")
+
+
+def round_percent(share: float) -> int:
+    return int(percent(share)) if math.isfinite(share) else 0

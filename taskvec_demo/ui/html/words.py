@@ -1,0 +1,48 @@
+"""The words of the page, explained where they stand: by pointing at them, by a tap, or by keyboard focus."""
+
+from __future__ import annotations
+
+from html import escape
+
+from ...core.evaluation import CONTROL_KEPT, percent
+
+KEPT = f"{percent(CONTROL_KEPT)} %"
+WORDS = {
+    "formula": (
+        "θ (theta) is all the numbers that a model consists of, its weights: θ_pt before the edit, θ_new after it. "
+        "τ (tau) is a task vector: the weights after training on one task minus the weights before. λ (lambda) says "
+        "how much of it is added: 1 is all of it, 0 nothing, below 0 it is taken away."
+    ),
+    "operations": (
+        "Add teaches: λ above 0. Negate makes the model forget: λ below 0. Analogy adds what B and C have learned and "
+        "takes A away."
+    ),
+    "analogy": "The vector of D is put together as τ_B + τ_C − τ_A. No recording of D is used.",
+    "tasks": (
+        "Each bar is the share of a task's recordings that the model names rightly, on recordings that it was not "
+        f"trained on. Held: at least {KEPT} of the accuracy before is left. Forgotten: at most half is left. Learned: "
+        "90 % of what training on this task alone reaches (normalized accuracy 0.90)."
+    ),
+    "control": f"The control: sounds that no edit is meant to change. It is held if it keeps {KEPT} of its accuracy.",
+    "interval": "The 95 % interval: on other recordings of the same kind the share would mostly lie inside this line.",
+    "estimate": (
+        "An estimate: computed in your browser from measured answers nearby, while the slider moves. ± is its mean "
+        "error on settings that it was not made from."
+    ),
+    "exact": "Exact: these very weights were built and have answered.",
+    "safe": f"The green line below a slider: the λ at which the control keeps {KEPT} of its accuracy (an estimate).",
+    "clip": (
+        "The answer is the most probable of the labels that the model may choose from, with its probability: before "
+        "with the pre-trained model, after with the edited one."
+    ),
+}
+
+
+def help_html(word: str, shown: str = "?") -> str:
+    """A small button that explains a word of `WORDS`."""
+    text = escape(WORDS[word], quote=True)
+    kind = "tv-word tv-question" if shown == "?" else "tv-word"
+    return (
+        f"<button type='button' class='{kind}' aria-label=\"{escape(shown)}: {text}\">{shown}"
+        f"<span class='tv-tip' aria-hidden='true'>{text}</span></button>"
+    )

@@ -1,0 +1,129 @@
+// The strip of the clip. At rest it shows the exact answers of both models; while a slider moves it reads the answer of the
+// edited model from a trace: the clip's probabilities at 41 λ of that slider, which it asks for when the slider is touched.
+
+import { find, restyle, write } from "./dom.js";
+import { percent } from "./figures.js";
+import { Latest, drawn } from "./latest.js";
+import { Player } from "./player.js";
+import { recipePairs } from "./recipe.js";
+import { answerAt } from "./trace.js";
+
+/** @typedef {import("./chart.js").State} State */
+/** @typedef {[string, number]} Top a label and its probability */
+/** @typedef {{query: string, before: Top, after: Top}} Answer exact ones of a recipe */
+/** @typedef {import("./trace.js").Trace} Trace */
+
+/** @type {Latest<{url: string, orig_name?: string, path: string}>} */
+const clip = new Latest();
+/** @type {Latest<Answer | null>} */
+const answer = new Latest();
+/** @type {Latest<Trace | null>} */
+const trace = new Latest();
+
+/** gradio's event handlers call these three. @param {any} file @returns {never[]} no output */
+export function handClip(file) {
+  clip.give(file ?? { url: "", path: "" });
+  return [];
+}
+
+/** @param {string} json @returns {never[]} no output */
+export function handAnswer(json) {
+  answer.give(json ? JSON.parse(json) : null);
+  return [];
+}
+
+/** @param {string} json @returns {never[]} no output */
+export function handTrace(json) {
+  trace.give(json ? JSON.parse(json) : null);
+  return [];
+}
+
+/** The gr.HTML of the strip calls this once. @param {HTMLElement} element @param {(vector: string) => void} touched */
+export function startStrip(element, touched) {
+  const strip = new Strip(find(element, ".tv-strip"), touched);
+  clip.follow((file) => strip.heard(file));
+  answer.follow(() => strip.draw());
+  trace.follow(() => strip.draw());
+  drawn.follow((state) => strip.follow(state));
+}
+
+class Strip {
+  /** @param {HTMLElement} root @param {(vector: string) => void} touched */
+  constructor(root, touched) {
+    this.root = root;
+    this.touched = touched;
+    this.player = new Player(find(root, ".tv-play"), /** @type {HTMLCanvasElement} */ (find(root, ".tv-wave")));
+    /** @type {State | null} */
+    this.state = null;
+    this.clips = 0; // a number for each clip, because a trace is of one
+    this.asked = "";
+    this.change = find(root, ".tv-change");
+    this.change.addEventListener("click", () => this.toggle());
+    addEventListener("keydown", ({ key }) => key === "Escape" && this.toggle(false), true);
+    addEventListener("pointerdown", ({ target }) => this.leave(target), true);
+  }
+
+  /** @param {{url: string, orig_name?: string, path: string}} file */
+  heard({ url, orig_name: given, path }) {
+    this.clips++;
+    this.asked = "";
+    trace.value = null;
+    const name = (given || path.split(/[/\\]/).pop() || "No clip").replace(/\.\w+$/, "").replaceAll("_", " ");
+    write(find(this.root, ".tv-clip-name"), name);
+    this.player.load(url);
+    this.toggle(false);
+    if (this.state) this.follow(this.state);
+  }
+
+  /** @param {State} state */
+  follow(state) {
+    this.state = state;
+    this.ask(state);
+    this.draw();
+  }
+
+  /** A trace for the slider that was touched, unless it was asked for already. @param {State} state */
+  ask({ axis, vectors, live, recipe }) {
+    const vector = vectors[live.rows.indexOf(axis)] ?? "";
+    if (!vector || !this.clips) return;
+    const others = [...recipe].filter(([name]) => name !== vector);
+    const key = JSON.stringify([vector, others, this.clips]);
+    if (this.asked === key) return;
+    this.asked = key;
+    this.touched(vector);
+  }
+
+  draw() {
+    const { state, root } = this;
+    if (!state || !answer.value) return;
+    const query = new URLSearchParams(recipePairs(state.live.checkpoint, state.recipe)).toString();
+    const exact = answer.value.query === query;
+    const estimate = exact ? null : answerAt(trace.value, state.recipe);
+    show(root, "before", answer.value.before);
+    show(root, "after", exact ? answer.value.after : (estimate ?? answer.value.after));
+    const kind = exact ? "exact" : estimate ? "estimate" : "waiting";
+    root.classList.toggle("tv-stale", kind === "waiting");
+    root.classList.toggle("tv-flipped", find(root, ".tv-before").textContent !== find(root, ".tv-after").textContent);
+    if (exact) root.removeAttribute("aria-busy");
+    const badge = find(root, ".tv-badge");
+    write(badge, kind === "waiting" ? "…" : kind);
+    restyle(badge, `tv-badge ${kind === "exact" ? "tv-exact" : kind === "estimate" ? "tv-estimate" : "tv-none"}`);
+  }
+
+  toggle(open = this.change.getAttribute("aria-expanded") !== "true") {
+    this.change.setAttribute("aria-expanded", String(open));
+    document.getElementById("clip-panel")?.classList.toggle("tv-open", open);
+  }
+
+  /** @param {EventTarget | null} target */
+  leave(target) {
+    if (target instanceof Element && !target.closest("#clip-panel, #strip")) this.toggle(false);
+  }
+}
+
+/** @param {HTMLElement} root @param {"before" | "after"} side @param {Top} top */
+function show(root, side, [label, probability]) {
+  const place = find(root, `.tv-${side}`);
+  write(place, label);
+  write(/** @type {Element} */ (place.nextElementSibling), `${percent(probability)} %`);
+}

@@ -1,0 +1,49 @@
+// What an edit wants of a task, and whether it got it: one word, the same as in ui/html/verdict.py.
+
+import { percent } from "./figures.js";
+
+/** @typedef {"hold" | "forget" | "learn"} Aim */
+/** @typedef {{word: string, state: "good" | "held" | "bad" | "plain"}} Verdict
+ * `good` is what was meant, `held` a control that holds, `bad` an unwanted loss */
+/** @typedef {{name: string, role: string, finetuned: number | null, controlKept: number}} Judged a task */
+
+const FORGOTTEN = 0.5; // of the accuracy before, at most
+const LEARNED = 0.9; // of the fine-tuned accuracy, at least
+
+/**
+ * What the recipe wants of a task: the sign of the λ of all vectors that were trained on it. A control holds.
+ * @param {Judged} task
+ * @param {import("./recipe.js").Recipe} recipe
+ * @param {Record<string, string>} vectorTasks
+ * @returns {Aim}
+ */
+export function aimOf({ name, role }, recipe, vectorTasks) {
+  let total = 0;
+  for (const [vector, value] of recipe) {
+    if (Object.hasOwn(vectorTasks, vector) && vectorTasks[vector] === name) total += value;
+  }
+  if (role === "control" || Math.abs(total) < 5e-5) return "hold";
+  return total > 0 ? "learn" : "forget";
+}
+
+/**
+ * @param {Aim} aim
+ * @param {Judged} task
+ * @param {number} before accuracy, 0…1
+ * @param {number} after
+ * @returns {Verdict}
+ */
+export function verdict(aim, { role, finetuned, controlKept }, before, after) {
+  const rise = percent(after) - percent(before);
+  if (aim === "forget") {
+    if (after <= FORGOTTEN * before) return { word: "forgotten", state: "good" };
+    return rise < 0 ? { word: "weakened", state: "good" } : { word: "not forgotten", state: "plain" };
+  }
+  if (aim === "learn" && rise > 0) {
+    return { word: finetuned && after >= LEARNED * finetuned ? "learned" : "improved", state: "good" };
+  }
+  if (after < controlKept * before) return { word: "lost", state: "bad" };
+  if (role === "control") return { word: "held", state: "held" };
+  if (aim === "learn") return { word: "not learned", state: "plain" };
+  return { word: before < controlKept * after ? "gained" : "held", state: "plain" };
+}
