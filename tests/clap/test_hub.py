@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from taskvec_demo.clap.checkpoint_files import read_checkpoint, weight_files
 from taskvec_demo.clap.hub import allow_hub, download
 from taskvec_demo.clap.sources import read_state, resolve
 from taskvec_demo.errors import BadArtifactError
+from tests.support.hub_answers import answers
+from tests.support.paths import ROOT
 
 PACKAGE = Path(__file__).parents[2] / "taskvec_demo"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -58,41 +60,10 @@ def test_the_hub_is_asked_only_for_what_may_be_there(
     assert os.environ["HF_HUB_OFFLINE"] == "yes"  # a value that the user set stays
 
 
-# These run in processes of their own, because huggingface_hub reads the environment once.
+# Run in processes of their own, because huggingface_hub reads the environment once.
 IMPORTS = (
     "import sys, taskvec_demo.clap.sources, taskvec_demo.serve.artifacts; sys.exit('huggingface_hub' in sys.modules)"
 )
-OPEN = """
-import json, sys
-from taskvec_demo.clap.hub import allow_hub
-from taskvec_demo.clap.sources import open_checkpoint, read_state, resolve
-from taskvec_demo.errors import TaskVecError
-allow_hub(*sys.argv[1:])
-answers = []
-for spec in sys.argv[1:]:
-    repo, _, revision = spec.partition("@")
-    try:
-        source = resolve(repo, revision or None)
-        checkpoint = open_checkpoint(source)
-        assert checkpoint.pretrained.sha256 == read_state(source).audio.sha256
-        answers.append([source.kind, source.name, source.revision, checkpoint.pretrained.sha256, checkpoint.name])
-    except TaskVecError as error:
-        answers.append(str(error))
-print(json.dumps(answers))
-"""
-
-
-def _open(*specs: str, **environment: str) -> list:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", OPEN, *specs],
-        env=inherited | {"HF_HUB_DISABLE_TELEMETRY": "1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_importing_the_module_leaves_the_choice_open() -> None:
@@ -105,10 +76,17 @@ def test_the_hubs_cache_is_used_offline(random_model: Path, tmp_path: Path) -> N
     (repo / "refs").mkdir()
     (repo / "refs" / "main").write_text(COMMIT)
     known = "laion/clap-htsat-unfused"
-    found, pinned, unknown, other = _open(
-        known, f"{known}@{COMMIT}", "laion/larger_clap_general", f"{known}@v2",
-        HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+    specs = (known, f"{known}@{COMMIT}", "laion/larger_clap_general", f"{known}@v2")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.support.hub_answers", *specs],
+        env=inherited | {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, pinned, unknown, other = json.loads(done.stdout.splitlines()[-1])
     assert found == ["hub", known, COMMIT, read_state(resolve(str(random_model))).audio.sha256, known]
     assert pinned == found
     assert unknown.startswith(f"'laion/larger_clap_general' is not in the hub's cache {tmp_path}, and HF_HUB_OFFLINE")
@@ -166,13 +144,28 @@ def _etag(content: bytes) -> str:
 
 
 @pytest.fixture
-def hub() -> Iterator[type[Hub]]:
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """ask(url) lets huggingface_hub fetch from there, whatever it read of the environment when it was imported."""
+    from huggingface_hub import constants
+
+    def at(url: str) -> None:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        files = url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
+
+    return at
+
+
+@pytest.fixture
+def hub(ask: Callable[[str], None]) -> Iterator[type[Hub]]:
     class Own(Hub):
         files, fetched = {}, []
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    Own.url = f"http://127.0.0.1:{server.server_port}"
+    ask(f"http://127.0.0.1:{server.server_port}")
     yield Own
     server.shutdown()
     server.server_close()
@@ -192,7 +185,7 @@ def test_a_hub_id_is_downloaded_with_no_more_than_it_needs(hub, random_model: Pa
         "a/empty": {"config.json": shards["config.json"]},
     }
     specs = ("a/new", "a/old", "a/fused", "a/empty", "a/gone", "a/new@v9")
-    new, old, *refused = _open(*specs, HF_ENDPOINT=hub.url, HF_HUB_CACHE=str(tmp_path / "cache"))
+    new, old, *refused = answers(specs)
     assert new == ["hub", "a/new", COMMIT, read_state(resolve(str(random_model))).audio.sha256, "a/new"]
     assert old[2:4] == new[2:4]
     assert "fused CLAP checkpoint" in refused[0]
@@ -203,8 +196,9 @@ def test_a_hub_id_is_downloaded_with_no_more_than_it_needs(hub, random_model: Pa
     assert {name for name in hub.fetched if name.startswith("fused/")} == {"fused/config.json"}
 
 
-def test_an_unreachable_hub_is_one_sentence(tmp_path: Path) -> None:
-    (said,) = _open("laion/clap-htsat-unfused", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path))
+def test_an_unreachable_hub_is_one_sentence(ask: Callable[[str], None]) -> None:
+    ask("http://127.0.0.1:9")
+    (said,) = answers(["laion/clap-htsat-unfused"])
     assert said.startswith("'laion/clap-htsat-unfused' cannot be fetched from http://127.0.0.1:9")
     assert "check the network" in said
 

@@ -18,20 +18,22 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from taskvec_demo.clap import sources
 from taskvec_demo.clap.checkpoint_files import read_torch, shared_prefix
-from taskvec_demo.clap.laion import convert
+from taskvec_demo.clap.laion import PREPROCESSOR, convert
 from taskvec_demo.clap.loading import SPECIAL_TOKENS, save_tokenizer
 from taskvec_demo.clap.sources import open_checkpoint, read_state, resolve
 from taskvec_demo.cli import main
+from taskvec_demo.core.weights import read_safetensors, write_safetensors
 from taskvec_demo.errors import BadArtifactError
 from taskvec_demo.lab.exchange import convert as conversion
 from taskvec_demo.lab.exchange import laion_comparison
 from taskvec_demo.serve import unmeasured
 from taskvec_demo.serve.workbench import Workbench
+from tests.support.paths import ROOT
 
 WORDS = ("dog", "cat", "rain", "siren", "blues", "song", "the", "distance", "silence", "sound", "of", "audio")
 POSITIONS = 66  # of the small RoBERTa
 
-# Saves HTSAT-tiny, HTSAT-base and a fused HTSAT-tiny as laion-clap's training does.
+# Saves HTSAT-tiny, HTSAT-base and a fused HTSAT-tiny as laion-clap's training does, and what HTSAT-base answers.
 SAVE = f"""
 import sys
 folder, = sys.argv[1:]
@@ -57,6 +59,10 @@ for name, amodel, options in towers:
     state = {{"module." + key: tensor for key, tensor in model.state_dict().items()}}
     torch.save({{"epoch": numpy.int64(3), "best": numpy.float64(0.5), "name": name, "state_dict": state}},
                f"{{folder}}/{{name}}.pt")
+    if name == "base":
+        base = model
+model, probes, answers = base, f"{{folder}}/probes.safetensors", f"{{folder}}/answers.safetensors"
+{laion_comparison.ANSWER}
 """
 
 
@@ -67,11 +73,8 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tiny.pt, base.pt and fused.pt as laion-clap saves them, and tokenizer/."""
+    """A folder with tiny.pt, base.pt and fused.pt as laion-clap saves them, tokenizer/, probes, and base's answers."""
     folder = tmp_path_factory.mktemp("laion")
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", SAVE, str(folder)]
-    subprocess.run(command, check=True, env=environment, cwd=folder, capture_output=True)
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
     words = {word: i for i, word in enumerate(dict.fromkeys((*SPECIAL_TOKENS, *WORDS, *letters)))}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
@@ -79,6 +82,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     roles = [("<s>", SPECIAL_TOKENS.index("<s>")), ("</s>", SPECIAL_TOKENS.index("</s>"))]
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=roles)
     save_tokenizer(folder / "tokenizer", tokenizer, POSITIONS)
+    given = laion_comparison.probes(PREPROCESSOR["sampling_rate"], folder / "tokenizer")
+    write_safetensors(folder / "probes.safetensors", given, {})
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-c", SAVE, str(folder)]
+    subprocess.run(command, check=True, env=environment, cwd=folder, capture_output=True)
     return folder
 
 
@@ -106,18 +114,25 @@ class Converted:
 
 def _convert(files: Path, tower: str) -> Converted:
     results, answers = [], []
-    real_compare, real_reference = laion_comparison.compare, laion_comparison._reference
+    real_compare = laion_comparison.compare
 
     def keep(kept: list, real: Callable, *arguments):
         kept.append(real(*arguments))
         return kept[0]
 
+    def at_the_saving(_: sources.Source, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The answers of the very model that base.pt was saved from."""
+        asked = read_safetensors(files / "probes.safetensors")[0]
+        assert all(torch.equal(given[name], tensor) for name, tensor in asked.items())
+        return read_safetensors(files / "answers.safetensors")[0]
+
+    reference = at_the_saving if tower == "base" else laion_comparison._reference
     folder = files / f"converted-{tower}"
     arguments = ["convert", str(files / f"{tower}.pt"), "--out", str(folder), "--verify"]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr(conversion, "compare", partial(keep, results, real_compare))
-        patch.setattr(laion_comparison, "_reference", partial(keep, answers, real_reference))
+        patch.setattr(laion_comparison, "_reference", partial(keep, answers, reference))
         code = main([*arguments, "--tokenizer", str(files / "tokenizer")])
     return Converted(code, folder, said.getvalue(), results[0], answers[0])
 

@@ -8,8 +8,6 @@ import itertools
 import math
 import random
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -203,26 +201,6 @@ def test_warming_up_changes_no_answer(workbench, example):
 
 
 # ---- opening the model ----------------------------------------------------------------------------------------------
-PAGE_ALONE = """
-import sys
-from pathlib import Path
-from taskvec_demo.serve.artifacts import Artifacts
-from taskvec_demo.serve.workbench import Workbench
-from taskvec_demo.ui.app import build_app
-workbench = Workbench(Artifacts(Path(sys.argv[1])))
-build_app(workbench)
-assert workbench.evaluate(workbench.recipe(""))
-assert workbench.recipe({"format": 1, "checkpoint": workbench.name, "coefficients": {"urban": 0.5}}).coefficients
-assert "transformers" not in sys.modules
-workbench.checkpoint
-assert "transformers" in sys.modules
-"""
-
-
-def test_what_was_measured_is_shown_before_the_model_is_open(workbench):
-    subprocess.run([sys.executable, "-c", PAGE_ALONE, str(workbench.artifacts.folder)], check=True)
-
-
 def test_the_model_is_opened_once_whoever_asks(workbench, example, monkeypatch):
     other, opened, really = fresh(workbench), [], workbench.artifacts.open_checkpoint
     monkeypatch.setattr(other.artifacts, "open_checkpoint", lambda p: opened.append(p) or really(p))

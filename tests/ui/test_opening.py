@@ -1,4 +1,4 @@
-"""How the page opens: with its first bars, early, by a link, by a bad link; and the watch on the network."""
+"""How the page opens: with its first bars, by a link, by a bad link; and the watch on the network."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ import time
 
 import pytest
 
-from tests.support.app_server import SITECUSTOMIZE, starting_app
-from tests.support.page_actions import (
-    READ_LABELS,
-    number,
-    one_sentence,
-    slider,
-    tab,
-    tabs,
-)
-from tests.support.visitor import PATIENCE, Visitor
+from tests.support.app_server import SITECUSTOMIZE
+from tests.support.page_actions import one_sentence, slider, tab, tabs
 
 pytestmark = pytest.mark.browser
 
@@ -35,27 +27,6 @@ def test_the_page_opens_with_bars_and_without_complaints(page):
     assert page.formula == page.chart != {}
     assert page.page.locator("#chart .tv-badge").count() == 1
     assert page.errors == []
-
-
-def test_who_comes_before_the_model_is_open_loses_nothing(browser, tmp_path):
-    with starting_app(tmp_path) as server:
-        context = browser.new_context()
-        early = Visitor(context.new_page(), server)
-        early.page.set_default_timeout(4 * PATIENCE)
-        early.page.goto(server.url)
-        early.page.wait_for_selector("#chart .tv-ed")
-        number(early, "urban").fill("0.37")
-        number(early, "urban").press("Enter")
-        tab(early, SOUND)
-        early.page.wait_for_selector("#pretrained .confidence-set")
-        early.page.wait_for_selector("#edited .confidence-set")
-        early.at_rest()
-        assert early.chart["urban"] == early.formula["urban"] == 0.37
-        assert early.page.evaluate(READ_LABELS, "edited") != early.page.evaluate(READ_LABELS, "pretrained")
-        assert early.errors == []
-        assert early.toasts() == []
-        assert "Traceback" not in server.log
-        context.close()
 
 
 def test_every_tab_has_content(page):

@@ -1,12 +1,19 @@
-"""The app as a Hugging Face Space starts it: variables instead of options, and packages beside ours."""
+"""The app as a Hugging Face Space starts it, with variables instead of options; and a visitor who comes at once."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.app_server import running_app
+from taskvec_demo.ui.startup import READY
+from tests.support.app_server import AppServer, starting_app
+from tests.support.page_actions import READ_LABELS, number, tab
+from tests.support.visitor import PATIENCE, Visitor
+
+pytestmark = pytest.mark.browser
 
 VARIABLES = {
     "SYSTEM": "spaces",
@@ -16,14 +23,40 @@ VARIABLES = {
     "SPACE_REPO_NAME": "demo",
     "GRADIO_SERVER_NAME": "0.0.0.0",
 }
-USUAL = ("* Running on local URL:", "* To create a public link", "The model is open")
+NO_SUCH_SPACE = re.compile("ERR_NAME_NOT_RESOLVED|[Ss]pace not found|huggingface.co")  # the page asks the hub for it
+USUAL = ("* Running on local URL:", "* To create a public link", READY)
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """From its first answer on, when the model may not be open yet."""
+    with starting_app(tmp_path_factory.mktemp("space"), **VARIABLES) as server:
+        yield server
+
+
+def test_who_comes_before_the_model_is_open_loses_nothing(browser, space):
+    context = browser.new_context()
+    early = Visitor(context.new_page(), space)
+    early.page.set_default_timeout(4 * PATIENCE)
+    early.page.goto(space.url)
+    early.page.wait_for_selector("#chart .tv-ed")
+    number(early, "urban").fill("0.37")
+    number(early, "urban").press("Enter")
+    tab(early, "Your sound")
+    early.page.wait_for_selector("#pretrained .confidence-set")
+    early.page.wait_for_selector("#edited .confidence-set")
+    early.at_rest()
+    assert early.chart["urban"] == early.formula["urban"] == 0.37
+    assert early.page.evaluate(READ_LABELS, "edited") != early.page.evaluate(READ_LABELS, "pretrained")
+    assert [error for error in early.errors if not NO_SUCH_SPACE.search(error)] == []
+    assert early.toasts() == []
+    context.close()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("spaces") is None, reason="needs `spaces` (requirements-dev.txt)")
-def test_the_log_of_a_space_holds_no_complaint(tmp_path):
+def test_the_log_of_a_space_holds_no_complaint(space):
     """Without a loop that runs while the page is built, a dozen tracebacks of lost loops stand here."""
-    with running_app(tmp_path, **VARIABLES) as server:
-        assert server.answers()
-        lines = server.log.splitlines()
+    space.until(lambda: READY in space.log)
+    lines = space.log.splitlines()
     assert [line for line in lines if line.strip() and not line.startswith(USUAL)] == []
     assert len(lines) >= len(USUAL)

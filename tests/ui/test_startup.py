@@ -15,56 +15,77 @@ import torch
 
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.ui import startup
-from tests.support.paths import ROOT
+from tests.support.paths import ARTIFACTS, ROOT
 
-# Prints what an import of gradio does: the .pyi files that it opens, and its components with their events.
-GRADIO = """
-import contextlib, json, sys
+# ---- two processes: one imports as anybody would, one as the app does -----------------------------------------------
+WATCH = """
+import json, sys
 stubs = set()
 sys.addaudithook(lambda event, a: stubs.add(str(a[0])) if event == "open" and str(a[0]).endswith(".pyi") else None)
-from taskvec_demo.ui.startup import without_stubs
-with without_stubs() if {hack} else contextlib.nullcontext():
-    import gradio
-kinds = {{n: k for n, k in vars(gradio).items() if isinstance(k, type) and hasattr(k, "EVENTS")}}
-components = {{n: [str(e) for e in k.EVENTS if hasattr(k, str(e))] for n, k in kinds.items()}}
-print(json.dumps([len(stubs), components]))
 """
-# Prints which of the packages that are left out an import of the app's own packages brings in, and how many modules.
-PACKAGES = """
-import json, sys
+PAGE = """
+from pathlib import Path
 from taskvec_demo.ui import startup
-if {hack}:
-    startup.prepare_process()
+startup.prepare_process()
+from taskvec_demo.serve.artifacts import Artifacts
+from taskvec_demo.serve.workbench import Workbench
+workbench = Workbench(Artifacts(Path(sys.argv[1])))
+startup.page(workbench)
+assert workbench.evaluate(workbench.recipe(""))
+assert workbench.recipe({"format": 1, "checkpoint": workbench.name, "coefficients": {"urban": 0.5}}).coefficients
+early = "transformers" in sys.modules
+workbench.checkpoint
+assert "transformers" in sys.modules
+"""
+REPORT = """
 import torch, torchaudio, transformers, gradio
 from transformers import ClapModel, ClapProcessor
+from taskvec_demo.ui import startup
 modules = [n for n, m in sys.modules.items() if m is not None]
-print(json.dumps([len(modules), [n for n in startup.UNUSED if n in modules]]))
+kinds = {n: k for n, k in vars(gradio).items() if isinstance(k, type) and hasattr(k, "EVENTS")}
+components = {n: [str(e) for e in k.EVENTS if hasattr(k, str(e))] for n, k in kinds.items()}
+unused = [n for n in startup.UNUSED if n in modules]
+print(json.dumps(dict(stubs=len(stubs), components=components, modules=len(modules), unused=unused, early=early)))
 """
 
 
-def printed(code: str, hack: bool) -> list:
-    """The JSON that `code` prints in a process of its own."""
-    command = [sys.executable, "-c", code.format(hack=hack)]
+def printed(code: str, *arguments: str) -> dict:
+    """The JSON that `code` prints last in a process of its own."""
+    command = [sys.executable, "-c", code, *arguments]
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=environment).stdout)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-# ---- imports --------------------------------------------------------------------------------------------------------
-def test_gradio_without_stubs_has_the_same_components_and_events():
+@pytest.fixture(scope="module")
+def plain() -> dict:
+    """What is there after plain imports of gradio, torch and transformers."""
+    return printed(WATCH + "early = None\n" + REPORT)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> dict:
+    """The same after a start as the app does it: a page on artifacts, and then its model."""
+    return printed(WATCH + PAGE + REPORT, str(ARTIFACTS))
+
+
+def test_gradio_without_stubs_has_the_same_components_and_events(plain, prepared):
     """Fails when gradio no longer writes the files (then `without_stubs` can go), or needs them."""
-    (with_files, plain), (without, bare) = printed(GRADIO, False), printed(GRADIO, True)
-    assert bare == plain
-    assert len(bare) > 30
-    assert with_files > 30
-    assert without == 0
+    assert prepared["components"] == plain["components"]
+    assert len(plain["components"]) > 30
+    assert plain["stubs"] > 30
+    assert prepared["stubs"] == 0
 
 
-def test_what_is_left_out_would_be_imported():
+def test_what_is_left_out_would_be_imported(plain, prepared):
     """Fails for a name that nothing imports any longer: then it can go from `UNUSED`."""
-    (all_modules, unused), (modules, none) = printed(PACKAGES, False), printed(PACKAGES, True)
-    assert unused == [name for name in startup.UNUSED if importlib.util.find_spec(name)]
-    assert none == []
-    assert modules < all_modules
+    assert plain["unused"] == [name for name in startup.UNUSED if importlib.util.find_spec(name)]
+    assert prepared["unused"] == []
+
+
+def test_what_was_measured_is_shown_before_the_model_is_open(prepared):
+    """Page, figures and recipes do not wait for the import of transformers."""
+    assert prepared["early"] is False
 
 
 def test_torch_still_reads_the_variable_for_huge_pages():

@@ -40,6 +40,19 @@ PROBE_TEXTS = (
 SYNTH_RATE = 16_000  # Hz
 N_SECONDS = 10  # of a window of every LAION checkpoint
 
+# What laion-clap's `model` answers to the file of `probes`, written to the file `answers`.
+ANSWER = """
+from taskvec_demo.core.weights import read_safetensors, write_safetensors
+model.eval()
+given, _ = read_safetensors(probes)
+with torch.no_grad():
+    branch = model.audio_branch
+    write_safetensors(answers, {
+        "audio": model.get_audio_embedding([{"waveform": window} for window in given["windows"]]),
+        "text": model.get_text_embedding({"input_ids": given["ids"], "attention_mask": given["mask"]}),
+        "mel": branch.logmel_extractor(branch.spectrogram_extractor(given["windows"])).contiguous(),
+    }, {})
+"""
 # Run by `python -c` with: laion-clap's name of the tower, the RoBERTa configuration, the .pt, the probes, the answers.
 REFERENCE = """
 import json, sys
@@ -48,7 +61,6 @@ sys.argv[1:] = []  # laion_clap parses them when it is imported
 import torch, transformers
 from pathlib import Path
 from taskvec_demo.clap.checkpoint_files import read_checkpoint
-from taskvec_demo.core.weights import read_safetensors, write_safetensors
 roberta = transformers.RobertaConfig(pad_token_id=1, type_vocab_size=1, **json.loads(text))
 transformers.RobertaModel.from_pretrained = lambda *_, **__: transformers.RobertaModel(roberta)
 import laion_clap
@@ -59,15 +71,6 @@ buffers = {name for name, _ in model.named_buffers()}
 wrong = [*(set(missing) - buffers), *(n for n in unexpected if not n.startswith("text_branch.embeddings."))]
 if wrong:
     sys.exit(f"laion-clap does not know what to do with {wrong[0]}")
-model.eval()
-given, _ = read_safetensors(probes)
-with torch.no_grad():
-    branch = model.audio_branch
-    write_safetensors(answers, {
-        "audio": model.get_audio_embedding([{"waveform": window} for window in given["windows"]]),
-        "text": model.get_text_embedding({"input_ids": given["ids"], "attention_mask": given["mask"]}),
-        "mel": branch.logmel_extractor(branch.spectrogram_extractor(given["windows"])).contiguous(),
-    }, {})
 """
 
 
@@ -110,11 +113,9 @@ def compare(source: Source, folder: Path) -> Comparison:
     BadArtifactError when laion-clap cannot be run.
     """
     checkpoint = Checkpoint.from_folder(folder)
-    probes = np.concatenate([probe_clip(name, checkpoint.features.sample_rate) for name in PROBE_CLIPS])
-    tokens = load_tokenizer(str(folder))(list(PROBE_TEXTS), padding=True, return_tensors="pt")
-    given = {"windows": torch.from_numpy(probes), "ids": tokens["input_ids"], "mask": tokens["attention_mask"]}
+    given = probes(checkpoint.features.sample_rate, folder)
     answers = _reference(source, given)
-    mel = log_mel(probes, checkpoint.features)
+    mel = log_mel(given["windows"].numpy(), checkpoint.features)
     audio, text = checkpoint.embed_audio(mel), checkpoint.embed_text(PROBE_TEXTS)
     return Comparison(
         _cosines(audio, answers["audio"]),
@@ -125,6 +126,13 @@ def compare(source: Source, folder: Path) -> Comparison:
     )
 
 
+def probes(rate: int, tokenizer: Path) -> dict[str, torch.Tensor]:
+    """What both models are given: windows (n_clips, samples) at `rate` Hz, and the texts' token ids and mask."""
+    clips = np.concatenate([probe_clip(name, rate) for name in PROBE_CLIPS])
+    tokens = load_tokenizer(str(tokenizer))(list(PROBE_TEXTS), padding=True, return_tensors="pt")
+    return {"windows": torch.from_numpy(clips), "ids": tokens["input_ids"], "mask": tokens["attention_mask"]}
+
+
 def probe_clip(name: str, rate: int) -> np.ndarray:
     """One window (1, 10 s) at `rate` Hz of a synthesized example, with faint noise above the 8 kHz it reaches."""
     clip = clip_from_array(examples()[name], SYNTH_RATE, rate)
@@ -133,15 +141,15 @@ def probe_clip(name: str, rate: int) -> np.ndarray:
     return (window + 0.003 * noise).astype(np.float32)
 
 
-def _reference(source: Source, probes: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _reference(source: Source, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     assert source.state is not None  # since it is a file
     amodel, config = architecture(source.state, source.spec)
     text = json.dumps(config["text_config"])
     with tempfile.TemporaryDirectory() as folder:
-        given, answers = Path(folder) / "probes.safetensors", Path(folder) / "answers.safetensors"
-        write_safetensors(given, probes, {})
-        files = str(source.path.resolve()), str(given), str(answers)
-        command = [sys.executable, "-W", "ignore", "-c", REFERENCE, amodel, text, *files]
+        asked, answers = Path(folder) / "probes.safetensors", Path(folder) / "answers.safetensors"
+        write_safetensors(asked, given, {})
+        files = str(source.path.resolve()), str(asked), str(answers)
+        command = [sys.executable, "-W", "ignore", "-c", REFERENCE + ANSWER, amodel, text, *files]
         root = str(REPOSITORY)
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": root}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

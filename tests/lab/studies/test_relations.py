@@ -212,6 +212,7 @@ def data(tmp_path_factory):
 
 
 def test_the_quick_study_is_measured_resumed_and_checked(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.predictors.PERMUTATIONS", 10)
     options = ["study", "relations", "--data", str(data), "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
     assert main([*options, "--quick", "--check"]) == 2
     assert "relations.json is missing" in capsys.readouterr().err
