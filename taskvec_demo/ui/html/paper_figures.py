@@ -85,7 +85,7 @@ def negation_figure(row: Mapping[str, Any], title: str, load: Loader) -> str:
     return figure(
         f"negation-{row['vector']}",
         f"Forget {escape(title.lower())}",
-        "accuracy, %",
+        "test accuracy, %",
         picture,
         load(row["coefficients"], LOAD),
     )

@@ -21,8 +21,7 @@ def prompts_html(table: Mapping[str, Any], vectors: Mapping[str, Any] | None, ta
     shown = [row for row in table["rows"] if row["task"] in tasks and row["test"]["n"]]
     tracks = []
     for row in shown:
-        named = f"“{row['best'].format('…')}”" if row["best"] else "none beats its own"
-        lanes = [(f"best prompt {named}: {_from_to(row['test'])}", [Mark.of(row["test"], "control")])]
+        lanes = [(f"{_prompt(row['best'])}: {_from_to(row['test'])}", [Mark.of(row["test"], "control")])]
         edit = edits.get(row["task"])
         if edit:
             lanes.append((f"its own vector at λ = 1: {_from_to(edit)}", [Mark.of(edit)]))
@@ -39,6 +38,12 @@ def prompts_html(table: Mapping[str, Any], vectors: Mapping[str, Any] | None, ta
         f"<figure class='tv-figure' data-figure='prompts'>{picture}</figure>"
     )
     return panel("prompts", "Or just a better prompt?", badge("exact", "test"), lead, body)
+
+
+def _prompt(template: str | None) -> str:
+    if template is None:
+        return "no prompt beats its own"
+    return "best prompt, the bare label" if template == "{}" else f"best prompt “{template.format('…')}”"
 
 
 def prompts_verdict(rows: list[Mapping[str, Any]], edits: Mapping[str, Mapping[str, Any]], tried: int) -> str:

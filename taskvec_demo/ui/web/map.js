@@ -129,6 +129,7 @@ export class LambdaMap {
     this.waiting = [...new Set([...this.sheets, ...this.controls])].map(({ grid }) => grid);
     this.picture.entitle(this.axes, this.title);
     this.picture.stale(false);
+    this.figure.setAttribute("aria-busy", "true"); // until the finest grid is whole
     this.paint();
     this.mark();
     this.frame ||= requestAnimationFrame(() => this.work());
@@ -187,6 +188,7 @@ export class LambdaMap {
       this.mark();
     }
     if (this.waiting.length) this.frame = requestAnimationFrame(() => this.work());
+    else if (!this.picture?.isStale) this.figure.setAttribute("aria-busy", "false");
   }
 
   get title() {
@@ -277,6 +279,7 @@ export class LambdaMap {
     this.picture = null;
     this.waiting = [];
     this.drawn = "";
+    this.figure.setAttribute("aria-busy", "false");
     write(this.readout, "");
     this.figure.replaceChildren();
     html("p", "tv-muted", this.figure, sentence);

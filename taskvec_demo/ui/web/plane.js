@@ -35,8 +35,7 @@ export class AccuracyGrid {
     const { surface } = this;
     const [v, w] = this.axes.map((name) => surface.vectors.indexOf(name));
     const point = surface.point(this.others);
-    const plane = surface.plane(v, w, point);
-    yield false;
+    const plane = yield* surface.plane(v, w, point);
     for (const stride of STRIDES) {
       for (let row = 0; row < SIDE; row += stride) {
         point[w] = this.lambda(row);

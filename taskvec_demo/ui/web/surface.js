@@ -175,23 +175,30 @@ export class LogitSurface {
 
   /**
    * The plane through a point on which coordinates v and w move: λ of w -> the line of v there, good until the next
-   * call. Drawn up in one pass over all terms.
+   * call. Drawing it up takes a pass over the file for each pair of powers, so it yields after each.
    * @param {number} v
    * @param {number} w
    * @param {Float64Array} point (vectors,)
-   * @returns {(lambda: number) => Line}
+   * @returns {Generator<boolean, (lambda: number) => Line>}
    */
-  plane(v, w, point) {
+  *plane(v, w, point) {
     const [factors, powers] = [this.factors(point, v, w), this.maxPower + 1];
     /** @type {number[][][]} */
     const terms = Array.from({ length: powers }, () => Array.from({ length: powers }, () => []));
     for (let t = 0, i = 0; t < this.terms; t++, i += this.vectors.length) {
       terms[this.powers[i + v]][this.powers[i + w]].push(t);
     }
-    const parts = terms.map((ofV) => {
+    /** @type {{used: number[], rows: Float64Array[], along: Float64Array}[]} */
+    const parts = [];
+    for (const ofV of terms) {
       const used = [...ofV.keys()].filter((power) => ofV[power].length);
-      return { used, rows: used.map((power) => this.sum(ofV[power], factors)), along: new Float64Array(this.size) };
-    });
+      const rows = [];
+      for (const power of used) {
+        rows.push(this.sum(ofV[power], factors));
+        yield false;
+      }
+      parts.push({ used, rows, along: new Float64Array(this.size) });
+    }
     const along = parts.map((part) => part.along);
     return (mu) => {
       const weights = this.chebyshev(mu);
