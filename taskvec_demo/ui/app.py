@@ -12,8 +12,9 @@ from . import live
 from .about import about_markdown
 from .api import add_endpoints
 from .controls import SLOTS, Controls, build_controls, connect_rows
-from .events import QUIET, connect, connect_exact, connect_strip, connect_trace
+from .events import QUIET, connect, connect_exact, connect_sound_tab, connect_strip
 from .explore import build_explore_tab
+from .hearing import Hearing
 from .html import bars
 from .html.frame import HELP, SKIP, TITLE
 from .html.words import help_html
@@ -77,9 +78,10 @@ def build_app(workbench: Workbench) -> gr.Blocks:
         add_endpoints(workbench)
         connect_rows(controls, live.call("switchedOn"))
         connect_stories(page, stories, controls, strip.clip)
-        classified = connect(app, page, controls, reset, tools, chart, strip, sound)
-        connect_strip(app, page, controls, strip, sound)
-        connect_trace(page, controls, tabs, strip, sound, classified)
+        hearing = Hearing(page)
+        classified = connect(app, page, hearing, controls, reset, tools, chart, strip, sound)
+        connect_strip(app, hearing, controls, strip, sound)
+        connect_sound_tab(hearing, controls, tabs, strip, sound, classified)
         connect_own(page, controls, sound.along, **QUIET)
         if measured is not None:
             connect_exact(app, page, controls, chart, measured)

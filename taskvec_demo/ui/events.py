@@ -10,6 +10,7 @@ import gradio as gr
 from ..core.recipe import Recipe
 from .api import EXACT_CONCURRENCY, MODEL_CONCURRENCY, TRACE_CONCURRENCY
 from .controls import Controls
+from .hearing import Hearing
 from .live import call
 from .page import Page
 from .sound import SOUND_TAB, SoundTab
@@ -22,6 +23,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 def connect(
     app: gr.Blocks,
     page: Page,
+    hearing: Hearing,
     controls: Controls,
     reset: gr.Button,
     tools: Tools,
@@ -37,15 +39,16 @@ def connect(
     gr.on([c.change for c in told], None, told, None, js=call("handOver"), queue=False, show_progress="hidden")
     # `settled` is a custom event of gr.HTML, which gr.on does not take: the same definition is given to both.
     classify: dict[str, Any] = {
-        "fn": page.classify,
-        "inputs": [strip.clip, sound.labels, *controls.inputs],
-        "outputs": [*sound.outputs, strip.answer],
+        "fn": hearing.classify,
+        "inputs": [strip.clip, sound.labels, tools.pinned, *controls.inputs],
+        "outputs": [*sound.answered, sound.problem, strip.answer],
         "trigger_mode": "always_last",
         **MODEL_CONCURRENCY,
         **QUIET,
     }
-    asked = [strip.clip.change, sound.button.click, sound.labels.submit, sound.labels.change]
-    classified = [gr.on(asked, **classify), chart.settled(**classify)]
+    chosen = sound.label_set.input(lambda labels: labels, sound.label_set, sound.labels, **QUIET)
+    asked = [gr.on([strip.clip.change, tools.pinned.change], **classify), chosen.then(**classify)]
+    classified = [*asked, chart.settled(**classify), sound.problem.ask(**classify)]
     nothing = json.dumps(page.values(Recipe(page.workbench.name)).values)
     reset.click(None, None, controls.settable, js=f"() => {nothing}", queue=False, show_progress="hidden")
     # The recipe in the address is the first state; undo does not go back to the page's own.
@@ -54,14 +57,14 @@ def connect(
     return [*classified, opened.then(**classify)]
 
 
-def connect_strip(app: gr.Blocks, page: Page, controls: Controls, strip: Strip, sound: SoundTab) -> None:
+def connect_strip(app: gr.Blocks, hearing: Hearing, controls: Controls, strip: Strip, sound: SoundTab) -> None:
     """What the browser is told of the clip, and the trace that it asks for when a slider is touched."""
     told: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
     gr.on([app.load, strip.clip.change], None, strip.clip, None, js=call("handClip"), **told)
     strip.answer.change(None, strip.answer, None, js=call("handAnswer"), **told)
     strip.trace.change(None, strip.trace, None, js=call("handTrace"), **told)
     strip.shown.touched(
-        page.follow,
+        hearing.follow,
         [strip.clip, sound.labels, *controls.inputs],
         strip.trace,
         trigger_mode="always_last",
@@ -70,13 +73,13 @@ def connect_strip(app: gr.Blocks, page: Page, controls: Controls, strip: Strip, 
     )
 
 
-def connect_trace(
-    page: Page, controls: Controls, tabs: gr.Tabs, strip: Strip, sound: SoundTab, classified: list[Any]
+def connect_sound_tab(
+    hearing: Hearing, controls: Controls, tabs: gr.Tabs, strip: Strip, sound: SoundTab, classified: list[Any]
 ) -> None:
-    """Follow the clip along λ after both models have answered, and only while its tab is open."""
-    listening = gr.State(not page.tasks)  # without tasks the sound tab is the first
+    """Draw the clip, and follow it along λ after both models have answered; only while the tab is open."""
+    listening = gr.State(not hearing.page.tasks)  # without tasks the sound tab is the first
     trace: dict[str, Any] = {
-        "fn": page.trace,
+        "fn": hearing.trace,
         "inputs": [listening, strip.clip, sound.labels, sound.along, *controls.inputs],
         "outputs": sound.traced,
         "trigger_mode": "always_last",
@@ -87,8 +90,14 @@ def connect_trace(
     def opened(tab: gr.SelectData) -> bool:
         return tab.value == SOUND_TAB
 
-    tabs.select(opened, None, listening, queue=False, **QUIET).then(**trace)
+    picture: dict[str, Any] = {"fn": hearing.picture, "inputs": [listening, strip.clip], "outputs": sound.picture}
+    strip.clip.change(**picture, **QUIET)
+    selected = tabs.select(opened, None, listening, queue=False, **QUIET)
+    selected.then(**picture, **QUIET).then(**trace)
     sound.along.input(**trace)
+    asked = trace["inputs"][1:]
+    saved = sound.traced[1].webpage(hearing.interactive, asked, sound.file, **TRACE_CONCURRENCY, **QUIET)
+    saved.success(None, sound.file, None, js=call("saveGiven"), queue=False, show_progress="hidden")
     for answered in classified:
         answered.then(**trace)
 

@@ -22,11 +22,10 @@ from ..serve.own_vectors import UPLOADED
 from ..serve.workbench import Workbench
 from .api import user_error
 from .controls import SLOTS, ControlValues
-from .html import bars, clip_text
+from .html import bars
 from .html.classes import classes_html
 from .html.exact_panel import check_html, exact_html
 from .html.paper import load_tables
-from .html.trace_figure import trace_figure
 
 FAINT_POINTS = 0.03  # a vector that changes no task by more does next to nothing
 
@@ -161,52 +160,6 @@ class Page:
         finally:
             if self._newest_run.get(session) is run:
                 del self._newest_run[session]
-
-    def classify(self, clip: str | None, labels: str, added: str, *values: Any) -> tuple[Any, Any, Any, Any]:
-        """The top labels of both models for the clip, under the recipe of the controls, and the answer of the strip."""
-        if not clip:
-            hint = "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
-            return None, None, hint, ""
-        try:
-            recipe = self.recipe(added, values)
-        except TaskVecError:  # the controls are not a recipe yet: the line of the formula says what is missing
-            return (gr.skip(),) * 4
-        try:
-            result = self.workbench.classify(clip, recipe, labels)
-        except TaskVecError as error:
-            raise user_error(error) from error
-        answer = clip_text.answer_json(result, recipe)
-        return result.pretrained, result.edited, clip_text.difference_html(result, recipe), answer
-
-    def follow(self, event: gr.EventData, clip: str | None, labels: str, added: str, *values: Any) -> str:
-        """What the strip reads while a slider is dragged: the clip along λ of the vector that the event names.
-
-        "" where there is nothing to follow.
-        """
-        try:
-            recipe = self.recipe(added, values)
-            if not clip:
-                return ""
-            return clip_text.trace_json(self.workbench.trace(clip, recipe, event.vector, labels), recipe)
-        except TaskVecError:  # `classify` is asked the same and says why
-            return ""
-
-    def trace(
-        self, listening: bool, clip: str | None, labels: str, vector: str | None, added: str, *values: Any
-    ) -> tuple[Any, Any]:
-        """A sentence and a figure on the clip along λ of `vector`. Nothing is computed unless the tab is open."""
-        if not listening or not vector:
-            return gr.skip(), gr.skip()
-        if not clip:
-            hint = "<div class='tv-difference tv-muted'>With a clip, its answers along λ are drawn here.</div>"
-            return hint, gr.Plot(visible=False)
-        try:
-            recipe = self.recipe(added, values)
-            trace = self.workbench.trace(clip, recipe, vector, labels)
-        except TaskVecError:  # `classify` was asked the same and said why
-            return "", gr.Plot(visible=False)
-        current = recipe.coefficients.get(vector, 0.0)
-        return clip_text.trace_html(trace), gr.Plot(trace_figure(trace, current), visible=True)
 
     def restore(self, request: gr.Request) -> list:
         """The controls of the recipe in the address, if there is one."""

@@ -1,4 +1,4 @@
-"""The tab "Your sound": a clip, labels, and what both models answer."""
+"""The tab "Your sound": a picture of the clip, labels, what both models answer, and where the answer flips."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from ..core.zero_shot import labels_text
+from . import live
+from .html.answers import EMPTY
 from .page import Page
+from .plain import plain_html
 
 SOUND_TAB = "Your sound"
 OPENING = (
@@ -20,37 +22,46 @@ OPENING = (
 class SoundTab:
     """The parts of the tab that its events need. The clip is that of the strip (`strip.py`).
 
-    `outputs`: both models' labels and the sentence on their difference; `traced`: sentence and figure along λ.
+    `problem` says what is wrong with the labels; its event `ask` comes when the visitor has written some. `answered`:
+    the sentence on both answers, and the table of all labels; `traced`: sentence and figure along λ of `along`, whose
+    event `webpage` asks for the same figure in a `file`.
     """
 
+    picture: gr.HTML
+    label_set: gr.Dropdown
     labels: gr.Textbox
-    button: gr.Button
-    outputs: list[Any]
+    problem: gr.HTML
+    answered: list[Any]
     along: gr.Dropdown
     traced: list[Any]
+    file: gr.File
 
 
 def build_sound_tab(page: Page) -> SoundTab:
-    everything = labels_text(page.workbench.artifacts.default_labels)
-    sets = [("All sounds", everything)] + [(t.title, labels_text(t.prompts)) for t in page.tasks.values()]
-    label_set = gr.Dropdown(sets, value=everything, label="Label set", elem_id="label-set")
-    labels = gr.Textbox(
-        everything,
-        label="Labels, yours to edit (commas or new lines)",
-        lines=2,
-        max_lines=4,
-        elem_id="labels",
-        info="Each is read inside the templates "
-        + ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates),
-    )
-    button = gr.Button("Classify", variant="primary", elem_id="classify")
-    explanation = gr.HTML(OPENING, elem_id="difference")
-    with gr.Row():
-        before = gr.Label(num_top_classes=5, label="Pre-trained", min_width=240, elem_id="pretrained")
-        after = gr.Label(num_top_classes=5, label="Edited", min_width=240, elem_id="edited")
-    label_set.input(lambda chosen: chosen, label_set, labels, show_progress="hidden", api_visibility="private")
+    everything = "\n".join(page.workbench.artifacts.default_labels)
+    sets = [("All sounds", everything)] + [(t.title, "\n".join(t.prompts)) for t in page.tasks.values()]
+    templates = ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates)
     moved = next((name for name in page.vectors if page.start.coefficients.get(name)), next(iter(page.vectors), None))
-    along = gr.Dropdown(list(page.vectors), value=moved, label="Follow along λ of", elem_id="along")
-    flips = gr.HTML(elem_id="flips")
-    figure = gr.Plot(label="The clip along λ", visible=False, elem_id="trace")
-    return SoundTab(labels, button, [before, after, explanation], along, [flips, figure])
+    with gr.Row(elem_id="sound"):
+        with gr.Column(scale=3, min_width=330):
+            explanation = plain_html(OPENING, elem_id="difference")
+            table = plain_html(EMPTY, elem_id="answers")
+            along = gr.Dropdown(list(page.vectors), value=moved, label="Follow the clip along λ of", elem_id="along")
+            flips = plain_html("", elem_id="flips")
+            started = live.on_load("startTrace", "() => trigger('webpage')")
+            figure = plain_html("", elem_id="trace", js_on_load=started)
+            file = gr.File(visible="hidden")
+        with gr.Column(scale=2, min_width=330):
+            picture = plain_html("", elem_id="picture")
+            label_set = gr.Dropdown(sets, value=everything, label="Labels to choose from", elem_id="label-set")
+            labels = gr.Textbox(
+                everything,
+                label="or your own, one a line",
+                lines=6,
+                max_lines=12,
+                elem_id="labels",
+                info=f"Each is read inside the templates {templates}.",
+            )
+            started = live.on_load("startLabels", "() => trigger('ask')")
+            problem = plain_html("", elem_id="label-problem", js_on_load=started)
+    return SoundTab(picture, label_set, labels, problem, [explanation, table], along, [flips, figure], file)

@@ -22,9 +22,12 @@ EXPORT_CONCURRENCY: dict[str, Any] = {"concurrency_id": "export", "concurrency_l
 
 @dataclass(frozen=True)
 class Tools:
-    """The row of tools, and what is handed to the browser while a model is built: a sentence, and the file."""
+    """The row of tools, and what the browser does not show: the query of the pinned recipe, what is said while a model
+    is built, and its file.
+    """
 
     row: gr.HTML
+    pinned: gr.Textbox
     said: gr.Textbox
     model: gr.File
 
@@ -55,14 +58,14 @@ def build_tools(page: Page) -> Tools:
         text = recipe_yaml(pinned) if asked.get("kind") == "yaml" else pinned.to_json() + "\n"
         return {"name": f"{file_stem(pinned)}.{'yaml' if asked.get('kind') == 'yaml' else 'json'}", "text": text}
 
-    events = "{show: () => trigger('show'), build: () => trigger('build')}"
+    events = "{show: () => trigger('show'), pin: () => trigger('pin'), build: () => trigger('build')}"
     row = gr.HTML(
         tools_html(),
         elem_id="tools",
         js_on_load=live.on_load("startTools", events, "server"),
         server_functions=[controls_of, recipe_file],
     )
-    return Tools(row, gr.Textbox(visible="hidden"), gr.File(visible="hidden"))
+    return Tools(row, gr.Textbox("", visible="hidden"), gr.Textbox(visible="hidden"), gr.File(visible="hidden"))
 
 
 def connect_tools(page: Page, tools: Tools, controls: Controls, opened: Any, **options: Any) -> None:
@@ -79,6 +82,7 @@ def connect_tools(page: Page, tools: Tools, controls: Controls, opened: Any, **o
     in_browser: dict[str, Any] = {"fn": None, "queue": False, "show_progress": "hidden"}
     opened.then(inputs=controls.inputs, js=live.call("handOpened"), **in_browser)
     tools.row.show(outputs=controls.settable, js=live.call("chosenValues"), **in_browser)
+    tools.row.pin(outputs=tools.pinned, js=live.call("pinnedQuery"), **in_browser)
     built = tools.row.build(build, controls.inputs, [tools.said, tools.model], **EXPORT_CONCURRENCY, **options)
     tools.said.change(inputs=tools.said, js=live.call("tellProgress"), **in_browser)
-    built.success(inputs=tools.model, js=live.call("saveModel"), **in_browser)
+    built.success(inputs=tools.model, js=live.call("saveGiven"), **in_browser)

@@ -6,9 +6,9 @@ import re
 
 from tests.support.visitor import CHART, FORMULA, PATIENCE
 
-SIDES = ("pretrained", "edited")
-READ_LABELS = """(side) => Object.fromEntries([...document.querySelectorAll(`#${side} .confidence-set`)]
-  .map((e) => [e.querySelector("dt").textContent, e.querySelector("dd").textContent]))"""
+SIDES = ("before", "after")
+READ_LABELS = """(side) => Object.fromEntries([...document.querySelectorAll(`.tv-labels tbody tr`)].map((row) => [
+  row.querySelector("th").textContent, row.querySelector(`.tv-cell-${side} b`).textContent.replace(/\\s/g, "")]))"""
 WATCH = f"""() => {{
   window.seen = {{formula: new Set(), chart: new Set()}};
   const look = () => {{
@@ -110,8 +110,8 @@ def changed(visitor, before):
 
 def open_clip(visitor):
     """Open the panel of the strip in which another clip is chosen."""
-    if visitor.page.locator(".tv-change").get_attribute("aria-expanded") != "true":
-        visitor.page.locator(".tv-change").click()
+    if visitor.page.locator("#strip .tv-change").get_attribute("aria-expanded") != "true":
+        visitor.page.locator("#strip .tv-change").click()
 
 
 def clear(visitor):

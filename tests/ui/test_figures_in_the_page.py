@@ -110,8 +110,8 @@ def test_two_visitors_at_once(new_visitor):
     two.at_rest()
     assert labels_of(two) == alone, "the answers of one visitor depend on what another does"
     assert one.formula == {"urban": value(one, "urban")}
-    assert labels_of(one)["edited"] != alone["edited"]
-    assert labels_of(one)["pretrained"] == alone["pretrained"]
+    assert labels_of(one)["after"] != alone["after"]
+    assert labels_of(one)["before"] == alone["before"]
 
 
 def test_the_sweep_ends_where_it_began(page):

@@ -13,6 +13,7 @@ import soundfile
 
 from taskvec_demo.lab.data.synth import synthesize
 from tests.support.page_actions import (
+    READ_LABELS,
     changed,
     choose,
     clear,
@@ -29,6 +30,19 @@ from tests.support.page_actions import (
 pytestmark = pytest.mark.browser
 
 SOUND = "Your sound"  # the tab
+
+
+# Types a text, a letter a frame, and tells how often the server was asked meanwhile
+TYPE = """async (text) => {
+  const box = document.querySelector("#labels textarea");
+  const before = window.questions.asked;
+  for (let i = 1; i <= text.length; i++) {
+    box.value = text.slice(0, i);
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise(requestAnimationFrame);
+  }
+  return window.questions.asked - before;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +69,14 @@ def test_upload(page, recording, kind):
     said = difference(page)
     drag(page, "urban", 0.5, 0.95)
     second = changed(page, said)
-    assert second["pretrained"] == first["pretrained"]
-    assert second["edited"] != first["edited"]
+    assert second["before"] == first["before"]
+    assert second["after"] != first["after"]
     page.page.locator("#reset").click()
     page.shows({})
-    third = changed(page, difference(page)) if "same" not in difference(page) else labels_of(page)
-    assert third["edited"] == third["pretrained"] == first["pretrained"]
-    assert "both models are the same" in difference(page)
+    page.page.wait_for_function("() => document.querySelector('#difference').innerText.includes('models are the same')")
+    page.at_rest()
+    third = labels_of(page)
+    assert third["after"] == third["before"] == first["before"]
     assert page.toasts() == []
     assert page.errors == []
 
@@ -75,7 +90,7 @@ def test_example(page):
     page.page.locator("button.gallery-item", has_text="siren").click()
     after = changed(page, said)
     assert complete(after)
-    assert after["pretrained"] != before["pretrained"]
+    assert after["before"] != before["before"]
 
 
 def test_a_bad_recording_gives_one_sentence_and_leaves_the_answers(page, tmp_path, recording):
@@ -94,7 +109,7 @@ def test_a_bad_recording_gives_one_sentence_and_leaves_the_answers(page, tmp_pat
         assert kind in text
         assert one_sentence(text)
         page.at_rest()
-        assert complete(labels_of(page)) or labels_of(page) == {"pretrained": {}, "edited": {}}, kind
+        assert complete(labels_of(page)) or labels_of(page) == {"before": {}, "after": {}}, kind
         assert page.formula == {"urban": 0.5}
     said = difference(page)
     upload(page, recording / "siren.wav")  # the next recording is taken
@@ -120,46 +135,49 @@ def test_microphone(new_visitor):
 def test_own_labels(page):
     page.open({"urban": 0.5})
     tab(page, SOUND)
+    box, problem = page.page.locator("#labels textarea"), page.page.locator("#label-problem .tv-problem")
     before, said = labels_of(page), difference(page)
-    page.page.locator("#labels textarea").fill("puppy, downpour")
+    box.fill("puppy\ndownpour, heavy")
     after = changed(page, said)
-    assert set(after["pretrained"]) == set(after["edited"]) == {"puppy", "downpour"}
-    page.page.locator("#labels textarea").fill("puppy")
-    text = page.toast()
-    assert one_sentence(text)
-    assert "puppy" in text
-    page.at_rest()
+    assert set(after["before"]) == set(after["after"]) == {"puppy", "downpour, heavy"}
+    # what is wrong stands beside the box, and the answers are grey
+    box.fill("<img src=x onerror='window.hacked=1'>")
+    problem.wait_for()
+    assert one_sentence(problem.inner_text())
+    assert "<img src=x" in problem.inner_text()
     assert labels_of(page) == after
-    page.page.locator("#labels textarea").fill("")
-    page.page.wait_for_function("() => document.querySelectorAll('#edited .confidence-set').length > 2")
-    page.at_rest()
-    assert labels_of(page) == before
-
-
-def test_typing_labels_does_not_raise_a_toast_at_every_letter(page):
-    page.open({"urban": 0.5})
-    tab(page, SOUND)
-    page.page.locator("#labels textarea").fill("")
-    page.at_rest()
-    page.page.locator("#labels textarea").press_sequentially("puppy, downpour", delay=120)
-    page.at_rest()
-    page.page.locator("#classify").click()
-    page.page.wait_for_function("() => document.querySelectorAll('#edited .confidence-set').length === 2")
-    page.at_rest()
-    assert set(labels_of(page)["edited"]) == {"puppy", "downpour"}
-    assert len(page.toasts()) <= 1
-
-
-def test_labels_are_text_not_markup(page):
-    page.open({"urban": 0.5})
-    tab(page, SOUND)
+    grey = "() => getComputedStyle(document.querySelector('.tv-labels-box')).opacity < 0.5"
+    assert page.page.evaluate(grey)
     said = difference(page)
-    page.page.locator("#labels textarea").fill("<img src=x onerror='window.hacked=1'>, <b>rain</b>")
-    after = changed(page, said)
-    assert "<b>rain</b>" in after["edited"]
-    page.page.locator("#labels textarea").fill("<img src=x onerror='window.hacked=1'>")
-    page.toast()
+    box.fill("<b>rain</b>, dog")  # text, not markup
+    assert "<b>rain</b>" in changed(page, said)["after"]
+    assert problem.count() == 0
+    assert not page.page.evaluate(grey)
+    said = difference(page)
+    box.fill("")  # the checkpoint's own
+    assert changed(page, said) == before
     assert page.page.evaluate("window.hacked") is None
+    assert page.toasts() == []
+    assert page.errors == []
+
+
+def test_labels_are_read_at_a_pause_at_enter_and_when_the_box_is_left(page):
+    page.open({"urban": 0.5})
+    tab(page, SOUND)
+    page.at_rest()
+    box = page.page.locator("#labels textarea")
+    assert page.page.evaluate(TYPE, "puppy\nrain\nsiren, far away") == 0, "asked while somebody types"
+    page.page.wait_for_function("() => document.querySelectorAll('.tv-labels tbody tr').length === 3")
+    page.at_rest()
+    box.press_sequentially("\na bell")
+    box.press("Enter")
+    page.page.wait_for_function("() => document.querySelectorAll('.tv-labels tbody tr').length === 4")
+    page.at_rest()
+    box.press_sequentially("wind")
+    page.page.locator("#label-set input").focus()
+    page.page.wait_for_function("() => document.querySelectorAll('.tv-labels tbody tr').length === 5")
+    page.at_rest()
+    assert page.toasts() == []
 
 
 def test_label_set(page):
@@ -172,7 +190,7 @@ def test_label_set(page):
     after = changed(page, said)
     labels = page.page.locator("#labels textarea").input_value()
     assert labels != chosen
-    assert set(after["edited"]) <= set(labels.split(", "))
+    assert set(after["after"]) == set(labels.splitlines())
 
 
 # ---- the clip along λ -----------------------------------------------------------------------------------------------
@@ -180,12 +198,41 @@ def test_the_clip_along_a_vector(page):
     page.open({"urban": 0.5})
     flips = page.page.locator("#flips")
     tab(page, SOUND)
-    page.page.wait_for_selector("#trace .js-plotly-plot")
+    page.page.wait_for_selector("#trace svg")
+    page.page.wait_for_selector("#picture svg image")
     assert re.search(r"^Along λ urban your clip (turns from|stays) “.+”", flips.inner_text())
+    at = page.page.locator("#trace .tv-at")
+    assert at.inner_text() == "λ = 0.50, as set"
+    mark = page.page.locator("#trace .tv-operating")
+    x = float(mark.get_attribute("x1"))
+    drag(page, "urban", 0.75, 0.95)
+    assert float(mark.get_attribute("x1")) > x  # the mark follows the slider
+    page.at_rest()
     choose(page, "along", "emotion")
     page.page.wait_for_function("() => document.querySelector('#flips').innerText.startsWith('Along λ emotion')")
     page.at_rest()
     clear(page)
-    page.page.wait_for_selector("#trace", state="hidden")
+    page.page.wait_for_selector("#trace svg", state="detached")
     assert flips.inner_text().startswith("With a clip")
+    assert page.errors == []
+
+
+def test_a_pinned_edit_is_compared(page):
+    page.open({"urban": 0.9})
+    tab(page, SOUND)
+    alone = labels_of(page)
+    page.page.locator("#pin").click()
+    page.page.wait_for_selector(".tv-cell-pinned")
+    page.page.locator("#reset").click()
+    page.shows({})
+    page.at_rest()
+    assert page.page.evaluate(READ_LABELS, "pinned") == alone["after"]
+    marks = page.page.locator("#chart .tv-task:not([hidden]) .tv-pin")
+    bars = page.page.locator("#chart .tv-task:not([hidden])")
+    assert marks.count() == bars.count() > 2
+    of = "(part) => parseFloat(document.querySelector(`#chart [data-task=urban] ${part}`).style.width)"
+    assert page.page.evaluate(of, ".tv-pin") != page.page.evaluate(of, ".tv-ed") > 0
+    page.page.locator("#pin").click()
+    page.page.wait_for_selector(".tv-cell-pinned", state="detached")
+    assert marks.count() == 0
     assert page.errors == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -12,6 +13,7 @@ import pytest
 
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.serve.trace import Trace
+from taskvec_demo.ui.hearing import Hearing
 from taskvec_demo.ui.html import clip_text
 from taskvec_demo.ui.html.exact_panel import exact_html
 from taskvec_demo.ui.page import Page
@@ -97,15 +99,35 @@ def test_a_link_beyond_the_sliders_says_so(page, monkeypatch):
 
 
 def test_a_trace_is_computed_only_for_whoever_looks(page, monkeypatch):
+    hearing = Hearing(page)
     clip, at = page.examples[0], values(page, urban=0.5)
     monkeypatch.setattr(page.workbench, "trace", pytest.fail)
-    assert page.trace(False, clip, "", "urban", NONE_ADDED, *at) == (gr.skip(), gr.skip())
-    assert not page.trace(True, None, "", "urban", NONE_ADDED, *at)[1].visible
+    assert hearing.trace(False, clip, "", "urban", NONE_ADDED, *at) == (gr.skip(), gr.skip())
+    assert hearing.picture(False, clip) == gr.skip()
+    assert hearing.trace(True, None, "", "urban", NONE_ADDED, *at)[1] == ""
     monkeypatch.undo()
-    sentence, plot = page.trace(True, clip, "", "urban", NONE_ADDED, *at)
+    sentence, figure = hearing.trace(True, clip, "", "urban", NONE_ADDED, *at)
     assert "Along λ urban your clip" in sentence
-    assert plot.visible
-    assert page.trace(True, clip, "only one label", "urban", NONE_ADDED, *at)[0] == ""  # `classify` has said why
+    assert "<svg" in figure
+    assert hearing.trace(True, clip, "only one label", "urban", NONE_ADDED, *at) == ("", "")  # `classify` has said why
+    assert Path(clip).name in hearing.picture(True, clip)
+
+
+def test_a_figure_to_keep_is_a_web_page_of_its_own(page):
+    steps = Hearing(page).interactive(page.examples[0], "", "urban", NONE_ADDED, *values(page, urban=0.5))
+    path = Path(next(steps))
+    assert "plotly" in path.read_text(encoding="utf-8")
+    assert next(steps, None) is None
+    assert not path.exists()
+
+
+def test_a_pinned_edit_is_answered_beside_the_other(page):
+    hearing, clip, at = Hearing(page), page.examples[0], values(page, urban=0.5)
+    _, table, problem, _ = hearing.classify(clip, "", "ckpt=tiny-clap&emotion=-0.7", NONE_ADDED, *at)
+    assert problem == ""
+    assert "tv-cell-pinned" in table
+    for gone in ("", "ckpt=tiny-clap&gone-01234567=1", "nonsense"):
+        assert "tv-cell-pinned" not in hearing.classify(clip, "", gone, NONE_ADDED, *at)[1]
 
 
 def test_a_trace_in_words():

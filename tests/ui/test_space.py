@@ -43,11 +43,10 @@ def test_who_comes_before_the_model_is_open_loses_nothing(browser, space):
     number(early, "urban").fill("0.37")
     number(early, "urban").press("Enter")
     tab(early, "Your sound")
-    early.page.wait_for_selector("#pretrained .confidence-set")
-    early.page.wait_for_selector("#edited .confidence-set")
+    early.page.wait_for_selector(".tv-labels .tv-cell-after")
     early.at_rest()
     assert early.chart["urban"] == early.formula["urban"] == 0.37
-    assert early.page.evaluate(READ_LABELS, "edited") != early.page.evaluate(READ_LABELS, "pretrained")
+    assert early.page.evaluate(READ_LABELS, "after") != early.page.evaluate(READ_LABELS, "before")
     assert [error for error in early.errors if not NO_SUCH_SPACE.search(error)] == []
     assert early.toasts() == []
     context.close()

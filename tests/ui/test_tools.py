@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import zipfile
+from xml.etree import ElementTree
 
 import pytest
 
+from taskvec_demo.core.evaluation import percent
 from taskvec_demo.core.recipe_files import read_recipe
 from tests.support.page_actions import box, can, number, slider, value
 from tests.support.paths import ARTIFACTS
@@ -15,6 +19,10 @@ from tests.support.paths import ARTIFACTS
 pytestmark = pytest.mark.browser
 
 SAID = "#export-panel .tv-said"
+SVG = "{http://www.w3.org/2000/svg}"
+READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-task:not([hidden])")].map((row) => [
+  row.querySelector(".tv-task-name").childNodes[1].textContent,
+  [row.querySelector("s").textContent, row.querySelector("b").textContent.replace(" %", "")]]))"""
 
 
 def settle(page, **recipe):
@@ -126,3 +134,35 @@ def test_the_edited_model_is_saved_as_a_zip(page):
     assert {"model.safetensors", "config.json", "tokenizer.json", "README.md", "recipe.json", "recipe.yaml"} <= names
     says(page, f"{name}.zip is ready")
     assert page.errors == []
+
+
+def test_figures_and_tables_in_view_are_saved(page):
+    page.open({"urban": 0.5})
+    page.page.wait_for_function("() => taskvec.state.tasks && document.querySelector('#curve svg')")
+    page.page.locator("#export").click()
+    rows = page.page.locator(".tv-files li")
+    titles = [row.locator("span").inner_text() for row in rows.all()]
+    assert titles[:2] == ["Accuracy of every task", "Accuracy of every class"]
+    assert "along λ of τ urban" in titles[2]
+    assert saved(page, rows.nth(0), "PNG").startswith(b"\x89PNG")
+    for row in (0, 2):
+        picture = ElementTree.fromstring(saved(page, rows.nth(row), "SVG"))
+        assert picture.findtext(f"{SVG}title") == titles[row]
+        about = picture.findtext(f"{SVG}desc")
+        assert "θ_new = θ_pt + 0.50 τ_urban" in about
+        assert "tiny-clap" in about
+        assert "class" not in {key for element in picture.iter() for key in element.attrib}  # no style of the page's
+        assert "Urban sounds" in "".join(picture.itertext())
+    tasks = list(csv.DictReader(io.StringIO(saved(page, rows.nth(0), "CSV").decode())))
+    shown = page.page.evaluate(READ_BARS)
+    assert {row["name"]: [percent(float(row["before"])), percent(float(row["after"]))] for row in tasks} == shown
+    assert {row["recipe"] for row in tasks} == {"θ_new = θ_pt + 0.50 τ_urban"}
+    assert page.errors == []
+
+
+def saved(page, row, kind):
+    """The content of the file that a button of the list saves."""
+    with page.page.expect_download() as download:
+        row.get_by_role("button", name=f"Save as {kind}").click()
+    assert download.value.suggested_filename.endswith(f".{kind.lower()}")
+    return download.value.path().read_bytes()

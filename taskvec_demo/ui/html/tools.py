@@ -10,6 +10,7 @@ def tools_html() -> str:
         f"{_button('undo', '↶ Undo', 'Back to the recipe before (Ctrl+Z)', aria_disabled='true')}"
         f"{_button('redo', '↷ Redo', 'Take undo back (Ctrl+Shift+Z)', aria_disabled='true')}"
         f"{_button('history', 'History', 'Every recipe that you have tried', popovertarget='history-panel')}"
+        f"{_button('pin', 'Pin', 'Keep this edit on the bars, to compare others with it', aria_pressed='false')}"
         f"{_button('copy-link', 'Copy link', 'A link that opens this recipe')}"
         f"{_button('export', 'Export', 'The recipe or the edited model as a file', popovertarget='export-panel')}"
         f"</div>{_history_panel()}{_export_panel()}"
@@ -42,5 +43,6 @@ def _export_panel() -> str:
         "loads: weights, processor, model card, and the recipe in both forms.</p>"
         "<div class='tv-tools'>"
         f"{_button('save-model', '↓ Model (zip)', 'Builds the edited checkpoint and saves it')}</div>"
-        "<p class='tv-said' role='status'></p></section>"
+        "<p class='tv-said' role='status'></p>"
+        "<h4>Figures and tables in view</h4><ul class='tv-files'></ul></section>"
     )

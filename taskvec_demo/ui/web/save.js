@@ -9,11 +9,11 @@ export function saveFrom(name, address) {
 }
 
 /**
- * Gradio calls this when the edited model is built.
- * @param {{url: string, orig_name: string} | null} file null: it could not be built
+ * Gradio calls this when the server has written a file.
+ * @param {{url: string, orig_name: string} | null} file null: there is none
  * @returns {never[]} no output
  */
-export function saveModel(file) {
+export function saveGiven(file) {
   if (file) saveFrom(file.orig_name, file.url);
   return [];
 }

@@ -5,8 +5,10 @@ import { find, write } from "./dom.js";
 import { percent } from "./figures.js";
 import { History, keyOf } from "./history.js";
 import { modelProgress, settled, wanted } from "./latest.js";
+import { markLate, togglePin } from "./pin.js";
 import { formulaText, recipePairs } from "./recipe.js";
 import { saveText } from "./save.js";
+import { listFiles } from "./saving.js";
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {import("./history.js").Step} Step */
@@ -14,6 +16,11 @@ import { saveText } from "./save.js";
  * Functions of ui/tools.py. `controls_of` reads a recipe, `recipe_file` writes one; `error` is a sentence.
  * @typedef {{controls_of: (asked: {text: string, added: string}) => Promise<{values?: any[], error?: string}>,
  *   recipe_file: (asked: {query: string, kind: string}) => Promise<{name: string, text: string, error?: string}>}} Server
+ */
+
+/**
+ * What gradio does when told: set the chosen values, ask what is pinned, build the model.
+ * @typedef {{show: () => void, pin: () => void, build: () => void}} Events
  */
 
 const SHOWN_TASKS = 4; // accuracies beside a recipe of the list
@@ -27,7 +34,7 @@ export const chosenValues = () => chosen;
 /**
  * The tools' gr.HTML calls this once.
  * @param {HTMLElement} element
- * @param {{show: () => void, build: () => void}} events `show`: gradio sets the chosen values; `build`: a zip is made
+ * @param {Events} events
  * @param {Server} server
  */
 export function startTools(element, events, server) {
@@ -35,7 +42,7 @@ export function startTools(element, events, server) {
 }
 
 class Tools {
-  /** @param {HTMLElement} element @param {{show: () => void, build: () => void}} events @param {Server} server */
+  /** @param {HTMLElement} element @param {Events} events @param {Server} server */
   constructor(element, events, server) {
     this.element = element;
     this.events = events;
@@ -48,6 +55,7 @@ class Tools {
     const file = /** @type {HTMLInputElement} */ (find(element, "#recipe-file"));
     this.onClick("#undo", () => this.move(-1));
     this.onClick("#redo", () => this.move(1));
+    this.onClick("#pin", () => this.pin());
     this.onClick("#copy-link", copyRecipeLink);
     this.onClick("#save-json", () => this.saveRecipe("json"));
     this.onClick("#save-yaml", () => this.saveRecipe("yaml"));
@@ -55,7 +63,7 @@ class Tools {
     this.onClick("#save-model", () => this.saveModel());
     file.addEventListener("change", () => this.openRecipe(file));
     for (const panel of element.querySelectorAll("[popover]")) {
-      panel.addEventListener("beforetoggle", () => this.drawPanels());
+      panel.addEventListener("beforetoggle", () => this.open());
       panel.addEventListener("toggle", () => placeBelow(/** @type {HTMLElement} */ (panel), element));
     }
     addEventListener("keydown", (event) => this.shortcut(event));
@@ -76,6 +84,7 @@ class Tools {
     this.history.settle(stepOf(state));
     this.mark();
     this.drawPanels();
+    markLate();
   }
 
   /** @param {number} by −1: undo, 1: redo */
@@ -119,6 +128,19 @@ class Tools {
   show(values) {
     chosen = values;
     this.events.show();
+  }
+
+  pin() {
+    const { state } = this;
+    if (!state) return;
+    find(this.element, "#pin").setAttribute("aria-pressed", String(togglePin(state)));
+    this.events.pin();
+  }
+
+  /** A panel is about to open. */
+  open() {
+    this.drawPanels();
+    if (this.state) listFiles(find(this.element, ".tv-files"), this.state);
   }
 
   // ---- the list of recipes ------------------------------------------------------------------------------------------
