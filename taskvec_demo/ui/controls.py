@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from ..core.recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
-from ..serve.own_vectors import MAX_BYTES
 from .html.rows import filter_html
 from .html.words import help_html
 from .plain import plain_html
@@ -150,8 +149,8 @@ def build_controls(
             plain_html("Your vectors <small>no accuracy is known for them in advance</small>", elem_id="own-heading")
             rows |= {name: row(name) for name in own}
             slots = tuple(_slot(name, row) for name in SLOTS)
-            upload = gr.UploadButton(
-                f"+ Add a task vector (.safetensors, ≤ {MAX_BYTES // 10**6} MB)",
+            upload = gr.UploadButton(  # a .safetensors of at most own_vectors.MAX_BYTES
+                "+ Add a vector",
                 file_types=[".safetensors"],
                 size="sm",
                 elem_id="add-vector",

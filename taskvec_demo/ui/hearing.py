@@ -67,7 +67,8 @@ class Hearing:
             recipe = self.page.recipe(added, values)
             if not clip:
                 return ""
-            return clip_text.trace_json(self.workbench.trace(clip, recipe, event.vector, labels), recipe)
+            trace = self.workbench.trace(clip, recipe, event.vector, labels)
+            return clip_text.trace_json(trace, recipe, event.serial)
         except TaskVecError:  # `classify` is asked the same and says why
             return ""
 

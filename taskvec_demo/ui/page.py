@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -106,7 +107,8 @@ class Page:
 
     def classes(self) -> str:
         """The classes of every task under that recipe."""
-        return classes_html(self.opening_results, self._hidden(self.start))
+        errors = [s.class_error for s in self.workbench.artifacts.surfaces.values() if math.isfinite(s.class_error)]
+        return classes_html(self.opening_results, self._hidden(self.start), max(errors, default=None))
 
     def _hidden(self, recipe: Recipe) -> set[str]:
         return set() if set(recipe.coefficients) & set(self.extra) else self.aside

@@ -110,8 +110,8 @@ def changed(visitor, before):
 
 def open_clip(visitor):
     """Open the panel of the strip in which another clip is chosen."""
-    if visitor.page.locator("#strip .tv-change").get_attribute("aria-expanded") != "true":
-        visitor.page.locator("#strip .tv-change").click()
+    if visitor.page.locator(".tv-clip-button").get_attribute("aria-expanded") != "true":
+        visitor.page.locator(".tv-clip-button").click()
 
 
 def clear(visitor):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from taskvec_demo.core.evaluation import TaskResult, percent
+from taskvec_demo.core.evaluation import CONTROL_KEPT, Accuracy, TaskResult, percent
 from taskvec_demo.core.intervals import mcnemar, wilson
 from taskvec_demo.core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX
 from taskvec_demo.core.surface import LogitSurface, sparse_exponents
@@ -22,6 +23,7 @@ from taskvec_demo.core.tasks import Task
 from taskvec_demo.errors import BadRecipeError
 from taskvec_demo.ui.controls import ControlValues
 from taskvec_demo.ui.html.bars import badge_text
+from taskvec_demo.ui.html.verdict import verdict
 from tests.support.paths import ARTIFACTS, ROOT
 
 FILE = ROOT / "tests" / "ui" / "web" / "vectors.json"
@@ -30,6 +32,8 @@ EVERY = 9  # of the clips that logits are written of; predictions are written of
 CLEAR = 1e-3  # between the two highest logits; a smaller difference may go either way in float32
 # Names that every JavaScript object has, and names of the usual form
 ROWS = ("urban", "instruments", "a.b", "x-1", "constructor", "toString", "valueOf", "hasOwnProperty")
+AIMS = (("hold", "control"), ("hold", "target"), ("forget", "target"), ("learn", "target"))
+N, COUNTS = 80, (0, 9, 36, 40, 43, 72, 76, 80)  # clips of a task, and how many of them a model has right
 FLIPS = (0, 1, 2, 5, 6, 40, 700)  # clips that one of two models alone has right
 ERRORS = [
     [],
@@ -46,15 +50,27 @@ def vectors() -> dict[str, Any]:
         "low": MEASURED_LOW,
         "high": MEASURED_HIGH,
         "sliderMax": SLIDER_MAX,
+        "controlKept": CONTROL_KEPT,
         "wilson": [[k, n, *wilson(k, n)] for k, n in pairs],
         "percent": [[k / n, percent(k / n)] for k, n in pairs],
         "badges": [badge(errors) for errors in ERRORS],
+        "verdicts": [judged(*case) for case in itertools.product(AIMS, COUNTS, COUNTS, (None, 0.6, 0.9))],
         "mcnemar": [[lost, gained, discordant(lost, gained)] for lost in FLIPS for gained in FLIPS],
         "answers": [answers(seed) for seed in range(3)],
         "rows": ROWS,
         "controls": controls(400),
         "surfaces": [*(surface(path) for path in SURFACES), in_directions()],
         "chosenTerms": chosen_terms(),
+    }
+
+
+def judged(aim: tuple[str, str], before: int, after: int, finetuned: float | None) -> dict[str, Any]:
+    """The verdict on a task of N clips of which this many are right before and after."""
+    now = Accuracy.of(np.arange(N) < after)
+    found = verdict(aim[0], aim[1], before / N, now, finetuned)  # type: ignore[arg-type]
+    return {
+        **{"aim": aim[0], "role": aim[1], "before": before / N, "after": now.accuracy, "interval": [now.low, now.high]},
+        **{"finetuned": finetuned, "word": found.word, "state": found.state},
     }
 
 
@@ -93,8 +109,7 @@ def badge(errors: list[tuple[float, float]]) -> dict[str, Any]:
     none = np.empty(0, np.int64)
     task = Task("t", "T", "target", ("a", "b"), ("a", "b"), ("{}",), "", "")
     results = [TaskResult(task, "validation", "estimate", none, none, none, *pair) for pair in errors]
-    given = [{"error": error, "classError": None if math.isnan(c) else c} for error, c in errors]
-    return {"errors": given, "text": badge_text(results)}
+    return {"errors": [{"error": error} for error, _ in errors], "text": badge_text(results)}
 
 
 def controls(n: int) -> list[dict[str, Any]]:

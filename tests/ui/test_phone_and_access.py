@@ -97,7 +97,8 @@ def test_names_and_focus(page):
         page.at_rest()
         nameless = page.page.evaluate(
             """() => [...document.querySelectorAll("input, textarea, select, button")]
-            .filter((e) => e.offsetParent && e.type !== "file" && !(e.getAttribute("aria-label") || e.title
+            .filter((e) => e.checkVisibility({visibilityProperty: true}))
+            .filter((e) => e.type !== "file" && !(e.getAttribute("aria-label") || e.title
               || e.getAttribute("aria-labelledby") || [...(e.labels ?? [])].some((l) => l.innerText.trim())
               || e.innerText.trim()))
             .map((e) => e.outerHTML.slice(0, 200))"""

@@ -80,10 +80,5 @@ def answer_at(trace: Trace, scaling_coef: float) -> tuple[str, float]:
 
 
 def _sentence(flip: Flip, preset: Preset) -> str:
-    forgets = preset.recipe.coefficients[flip.vector] < 0
-    to = f"Drag τ {flip.vector} {'right' if forgets else 'left'}, to 0"
-    if flip.right and forgets:
-        return f"{to}: the model hears “{flip.before}” again, in place of “{flip.after}”."
-    if flip.right:
-        return f"{to}: without it the model hears “{flip.before}” in place of “{flip.after}”."
-    return f"{to}: the answer for the clip turns from “{flip.after}” into “{flip.before}”."
+    turns = "turns back into" if preset.recipe.coefficients[flip.vector] < 0 else "turns into"
+    return f"Drag τ {flip.vector} to 0: “{flip.after}” {turns} “{flip.before}”."

@@ -6,7 +6,6 @@ numbers and widths in the same elements.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from html import escape
 
@@ -14,7 +13,7 @@ from ...core.evaluation import TaskResult, normalized_accuracy, percent
 from ...core.recipe import Recipe
 from ...core.tasks import Task
 from ...serve.artifacts import Preset
-from .deltas import delta_html
+from .deltas import delta_html, points_text
 from .paper_cells import SCROLL_BOX
 from .verdict import aim_of, verdict
 from .words import help_html
@@ -102,17 +101,10 @@ def _badge(results: Sequence[TaskResult]) -> str:
 
 
 def badge_text(estimates: Sequence[TaskResult]) -> str:
-    """The words of the badge, as in bars.js. The error of single classes is left out if no surface knows it."""
+    """The words of the badge, as in badge.js."""
     if not estimates:
         return "measured at exactly this λ"
-    by_class = [e for r in estimates if (e := r.estimate_class_error) is not None and math.isfinite(e)]
-    text = f"estimate ± {_points(max(r.estimate_error or 0.0 for r in estimates))} points"
-    return text + (f" (single classes ± {_points(max(by_class))})" if by_class else "")
-
-
-def _points(share: float) -> str:
-    """A share in points to one decimal; a half is rounded up, as in the browser."""
-    return f"{math.floor(1000 * share + 0.5) / 10:.1f}"
+    return f"estimate ± {points_text(max(r.estimate_error or 0.0 for r in estimates))} points"
 
 
 def _task_row(
@@ -124,7 +116,7 @@ def _task_row(
     hidden: bool,
 ) -> str:
     task, before, after = result.task, result.pretrained, result.edited
-    found = verdict(aim_of(task, recipe, vector_tasks), task.role, before.accuracy, after.accuracy, finetuned)
+    found = verdict(aim_of(task, recipe, vector_tasks), task.role, before.accuracy, after, finetuned)
     if not after.n:
         word, state, numbers, described = "no estimate", "tv-plain tv-unknown", ("—", "—", NO_DELTA), "no estimate"
         track = _track(0.0, 0.0, 0.0, 0.0)

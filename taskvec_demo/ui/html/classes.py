@@ -6,19 +6,20 @@ from collections.abc import Container, Sequence
 from html import escape
 
 from ...core.evaluation import Accuracy, TaskResult, percent
-from .deltas import delta_html
+from .deltas import delta_html, points_text
 
 LEGEND = (
-    "<p class='tv-legend'><i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after "
-    "<i class='tv-key tv-ci'></i>95 % interval. Share of each class recognised, n clips beside each; the classes that "
-    "an edit changes most come first.</p>"
+    "<i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after <i class='tv-key tv-ci'></i>95 % interval. "
+    "Share of each class recognised, n clips beside each; the classes that an edit changes most come first."
 )
 
 
-def classes_html(results: Sequence[TaskResult], hidden: Container[str] = ()) -> str:
-    """A panel for each task. Those in `hidden` are there but not shown."""
+def classes_html(results: Sequence[TaskResult], hidden: Container[str] = (), error: float | None = None) -> str:
+    """A panel for each task. Those in `hidden` are there but not shown. `error`: mean error of a class's estimate."""
+    estimates = "" if error is None else f" While figures are an estimate, a class is ± {points_text(error)} points."
+    legend = f"<p class='tv-legend'>{LEGEND}{estimates}</p>"
     panels = "".join(_panel(r, r.task.name in hidden) for r in results)
-    return f"<div class='tv-classes'>{LEGEND}<div class='tv-panels'>{panels}</div></div>"
+    return f"<div class='tv-classes'>{legend}<div class='tv-panels'>{panels}</div></div>"
 
 
 def _panel(result: TaskResult, hidden: bool) -> str:

@@ -64,16 +64,17 @@ def answer_json(result: Classification, recipe: Recipe) -> str:
     return json.dumps({"query": recipe.to_query(), **tops})
 
 
-def trace_json(trace: Trace, recipe: Recipe) -> str:
+def trace_json(trace: Trace, recipe: Recipe, serial: int) -> str:
     """The labels that are on top somewhere along λ, with their probabilities there, for strip.js.
 
-    `others`: λ of the other vectors, which the trace is for.
+    `others`: λ of the other vectors, which the trace is for. `serial` is the number of the question.
     """
     values = np.array([trace.probabilities[label] for label in trace.probabilities])
     tops = sorted(set(values.argmax(0).tolist()))
     labels = list(trace.probabilities)
     return json.dumps(
         {
+            "serial": serial,
             "vector": trace.vector,
             "others": {name: value for name, value in recipe.coefficients.items() if name != trace.vector},
             "lambdas": trace.scaling_coefs.tolist(),

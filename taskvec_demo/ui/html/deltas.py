@@ -1,6 +1,8 @@
-"""The change of an accuracy in points, as the difference of the two percentages that stand beside it."""
+"""Points: the change of an accuracy, as the difference of the percentages that stand beside it, and errors."""
 
 from __future__ import annotations
+
+import math
 
 from .verdict import round_percent
 
@@ -11,3 +13,8 @@ def delta_html(before: float, after: float) -> str:
         return "<span class='tv-delta tv-same'>±0</span>"
     direction, sign = ("tv-up", "+") if points > 0 else ("tv-down", "−")
     return f"<span class='tv-delta {direction}'>{sign}{abs(points)}</span>"
+
+
+def points_text(share: float) -> str:
+    """A share in points to one decimal; a half is rounded up, as in the browser."""
+    return f"{math.floor(1000 * share + 0.5) / 10:.1f}"

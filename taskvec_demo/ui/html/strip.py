@@ -8,7 +8,7 @@ STRIP = f"""
 <div class='tv-strip' aria-busy='true'>
 <button type='button' class='tv-play' aria-label='Play the clip'>▶</button>
 <canvas class='tv-wave' aria-hidden='true'></canvas>
-<button type='button' class='tv-change' aria-expanded='false' aria-controls='clip-panel'><span
+<button type='button' class='tv-clip-button' aria-expanded='false' aria-controls='clip-panel'><span
 class='tv-clip-name'>No clip</span><small>Change clip</small></button>
 <div class='tv-answers' role='status' aria-live='off'>
 <div class='tv-answer'><small>Before</small><b class='tv-before'>…</b><span></span></div>

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ...core.evaluation import CONTROL_KEPT, percent
+from ...core.evaluation import CONTROL_KEPT, Accuracy, percent
 from ...core.recipe import Recipe
 from ...core.tasks import Task
 
@@ -32,23 +32,27 @@ def aim_of(task: Task, recipe: Recipe, vector_tasks: Mapping[str, str]) -> Aim:
     return "learn" if total > 0 else "forget"
 
 
-def verdict(aim: Aim, role: str, before: float, after: float, finetuned: float | None) -> Verdict:
-    """The verdict on accuracies 0…1 before and after. `finetuned` is that of the task's own vector at λ = 1."""
-    rise = round_percent(after) - round_percent(before)
-    lost = after < CONTROL_KEPT * before
+def verdict(aim: Aim, role: str, before: float, after: Accuracy, finetuned: float | None) -> Verdict:
+    """The verdict on the accuracies before and after. `finetuned` is that of the task's own vector at λ = 1.
+
+    A control is held by what it keeps. Another task that the edit is not about is lost, or gained, only where `before`
+    lies outside the interval of `after`.
+    """
+    now = after.accuracy
+    rise = round_percent(now) - round_percent(before)
     if aim == "forget":
-        if after <= FORGOTTEN * before:
+        if now <= FORGOTTEN * before:
             return Verdict("forgotten", "good")
         return Verdict("weakened", "good") if rise < 0 else Verdict("not forgotten", "plain")
     if aim == "learn" and rise > 0:
-        return Verdict("learned" if finetuned and after >= LEARNED * finetuned else "improved", "good")
-    if lost:
-        return Verdict("lost", "bad")
+        return Verdict("learned" if finetuned and now >= LEARNED * finetuned else "improved", "good")
     if role == "control":
-        return Verdict("held", "held")
+        return Verdict("held", "held") if now >= CONTROL_KEPT * before else Verdict("lost", "bad")
+    if before > after.high:
+        return Verdict("lost", "bad")
     if aim == "learn":
         return Verdict("not learned", "plain")
-    return Verdict("gained" if before < CONTROL_KEPT * after else "held", "plain")
+    return Verdict("gained" if before < after.low else "held", "plain")
 
 
 def round_percent(share: float) -> int:

@@ -20,20 +20,20 @@ WORDS = {
     "analogy": "The vector of D is put together as τ_B + τ_C − τ_A. No recording of D is used.",
     "tasks": (
         "Each bar is the share of a task's recordings that the model names rightly, on recordings that it was not "
-        f"trained on. Held: at least {KEPT} of the accuracy before is left. Forgotten: at most half is left. Learned: "
-        "90 % of what training on this task alone reaches (normalized accuracy 0.90)."
+        "trained on. The control is sounds that no edit is meant to change: it is held while "
+        f"{KEPT} of its accuracy are left. Forgotten: at most half is left. Learned: 90 % of what training on this "
+        "task alone reaches (normalized accuracy 0.90). Held, of another task: no more changed than chance explains."
     ),
-    "control": f"The control: sounds that no edit is meant to change. It is held if it keeps {KEPT} of its accuracy.",
     "interval": "The 95 % interval: on other recordings of the same kind the share would mostly lie inside this line.",
     "estimate": (
-        "An estimate: computed in your browser from measured answers nearby, while the slider moves. ± is its mean "
-        "error on settings that it was not made from."
+        "Measured or exact: these very weights were built and have answered. Estimate: computed in your browser from "
+        "measured answers nearby, while the slider moves; ± is its mean error on settings it was not made from."
     ),
-    "exact": "Exact: these very weights were built and have answered.",
     "safe": f"The green line below a slider: the λ at which the control keeps {KEPT} of its accuracy (an estimate).",
     "clip": (
         "The answer is the most probable of the labels that the model may choose from, with its probability: before "
-        "with the pre-trained model, after with the edited one."
+        "with the pre-trained model, after with the edited one. While a slider moves, it is read between exact "
+        "answers at 41 λ (estimate); at rest it is exact."
     ),
 }
 

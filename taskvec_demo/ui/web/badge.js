@@ -3,7 +3,7 @@
 import { find, restyle, write } from "./dom.js";
 import { points } from "./figures.js";
 
-/** @typedef {{error: number, classError: number}} Errors mean held-out errors of a surface: accuracy, single classes */
+/** @typedef {{error: number}} Errors mean held-out error of a surface's accuracy */
 
 /**
  * The words for figures that are measured, or estimated by these surfaces; the largest of their held-out errors counts.
@@ -11,11 +11,7 @@ import { points } from "./figures.js";
  */
 export function badgeText(estimating) {
   if (!estimating.length) return "measured at exactly this λ";
-  const byClass = estimating.map(({ classError }) => classError).filter(Number.isFinite);
-  return (
-    `estimate ± ${points(Math.max(...estimating.map(({ error }) => error)))} points` +
-    (byClass.length ? ` (single classes ± ${points(Math.max(...byClass))})` : "")
-  );
+  return `estimate ± ${points(Math.max(...estimating.map(({ error }) => error)))} points`;
 }
 
 /**

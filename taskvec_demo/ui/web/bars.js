@@ -84,7 +84,7 @@ export class TaskBars {
     if (this.correct === null || !this.n) return this.drawUnknown();
     const after = this.correct / this.n;
     const [low, high] = wilson(this.correct, this.n);
-    const { word, state } = recipe.size ? this.verdict(aim, before, after) : { word: "", state: "plain" };
+    const { word, state } = recipe.size ? this.verdict(aim, before, after, [low, high]) : { word: "", state: "plain" };
     restyle(this.row, `tv-task tv-${state}`);
     restyle(this.track, `tv-track ${after > before ? "tv-gain" : "tv-loss"}`);
     this.bar.style.width = width(after);
@@ -97,9 +97,14 @@ export class TaskBars {
     write(this.word, word);
   }
 
-  /** @param {import("./verdict.js").Aim} aim @param {number} before @param {number} after */
-  verdict(aim, before, after) {
-    return verdict(aim, { ...this.task, finetuned: this.finetuned }, before, after);
+  /**
+   * @param {import("./verdict.js").Aim} aim
+   * @param {number} before
+   * @param {number} after
+   * @param {[number, number]} interval
+   */
+  verdict(aim, before, after, interval) {
+    return verdict(aim, { ...this.task, finetuned: this.finetuned }, before, after, interval);
   }
 
   drawUnknown() {
@@ -137,7 +142,10 @@ export class TaskBars {
     const { panel } = this.classes;
     /** @type {HTMLElement | null} */ (document.querySelector("#further [role=tab]"))?.click();
     if (!panel) return;
-    panel.scrollIntoView({ block: "center" });
-    find(panel, "h4").focus({ preventScroll: true });
+    requestAnimationFrame(() => {
+      // the tab is open now
+      panel.scrollIntoView({ block: "center" });
+      find(panel, "h4").focus({ preventScroll: true });
+    });
   }
 }

@@ -209,14 +209,33 @@ export class Chart {
       ({ surface }) => surface?.knows(recipe) && !surface.contains(recipe) && !surface.measured(recipe),
     );
     hide(find(root, ".tv-figures"), outside);
-    message(
-      root,
-      outside
-        ? `Accuracies were measured for λ from ${live.low} to ${live.high} only; this recipe goes beyond: ` +
-            `${formulaText(recipe, [...recipe.keys()])}. The answers for your clip are still exact.`
-        : "",
-    );
+    message(root, outside ? this.beyond() : this.unmeasured(tasks));
     if (!outside && tasks.length) this.drawBars(tasks);
+  }
+
+  beyond() {
+    const { live } = this;
+    const { recipe } = this.state;
+    return (
+      `Accuracies were measured for λ from ${live.low} to ${live.high} only; this recipe goes beyond: ` +
+      `${formulaText(recipe, [...recipe.keys()])}. The answers for your clip are still exact.`
+    );
+  }
+
+  /** A sentence where estimates are missing because of an added vector. @param {LoadedTask[]} tasks */
+  unmeasured(tasks) {
+    if (!tasks.some(({ surface }) => surface && !surface.knows(this.state.recipe))) return "";
+    const named = this.strangers.map((vector) => `τ_${vector}`).join(", ");
+    const other = this.live.synthesized ? "" : " The bars count other recordings now: those of this machine.";
+    return (
+      `Nobody has measured ${named}, so the bars show only what was known before it.${other} ` +
+      "The answers for your clip are exact."
+    );
+  }
+
+  /** Vectors of the recipe that no surface knows. */
+  get strangers() {
+    return [...this.state.recipe.keys()].filter((vector) => !this.live.measured.includes(vector));
   }
 
   /** @param {LoadedTask[]} tasks */
@@ -241,8 +260,7 @@ export class Chart {
       if (figures) now++;
       else unknown++;
     }
-    const strangers = [...recipe.keys()].filter((vector) => !this.live.measured.includes(vector));
-    showBadge(this.root, estimating, unknown, now, strangers);
+    showBadge(this.root, estimating, unknown, now, this.strangers);
     if (!this.unsettled && !sweeping.running) tasks.forEach(({ bars }) => bars.visible && bars.describe());
   }
 

@@ -103,8 +103,8 @@ export class CurvePicture {
   entitle(what) {
     if (this.heading.dataset.what === what) return;
     this.heading.dataset.what = what;
-    this.heading.textContent = `Along λ of ${what} `;
-    html("small", "", this.heading, "drag here, too");
+    this.heading.textContent = `Along λ of ${what}`;
+    this.heading.title = "Drag in the picture to move the slider";
     this.svg.setAttribute("aria-label", `Validation accuracy of ${this.lines.length} tasks along λ of ${what}`);
   }
 

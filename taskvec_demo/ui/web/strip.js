@@ -38,7 +38,11 @@ export function handTrace(json) {
   return [];
 }
 
-/** The gr.HTML of the strip calls this once. @param {HTMLElement} element @param {(vector: string) => void} touched */
+/**
+ * The gr.HTML of the strip calls this once.
+ * @param {HTMLElement} element
+ * @param {(vector: string, serial: number) => void} touched asks for a trace; the answer has the serial number
+ */
 export function startStrip(element, touched) {
   const strip = new Strip(find(element, ".tv-strip"), touched);
   clip.follow((file) => strip.heard(file));
@@ -48,7 +52,7 @@ export function startStrip(element, touched) {
 }
 
 class Strip {
-  /** @param {HTMLElement} root @param {(vector: string) => void} touched */
+  /** @param {HTMLElement} root @param {(vector: string, serial: number) => void} touched */
   constructor(root, touched) {
     this.root = root;
     this.touched = touched;
@@ -57,7 +61,9 @@ class Strip {
     this.state = null;
     this.clips = 0; // a number for each clip, because a trace is of one
     this.asked = "";
-    this.change = find(root, ".tv-change");
+    this.serial = 0; // of the trace that was asked for last
+    stayInFlow();
+    this.change = find(root, ".tv-clip-button");
     this.change.addEventListener("click", () => this.toggle());
     addEventListener("keydown", ({ key }) => key === "Escape" && this.toggle(false), true);
     addEventListener("pointerdown", ({ target }) => this.leave(target), true);
@@ -67,7 +73,7 @@ class Strip {
   heard({ url, orig_name: given, path }) {
     this.clips++;
     this.asked = "";
-    trace.value = null;
+    this.serial++;
     const name = (given || path.split(/[/\\]/).pop() || "No clip").replace(/\.\w+$/, "").replaceAll("_", " ");
     write(find(this.root, ".tv-clip-name"), name);
     this.player.load(url);
@@ -85,12 +91,16 @@ class Strip {
   /** A trace for the slider that was touched, unless it was asked for already. @param {State} state */
   ask({ axis, vectors, live, recipe }) {
     const vector = vectors[live.rows.indexOf(axis)] ?? "";
-    if (!vector || !this.clips) return;
+    if (!vector || !this.clips) return; // an analogy moves three vectors: its answer is exact only, at rest
     const others = [...recipe].filter(([name]) => name !== vector);
     const key = JSON.stringify([vector, others, this.clips]);
     if (this.asked === key) return;
     this.asked = key;
-    this.touched(vector);
+    this.touched(vector, ++this.serial);
+  }
+
+  get trace() {
+    return trace.value?.serial === this.serial ? trace.value : null; // an older one may be of another clip
   }
 
   draw() {
@@ -98,7 +108,7 @@ class Strip {
     if (!state || !answer.value) return;
     const query = new URLSearchParams(recipePairs(state.live.checkpoint, state.recipe)).toString();
     const exact = answer.value.query === query;
-    const estimate = exact ? null : answerAt(trace.value, state.recipe);
+    const estimate = exact ? null : answerAt(this.trace, state.recipe);
     show(root, "before", answer.value.before);
     show(root, "after", exact ? answer.value.after : (estimate ?? answer.value.after));
     const kind = exact ? "exact" : estimate ? "estimate" : "waiting";
@@ -119,6 +129,12 @@ class Strip {
   leave(target) {
     if (target instanceof Element && !target.closest("#clip-panel, #strip")) this.toggle(false);
   }
+}
+
+/** In a frame that is as high as the page, as a Space may be, there is no lower edge to stay at. */
+function stayInFlow() {
+  const whole = window.parent !== window && innerHeight >= document.documentElement.scrollHeight;
+  document.body.classList.toggle("tv-flow", whole);
 }
 
 /** @param {HTMLElement} root @param {"before" | "after"} side @param {Top} top */

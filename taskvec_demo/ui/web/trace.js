@@ -2,7 +2,7 @@
 
 /**
  * `others`: λ of the other vectors. `probabilities`: for each label that is on top somewhere, one at each λ.
- * @typedef {{vector: string, others: Record<string, number>, lambdas: number[], labels: string[],
+ * @typedef {{serial?: number, vector: string, others: Record<string, number>, lambdas: number[], labels: string[],
  *   probabilities: number[][]}} Trace
  */
 

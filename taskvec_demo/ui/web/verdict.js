@@ -27,13 +27,16 @@ export function aimOf({ name, role }, recipe, vectorTasks) {
 }
 
 /**
+ * A control is held by what it keeps. Another task that the edit is not about is lost, or gained, only where `before` lies
+ * outside the interval of `after`.
  * @param {Aim} aim
  * @param {Judged} task
  * @param {number} before accuracy, 0…1
  * @param {number} after
+ * @param {[number, number]} interval of `after`
  * @returns {Verdict}
  */
-export function verdict(aim, { role, finetuned, controlKept }, before, after) {
+export function verdict(aim, { role, finetuned, controlKept }, before, after, [low, high]) {
   const rise = percent(after) - percent(before);
   if (aim === "forget") {
     if (after <= FORGOTTEN * before) return { word: "forgotten", state: "good" };
@@ -42,8 +45,10 @@ export function verdict(aim, { role, finetuned, controlKept }, before, after) {
   if (aim === "learn" && rise > 0) {
     return { word: finetuned && after >= LEARNED * finetuned ? "learned" : "improved", state: "good" };
   }
-  if (after < controlKept * before) return { word: "lost", state: "bad" };
-  if (role === "control") return { word: "held", state: "held" };
+  if (role === "control") {
+    return after >= controlKept * before ? { word: "held", state: "held" } : { word: "lost", state: "bad" };
+  }
+  if (before > high) return { word: "lost", state: "bad" };
   if (aim === "learn") return { word: "not learned", state: "plain" };
-  return { word: before < controlKept * after ? "gained" : "held", state: "plain" };
+  return { word: before < low ? "gained" : "held", state: "plain" };
 }

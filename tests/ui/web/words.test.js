@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { badgeText, gapText } from "../../../taskvec_demo/ui/web/badge.js";
 import { percent, wilson } from "../../../taskvec_demo/ui/web/figures.js";
 import { Latest } from "../../../taskvec_demo/ui/web/latest.js";
+import { answerAt } from "../../../taskvec_demo/ui/web/trace.js";
+import { aimOf, verdict } from "../../../taskvec_demo/ui/web/verdict.js";
 import { python } from "./vectors.js";
 
 test("intervals and percentages", () => {
@@ -17,7 +19,7 @@ test("intervals and percentages", () => {
 
 test("the badge", () => {
   for (const { errors, text } of python.badges) {
-    assert.equal(badgeText(errors.map((/** @type {any} */ e) => ({ ...e, classError: e.classError ?? NaN }))), text);
+    assert.equal(badgeText(errors), text);
   }
   assert.equal(new Set(python.badges.map((/** @type {any} */ { text }) => text)).size, python.badges.length);
 });
@@ -44,4 +46,58 @@ test("a follower hears the latest value, whether it comes first or last", () => 
       [1, 2],
     ],
   );
+});
+
+test("the verdicts are Python's", () => {
+  for (const { aim, role, before, after, interval, finetuned, word, state } of python.verdicts) {
+    const task = { name: "t", role, finetuned, controlKept: python.controlKept };
+    assert.deepEqual(verdict(aim, task, before, after, interval), { word, state }, `${aim} ${role} ${before} ${after}`);
+  }
+  const words = new Set(python.verdicts.map((/** @type {any} */ { word }) => word));
+  assert.ok(words.size > 8, [...words].join());
+});
+
+test("an edit is about the tasks that its vectors were trained on, and never about the control", () => {
+  const tasks = { urban: "urban", sad: "voices", constructor: "urban" };
+  /** @param {string} name @param {[string, number][]} recipe */
+  const aim = (name, recipe, role = "target") =>
+    aimOf({ name, role, finetuned: null, controlKept: 0.95 }, new Map(recipe), tasks);
+  assert.equal(aim("urban", [["urban", -0.5]]), "forget");
+  assert.equal(aim("urban", [["urban", 0.5]], "control"), "hold");
+  assert.equal(
+    aim("urban", [
+      ["sad", 0.5],
+      ["toString", 1],
+    ]),
+    "hold",
+  );
+  assert.equal(
+    aim("urban", [
+      ["urban", -0.2],
+      ["constructor", 0.7],
+    ]),
+    "learn",
+  );
+});
+
+test("a trace is read between its points, and for no other recipe", () => {
+  const trace = {
+    vector: "urban",
+    others: { music: 0.5 },
+    lambdas: [-1, 0, 1],
+    labels: ["a siren", "rain"],
+    probabilities: [
+      [0.2, 0.4, 0.9],
+      [0.6, 0.5, 0.1],
+    ],
+  };
+  /** @param {[string, number][]} recipe */
+  const at = (...recipe) => answerAt(trace, new Map(recipe))?.map((x) => (typeof x === "number" ? x.toFixed(3) : x));
+  assert.deepEqual(at(["urban", -1], ["music", 0.5]), ["rain", "0.600"]);
+  assert.deepEqual(at(["music", 0.5]), ["rain", "0.500"]); // λ = 0
+  assert.deepEqual(at(["urban", 0.5], ["music", 0.5]), ["a siren", "0.650"]);
+  assert.equal(at(["urban", 0.5]), undefined);
+  assert.equal(at(["urban", 0.5], ["music", 0.4]), undefined);
+  assert.equal(at(["urban", 1.2], ["music", 0.5]), undefined);
+  assert.equal(answerAt(null, new Map()), null);
 });

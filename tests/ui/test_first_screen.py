@@ -1,0 +1,199 @@
+"""The first screen: few words and figures, a story at work, and a clip whose answer follows the drag."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+
+import pytest
+
+from taskvec_demo.core.task_vector import TaskVector
+from tests.support.app_server import starting_app
+from tests.support.page_actions import box, drag, hold, slider, tab, tabs, value
+from tests.support.paths import ARTIFACTS
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+FOLD = 800  # px
+MOST_NUMBERS, MOST_WORDS = 60, 120
+SEEN = r"""() => {
+  const seen = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const [node, element] = [walk.currentNode, walk.currentNode.parentElement];
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const {left, top, width, height} = range.getBoundingClientRect();
+    const on = document.elementFromPoint(left + width / 2, top + height / 2);
+    if (width > 2 && height > 2 && on && (on.contains(element) || element.contains(on))) seen.push(node.data.trim());
+  }
+  for (const box of document.querySelectorAll("input[type=number]")) if (box.checkVisibility()) seen.push(box.value);
+  const text = seen.join(" ");
+  return {numbers: text.match(/\d+(\.\d+)?/g).length, words: text.match(/\p{L}[\p{L}_'-]+/gu).length, text};
+}"""
+STRIP = """() => { const strip = document.querySelector(".tv-strip"); return {
+  before: strip.querySelector(".tv-before").textContent, after: strip.querySelector(".tv-after").textContent,
+  badge: strip.querySelector(".tv-badge").textContent,
+  share: Number(strip.querySelector(".tv-after + span").textContent.replace(" %", ""))}; }"""
+LOADED = "() => window.taskvec?.state.tasks && !document.querySelector('.tv-strip[aria-busy]')"
+
+
+def stories():
+    entries = json.loads((ARTIFACTS / "tables" / "stories.json").read_text())
+    return {name: story for name, story in entries.items() if story["clip"]}
+
+
+def recipes():
+    entries = json.loads((ARTIFACTS / "tables" / "presets.json").read_text())
+    return {entry["name"]: entry["recipe"]["coefficients"] for entry in entries}
+
+
+def opened(page, width=1280):
+    page.page.set_viewport_size({"width": width, "height": FOLD})
+    page.open()
+    page.page.wait_for_function(LOADED)
+    page.at_rest()
+
+
+def test_one_screen_holds_the_whole_story_in_few_words(page):
+    opened(page)
+    seen = page.page.evaluate(SEEN)
+    assert seen["numbers"] <= MOST_NUMBERS, seen
+    assert seen["words"] <= MOST_WORDS, seen
+    strip = page.page.locator("#strip").bounding_box()
+    assert strip["y"] + strip["height"] == pytest.approx(FOLD, abs=1)
+    for part in ("#header", "#stories", "#sentence", "#controls", "#know", "#curve"):
+        area = page.page.locator(part).bounding_box()
+        assert area["y"] >= 0
+        assert area["y"] + area["height"] <= strip["y"] + 1, part
+    chosen = page.page.locator(".tv-story[aria-pressed=true]")
+    assert chosen.count() == 1
+    name = chosen.get_attribute("id").removeprefix("story-")
+    assert page.page.locator("#sentence").inner_text().endswith(stories()[name]["sentence"])
+    shown = page.page.evaluate(STRIP)
+    assert shown["before"] != shown["after"]
+    assert shown["badge"] == "exact"
+    page.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_a_story_sets_sliders_clip_and_curve(page):
+    page.open()
+    page.page.wait_for_function(LOADED)
+    for name, story in list(stories().items())[-2:]:
+        page.page.locator(f"#story-{name}").click()
+        page.shows(recipes()[name])
+        page.page.wait_for_function(
+            "(name) => document.querySelector('.tv-clip-name').textContent === name",
+            arg=story["clip"].replace("_", " "),
+        )
+        page.at_rest()
+        shown = page.page.evaluate(STRIP)
+        assert shown["badge"] == "exact"
+        assert f"“{shown['after']}”" in story["sentence"]
+        assert f"τ {story['vector']}" in page.page.locator("#curve h3").inner_text()
+    assert page.errors == []
+
+
+def test_the_clips_answer_follows_the_drag_and_is_exact_at_rest(page):
+    name, story = next(iter(stories().items()))
+    vector = story["vector"]
+    page.open()
+    page.page.locator(f"#story-{name}").click()
+    page.shows(recipes()[name])
+    page.page.wait_for_function(LOADED)
+    page.at_rest()
+    first = page.page.evaluate(STRIP)
+    asked = page.page.evaluate("questions.asked")
+    low, high = (float(slider(page, vector).get_attribute(end)) for end in ("min", "max"))
+    start, zero = ((x - low) / (high - low) for x in (value(page, vector), 0.0))
+    hold(page, vector, start, zero)
+    held = page.page.evaluate(STRIP)
+    assert held["badge"] == "estimate"
+    assert held["after"] != first["after"]
+    assert page.page.evaluate("questions.asked") == asked  # it was read from the trace that the page had
+    page.page.mouse.up()
+    page.at_rest()
+    rested = page.page.evaluate(STRIP)
+    assert rested["badge"] == "exact"
+    assert rested["after"] == held["after"]
+    assert abs(rested["share"] - held["share"]) <= 5
+    assert rested["before"] == first["before"]
+    other = next(v for v in recipes()["learn_five"] if v != vector)
+    drag(page, other, 0.5, 0.9)  # a trace of another vector
+    page.at_rest()
+    assert page.page.evaluate("questions.asked") > asked
+    assert page.errors == []
+
+
+def test_the_strip_is_in_view_on_every_tab_and_a_bar_opens_its_classes(page):
+    opened(page)
+    for name in tabs(page):
+        tab(page, name)
+        page.page.evaluate("scrollTo(0, 1e6)")
+        strip = page.page.locator("#strip").bounding_box()
+        assert strip["y"] + strip["height"] == pytest.approx(FOLD, abs=1), name
+    page.page.evaluate("scrollTo(0, 0)")
+    page.page.locator(".tv-task-name").nth(1).click()
+    panel = page.page.locator("#classes .tv-panel").nth(1)
+    page.page.wait_for_function("() => document.activeElement.closest('.tv-panel')")
+    assert panel.bounding_box()["y"] < FOLD
+    page.page.evaluate("scrollTo(0, 0)")
+    drag(page, "urban", 0.5, 0.9)
+    page.at_rest()
+    rows = """(rows) => rows.map((row) => [row.getBoundingClientRect().top,
+      Math.abs(Number(row.querySelector(".tv-delta").textContent.replace("\\u2212", "-").replace("±", "")))])"""
+    changes = [change for _, change in sorted(panel.locator(".tv-row").evaluate_all(rows))]
+    assert changes[0] > 0
+    assert all(a >= b - 1 for a, b in itertools.pairwise(changes)), changes  # rounded
+    page.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_rows_of_buttons_are_one_stop_each_and_words_explain_themselves(page):
+    page.open()
+    for row in ("#stories", "[role=tablist]"):
+        buttons = page.page.locator(f"{row} >> css=button:visible")
+        buttons.first.focus()
+        page.page.keyboard.press("ArrowRight")
+        assert buttons.nth(1).evaluate("(e) => e === document.activeElement"), row
+        assert [b.get_attribute("tabindex") for b in buttons.all()].count("0") == 1
+    assert buttons.nth(1).get_attribute("aria-selected") == "true"
+    word = page.page.locator("#formula .tv-word")
+    assert not word.locator(".tv-tip").is_visible()
+    word.focus()
+    assert word.locator(".tv-tip").is_visible()
+    assert "task vector" in word.get_attribute("aria-label")
+    page.page.locator("#help").click()
+    assert page.page.locator("#tv-steps li:visible").count() == 3
+    page.page.keyboard.press("Escape")
+    page.page.wait_for_selector("#tv-steps", state="hidden")
+    assert page.page.locator("#skip a").evaluate("(e) => { e.focus(); return e.getBoundingClientRect().top; }") >= 0
+
+
+def test_many_vectors_are_behind_a_filter_and_those_that_are_on_come_first(browser, tmp_path):
+    vector = TaskVector.load(ARTIFACTS / "vectors" / "urban.safetensors")
+    options = []
+    for i in range(12):
+        path = tmp_path / f"birds{i}.safetensors"
+        dataclasses.replace(vector, name=f"birds{i}", task=f"birds{i}").save(path)
+        options += ["--vector", str(path)]
+    with starting_app(tmp_path, *options) as server:
+        page = Visitor(browser.new_context(viewport={"width": 1280, "height": FOLD}).new_page(), server)
+        page.open({"digits": 0.4, "female_sad": -0.3})
+        rows = page.page.locator(".tv-vector:visible")
+        tops = {row.get_attribute("id"): row.bounding_box()["y"] for row in rows.all()}
+        assert sorted(tops, key=tops.__getitem__)[:2] == ["row-digits", "row-female_sad"]
+        assert len(tops) <= 7
+        page.page.locator(".tv-filter input").fill("birds1")
+        page.page.wait_for_selector("#row-birds11", state="visible")
+        assert not page.page.locator("#row-birds7").is_visible()
+        box(page, "on-birds11").check()
+        page.page.locator(".tv-filter input").fill("")
+        page.page.wait_for_selector("#row-birds1", state="hidden")
+        assert page.page.locator("#row-birds11").is_visible()  # it is on
+        page.page.locator(".tv-filter button").click()
+        page.page.wait_for_selector("#row-birds7", state="visible")
+        page.at_rest()
+        assert page.errors == []
+        page.page.context.close()
