@@ -71,8 +71,6 @@ def build_app(workbench: Workbench) -> gr.Blocks:
             if page.tables:
                 with gr.Tab("The paper, replayed", id="paper"):
                     build_paper_tab(page)
-                    if page.presets:
-                        plain_html(bars.test_table_html(page.presets, page.tasks, page.vectors), elem_id="test")
             with gr.Tab("About", id="about"):
                 gr.Markdown(about_markdown(workbench))
         add_endpoints(workbench)

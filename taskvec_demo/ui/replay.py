@@ -11,6 +11,8 @@ import gradio as gr
 
 from ..core.recipe import Recipe
 from . import live
+from .html import bars
+from .html.figures import disclosure
 from .html.paper import paper_html
 from .page import Page
 
@@ -18,6 +20,9 @@ from .page import Page
 def build_paper_tab(page: Page) -> None:
     """The figures and tables, to be called inside the tab."""
     html = paper_html(page.tables, page.tasks, functools.partial(load_button, page))
+    if page.presets:
+        table = bars.test_table_html(page.presets, page.tasks, page.vectors)
+        html += f"<section class='tv-card'>{disclosure('The recipes of the stories, on test clips', table)}</section>"
     gr.HTML(html, elem_id="paper", js_on_load=live.on_load("startPaper"))
 
 

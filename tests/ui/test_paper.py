@@ -79,9 +79,9 @@ def test_every_experiment_has_a_verdict_a_figure_and_its_table_behind_a_disclosu
     sections = html.split("data-experiment='")[1:]
     assert [s.partition("'")[0] for s in sections] == list(NAMES)
     for section in sections:
-        assert "tv-verdict" in section
+        assert "tv-finding" in section
         assert re.search("<svg class='tv-tracks'|<table class='tv-heat'", section)
-        assert section.index("tv-verdict") < section.index("<summary>The table</summary>")
+        assert section.index("tv-finding") < section.index("<summary>The table</summary>")
     drawn = re.findall("<svg.*?</svg>", html)
     assert len(drawn) == len(TINY.pair) + len(TINY.sums) + 1
     assert all(re.search(r"aria-label='[^']*n = \d+", picture) for picture in drawn)

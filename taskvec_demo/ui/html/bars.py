@@ -14,7 +14,7 @@ from ...core.recipe import Recipe
 from ...core.tasks import Task
 from ...serve.artifacts import Preset
 from .deltas import delta_html, points_text
-from .paper_cells import SCROLL_BOX
+from .paper_cells import scroll_box
 from .verdict import aim_of, verdict
 from .words import help_html
 
@@ -204,6 +204,6 @@ def test_table_html(presets: Sequence[Preset], tasks: Mapping[str, Task], order:
     return (
         "<p>λ was chosen on validation clips; these are other clips. Each cell: pre-trained → edited accuracy, the "
         "edited model's 95 % Wilson interval, McNemar's exact p.</p>"
-        f"{SCROLL_BOX}<table class='tv-table tv-test'><thead><tr>{head}</tr></thead>"
+        f"{scroll_box('presets')}<table class='tv-table tv-test'><thead><tr>{head}</tr></thead>"
         f"{''.join(rows)}</table></div>"
     )

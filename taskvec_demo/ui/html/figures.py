@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from .paper_cells import SCROLL_BOX
+from .paper_cells import scroll_box
 
 NAME_Y, SAID_Y, LANE_Y = 13, 30, 41  # px, baselines of a track's name and first figures; the middle of the first lane
 LANE, AFTER = 30, 16  # px, from lane to lane, below the last
@@ -128,7 +128,7 @@ def heat_table(name: str, caption: str, columns: Iterable[str], rows: Sequence[t
     head = "".join(f"<th scope='col'><span>{escape(c)}</span></th>" for c in columns)
     body = "".join(f"<tr><th scope='row'>{row}</th>{''.join(_heat_cell(c) for c in cells)}</tr>" for row, cells in rows)
     return (
-        f"<p class='tv-heat-caption' id='heat-{escape(name)}'>{escape(caption)}</p>{SCROLL_BOX}"
+        f"<p class='tv-heat-caption' id='heat-{escape(name)}'>{escape(caption)}</p>{scroll_box(name)}"
         f"<table class='tv-heat' data-table='{escape(name)}' aria-labelledby='heat-{escape(name)}'>"
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

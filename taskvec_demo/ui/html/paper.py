@@ -94,12 +94,12 @@ def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task], load: Loade
             )
         else:
             body = build(table, {n: t.title for n, t in tasks.items()}, load)
-        sections.append(f"<section data-experiment='{name}'><h3>{title}</h3>{body}</section>")
+        sections.append(f"<section class='tv-card' data-experiment='{name}'><h3>{title}</h3>{body}</section>")
     return f"<div class='tv-paper'>{INTRO}{disclosure('How to read the figures', HOW_TO_READ)}{''.join(sections)}</div>"
 
 
 def _verdict(*sentences: str) -> str:
-    return "".join(f"<p class='tv-verdict'>{sentence}</p>" for sentence in sentences)
+    return "".join(f"<p class='tv-finding'>{sentence}</p>" for sentence in sentences)
 
 
 def _more(table: str, differs: str) -> str:

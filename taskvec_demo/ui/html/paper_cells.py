@@ -9,7 +9,10 @@ from typing import Any
 from ...core.table_entries import interval, kept, tenths
 from .reported import Reported
 
-SCROLL_BOX = "<div class='tv-scroll' tabindex='0' role='region' aria-label='table, scrolls sideways'>"
+
+def scroll_box(name: str) -> str:
+    """The start tag of a box in which a wide table scrolls; `name` tells it from others."""
+    return f"<div class='tv-scroll' tabindex='0' role='region' aria-label='table “{escape(name)}”, scrolls sideways'>"
 
 
 def accuracy(figures: Mapping[str, Any], more: str = "", bold: bool = True) -> str:
@@ -101,7 +104,7 @@ def html_table(name: str, head: Sequence[str], rows: Sequence[tuple[str, Sequenc
     """
     few = len(head) <= 4
     labels = [f" data-label='{h}'" if few else "" for h in head[1:]]
-    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
+    top = "".join(f"<th scope='col'>{h}</th>" if h else "<td></td>" for h in head)
     body = "".join(
         f"<tr><th scope='row'>{name}</th>"
         f"{''.join(f'<td{label}>{c}</td>' for label, c in zip(labels, cells, strict=True))}</tr>"
@@ -109,7 +112,7 @@ def html_table(name: str, head: Sequence[str], rows: Sequence[tuple[str, Sequenc
     )
     kind = f"tv-table{' tv-stacks' if few else ''}"
     return (
-        f"{SCROLL_BOX}<table class='{kind}' data-table='{name}'><thead><tr>{top}</tr></thead>"
+        f"{scroll_box(name)}<table class='{kind}' data-table='{name}'><thead><tr>{top}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -34,7 +34,7 @@ def prompts_html(table: Mapping[str, Any], vectors: Mapping[str, Any] | None, ta
     )
     picture = tracks_svg("Best prompt and edit, accuracy on test clips in percent", tracks)
     body = (
-        f"<p class='tv-verdict'>{escape(prompts_verdict(shown, edits, tried))}</p>"
+        f"<p class='tv-finding'>{escape(prompts_verdict(shown, edits, tried))}</p>"
         f"<figure class='tv-figure' data-figure='prompts'>{picture}</figure>"
     )
     return panel("prompts", "Or just a better prompt?", badge("exact", "test"), lead, body)

@@ -8,7 +8,7 @@ import { showBadge } from "./badge.js";
 import { find, hide, message } from "./dom.js";
 import { Drag } from "./drag.js";
 import { drawFormula } from "./formula.js";
-import { controls, drawn, exactFigures, opened, previewed, settled } from "./latest.js";
+import { controls, drawn, exactFigures, opened, previewed, settled, wanted } from "./latest.js";
 import { loadTasks } from "./loading.js";
 import { BadRecipeError, compose, formulaText, recipePairs } from "./recipe.js";
 import { Rows } from "./rows.js";
@@ -57,6 +57,7 @@ export class Chart {
     this.frame = 0; // that frame
     this.timer = 0;
     this.unsettled = false;
+    this.ahead = false; // what is drawn is a preview
     this.sliders = new Map(slidersOf(live.rows).map((slider) => [`lambda-${slider.name}`, slider]));
     this.rows = new Rows(live);
     this.byHand = false; // a slider was moved since the last frame
@@ -66,6 +67,7 @@ export class Chart {
   async start() {
     controls.follow((values) => this.handedOver(values));
     previewed.follow((values) => this.preview(values));
+    wanted.follow(() => this.caughtUp());
     exactFigures.follow(() => this.schedule()); // of tasks that have no estimate
     opened.follow((values) => this.begin(values));
     this.schedule();
@@ -129,11 +131,17 @@ export class Chart {
     this.changed(!byHand);
   }
 
-  /** Values that gradio will be told of later. @param {any[]} values of all controls */
+  /** Values that gradio will be told of later: until then nothing settles. @param {any[]} values of all controls */
   preview(values) {
+    this.ahead = true;
     this.state.values = values;
     this.byHand = true;
     this.changed();
+  }
+
+  caughtUp() {
+    this.ahead = false;
+    this.released();
   }
 
   /** Values that are only shown for a moment, of which neither gradio nor the address learns. @param {any[]} values */
@@ -268,7 +276,7 @@ export class Chart {
   settle() {
     this.drag.passOn();
     if (this.pending) this.draw(); // a page in the background gets no frames
-    if (this.drag.held || !this.unsettled) return;
+    if (this.drag.held || this.ahead || !this.unsettled) return;
     if (sweeping.running) return this.restart();
     this.unsettled = false;
     this.root.removeAttribute("aria-busy");

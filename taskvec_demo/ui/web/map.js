@@ -15,7 +15,7 @@ import { withLambdas } from "./recipe.js";
 /** @typedef {{task: import("./bars.js").Task, surface: LogitSurface, grid: AccuracyGrid}} Sheet */
 
 const SLICE_MS = 6; // of a frame, for the grids
-const PASS_MS = 120; // a pause of the marker, after which gradio hears where it is; less than the chart's 250 ms
+const PASS_MS = 120; // a pause of the arrow keys, after which gradio hears where the marker is
 const KEPT = 60; // grids, of 7 kB each
 const KEY_STEP = 0.05; // with Shift a step of the sliders
 /** @type {Map<string, [number, number]>} */
@@ -51,6 +51,10 @@ export class LambdaMap {
     this.drawn = ""; // axes and other λ of the picture
     this.frame = 0;
     this.timer = 0;
+    /** @type {any[] | null} */
+    this.values = null; // of the controls, that gradio has not been told yet
+    /** @type {[number, number]} */
+    this.at = [0, 0]; // λ of these values
     this.begun = false;
     /** @type {[number, number] | null} */
     this.pointer = null; // λ under it
@@ -250,7 +254,7 @@ export class LambdaMap {
     if (this.state) this.mark();
   }
 
-  /** Goes to a point: the bars at once, the controls after a pause. @param {[number, number]} at */
+  /** Goes to a point: the bars at once, gradio when the pointer is released. @param {[number, number]} at */
   go(at) {
     const { state } = this;
     if (!state || state.problem) return;
@@ -258,8 +262,14 @@ export class LambdaMap {
     const lambdas = new Map(this.axes.map((name, i) => [name, at[i]]));
     const values = withLambdas(state.values, state.vectors, lambdas, state.live.sliderMax);
     previewed.give(values);
+    this.values = values;
+    this.at = at;
+  }
+
+  release() {
     clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => wanted.give(values), PASS_MS);
+    if (this.values) wanted.give(this.values);
+    this.values = null;
   }
 
   /** @param {KeyboardEvent} event */
@@ -270,8 +280,12 @@ export class LambdaMap {
     event.preventDefault();
     const { low, high, sliderStep } = state.live;
     const step = event.shiftKey ? sliderStep : KEY_STEP;
-    const to = this.here.map((lambda, i) => Math.min(Math.max(lambda + step * (way?.[i] ?? 0), low), high));
+    const to = (this.values ? this.at : this.here).map((lambda, i) =>
+      Math.min(Math.max(lambda + step * (way?.[i] ?? 0), low), high),
+    );
     this.go(way ? [to[0], to[1]] : [0, 0]);
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.release(), PASS_MS);
   }
 
   /** @param {string} sentence */

@@ -6,6 +6,10 @@ import { SIDE } from "./plane.js";
 
 /** @typedef {import("./chart.js").Live} Live */
 /** @typedef {(column: number, row: number) => any} OfCell */
+/**
+ * What the pointer does, at λ.
+ * @typedef {{hover: (at: [number, number] | null) => void, go: (at: [number, number]) => void, release: () => void}} Pointed
+ */
 
 const MARGIN = { left: 56, right: 10, top: 8, bottom: 46 };
 const MAX_SIDE = 400; // px of the square
@@ -16,7 +20,7 @@ export class MapPicture {
    * @param {HTMLElement} place
    * @param {Live} live
    * @param {number} width
-   * @param {{hover: (at: [number, number] | null) => void, go: (at: [number, number]) => void}} map is told of the pointer
+   * @param {Pointed} map is told of the pointer
    */
   constructor(place, live, width, map) {
     this.place = place;
@@ -181,7 +185,7 @@ export class MapPicture {
   // ---- the pointer --------------------------------------------------------------------------------------------------
   /**
    * @param {SVGElement} area
-   * @param {{hover: (at: [number, number] | null) => void, go: (at: [number, number]) => void}} map
+   * @param {Pointed} map
    */
   listen(area, map) {
     area.addEventListener("pointerdown", (event) => {
@@ -193,6 +197,7 @@ export class MapPicture {
       if (area.hasPointerCapture(event.pointerId)) map.go(at);
       else map.hover(at);
     });
+    area.addEventListener("lostpointercapture", () => map.release());
     area.addEventListener("pointerleave", () => map.hover(null));
   }
 

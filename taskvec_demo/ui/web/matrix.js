@@ -72,7 +72,7 @@ function drawCell(picture, [x, y, side], { count, was, share, right, text }) {
   svg("title", [], group, `${text}: ${count}${change ? ` (before ${was}, ${sign}${Math.abs(change)})` : ""}`);
   const area = { x: x + 1, y: y + 1, width: side - 2, height: side - 2 };
   svg("rect", Object.entries({ ...area, "fill-opacity": (0.12 + 0.88 * share).toFixed(2) }), group);
-  const dark = share > 0.5 ? "tv-on-dark" : "";
+  const dark = share > 0.73 ? "tv-on-dark" : ""; // where the lighter ink has the better contrast
   const centre = Object.entries({ x: x + side / 2, y: y + side / 2 + 4, "text-anchor": "middle", class: dark });
   svg("text", centre, group, String(count));
 }
