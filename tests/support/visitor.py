@@ -15,7 +15,7 @@ import pytest
 from tests.support.app_server import AppServer
 
 PATIENCE = 30_000  # ms that one condition may take in the browser: the machine may be busy with something else
-QUIET_MS = 400  # without a request: longer than the 250 ms after which a page at rest asks for exact answers
+QUIET_MS = 300  # without a request: longer than the 250 ms after which a page at rest asks for exact answers
 
 
 @dataclass
