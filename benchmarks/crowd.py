@@ -21,12 +21,13 @@ PATIENCE_S = 180
 
 @dataclass(frozen=True)
 class Answer:
-    """What a visitor was told: (label, probability) of the edited model's best labels, `seconds` after it asked."""
+    """What a visitor was told, `seconds` after it asked: the best label of the edited model and its probability."""
 
     clip: Path
     recipe: Recipe
     labels: str
-    told: tuple[tuple[str, float], ...]
+    label: str
+    probability: float
     seconds: float
 
 
@@ -56,7 +57,7 @@ class ServedPage:
             if any(names.get(element) == "chart" and kind == "settled" for element, kind in event["targets"]):
                 outputs = tuple(names[i] for i in event["outputs"])
                 found[outputs] = Event(event["id"], tuple(names[i] for i in event["inputs"]))
-        classify = next(event for outputs, event in found.items() if outputs[:2] == ("pretrained", "edited"))
+        classify = next(event for outputs, event in found.items() if outputs[-1] == "strip-answer")
         return cls(classify, found.get(("exact",)), values)
 
     def controls(self, recipe: Recipe) -> dict[str, Any]:
@@ -101,9 +102,9 @@ class Visitor:
         asked = await self._ask(self.served.classify, values)
         if exact and self.served.exact is not None:
             await self._ask(self.served.exact, values)
-        _, edited, _ = await asyncio.wait_for(asked, PATIENCE_S)
-        told = tuple((c["label"], c["confidence"]) for c in edited["confidences"])
-        answer = Answer(self.clip, recipe, values["labels"], told, time.monotonic() - start)
+        *_, told = await asyncio.wait_for(asked, PATIENCE_S)
+        label, probability = json.loads(told)["after"]
+        answer = Answer(self.clip, recipe, values["labels"], label, probability, time.monotonic() - start)
         self.answers.append(answer)
         return answer
 

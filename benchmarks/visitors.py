@@ -96,10 +96,8 @@ def _check(answers: Sequence[Answer]) -> tuple[int, int]:
 
     def fits(answer: Answer, asked: Answer) -> bool:
         exact = workbench.classify(asked.clip, asked.recipe, asked.labels).edited
-        best = sorted(exact, key=exact.__getitem__, reverse=True)[: len(answer.told)]
-        told = dict(answer.told)
-        near = all(abs(exact[label] - told.get(label, -1)) < TOLERANCE for label in best)
-        return near and best[0] == answer.told[0][0]
+        best = max(exact, key=exact.__getitem__)
+        return best == answer.label and abs(exact[best] - answer.probability) < TOLERANCE
 
     turned = [*answers[1:], answers[0]]
     return (

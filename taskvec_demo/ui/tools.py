@@ -65,7 +65,8 @@ def build_tools(page: Page) -> Tools:
         js_on_load=live.on_load("startTools", events, "server"),
         server_functions=[controls_of, recipe_file],
     )
-    return Tools(row, gr.Textbox("", visible="hidden"), gr.Textbox(visible="hidden"), gr.File(visible="hidden"))
+    pinned = gr.Textbox("", visible="hidden", elem_id="pinned")
+    return Tools(row, pinned, gr.Textbox(visible="hidden"), gr.File(visible="hidden"))
 
 
 def connect_tools(page: Page, tools: Tools, controls: Controls, opened: Any, **options: Any) -> None:

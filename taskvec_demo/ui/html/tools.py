@@ -5,10 +5,11 @@ from __future__ import annotations
 
 def tools_html() -> str:
     """A row of buttons, and the panels that two of them open."""
+    off = {"aria_disabled": "true"}
     return (
         "<div class='tv-tools' role='toolbar' aria-label='Undo, keep and share'>"
-        f"{_button('undo', '↶ Undo', 'Back to the recipe before (Ctrl+Z)', aria_disabled='true')}"
-        f"{_button('redo', '↷ Redo', 'Take undo back (Ctrl+Shift+Z)', aria_disabled='true')}"
+        f"{_button('undo', '↶ <span>Undo</span>', 'Back to the recipe before (Ctrl+Z)', **off, aria_label='Undo')}"
+        f"{_button('redo', '↷ <span>Redo</span>', 'Take undo back (Ctrl+Shift+Z)', **off, aria_label='Redo')}"
         f"{_button('history', 'History', 'Every recipe that you have tried', popovertarget='history-panel')}"
         f"{_button('pin', 'Pin', 'Keep this edit on the bars, to compare others with it', aria_pressed='false')}"
         f"{_button('copy-link', 'Copy link', 'A link that opens this recipe')}"
