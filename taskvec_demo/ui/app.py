@@ -114,7 +114,7 @@ def _controls_column(page: Page) -> tuple[Controls, gr.Button]:
 
 def _know_column(page: Page) -> gr.HTML:
     """What the model knows: one bar a task, and the curve along λ of the slider that was touched last."""
-    plain_html(f"<h2>What it knows now {help_html('tasks')}</h2>", elem_id="know-head")
+    plain_html(f"<h2>What it knows {help_html('tasks')}</h2>", elem_id="know-head")
     code = live.on_load("startChart", "props", "() => trigger('settled')")
     chart = plain_html(page.chart(), elem_id="chart", js_on_load=code, live=live.properties(page))
     if not page.tasks:

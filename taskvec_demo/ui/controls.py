@@ -9,14 +9,14 @@ from typing import Any
 import gradio as gr
 
 from ..core.recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
-from .html.rows import filter_html
+from .html.rows import HEAD, filter_html
 from .html.words import help_html
 from .plain import plain_html
 
 ROW_FIELDS = 2  # on, scaling coefficient
 DEFAULT_COEF = 0.5  # of the analogy
 ANALOGY_SIGNS = (-1, 1, 1)  # of A, B and C in τ_B + τ_C − τ_A
-FAINT = "does little"  # said of a vector that changes no task by more than a few points
+FAINT = "changes little"  # said of a vector that changes no task by more than a few points
 # Rows for vectors that the visitor may add. No vector's name begins with "_", so that no other row has such an id.
 SLOTS = tuple(f"_slot-{i}" for i in range(1, 5))
 
@@ -143,6 +143,7 @@ def build_controls(
         ana = gr.Checkbox(analogy, label="Analogy", min_width=60, visible=len(names) > 2, elem_id="op-analogy")
         plain_html(help_html("operations"), elem_id="operations-help")
     with gr.Column(elem_id="vector-rows"):
+        plain_html(HEAD, elem_id="rows-head")
         rows = {name: row(name) for name in measured}
         plain_html(filter_html(len(names)), elem_id="row-filter")
         with gr.Column(elem_id="own-vectors"):
@@ -150,7 +151,7 @@ def build_controls(
             rows |= {name: row(name) for name in own}
             slots = tuple(_slot(name, row) for name in SLOTS)
             upload = gr.UploadButton(  # a .safetensors of at most own_vectors.MAX_BYTES
-                "+ Add a vector",
+                "+ Add vector",
                 file_types=[".safetensors"],
                 size="sm",
                 elem_id="add-vector",
@@ -186,7 +187,7 @@ def _row(name: str, values: Sequence[Any], series: int, info: str | None) -> Row
     on, coef = values
     # The browser narrows the range to what the operations open: gradio would refuse a value that comes before a range.
     with gr.Row(elem_classes=["tv-vector", f"tv-series-{series}"], elem_id=f"row-{name}"):
-        switch = gr.Checkbox(on, label=f"τ {name}", info=info, min_width=60, elem_id=f"on-{name}")
+        switch = gr.Checkbox(on, label=f"τ {name.replace('_', ' ')}", info=info, min_width=60, elem_id=f"on-{name}")
         slider = gr.Slider(
             -SLIDER_MAX, SLIDER_MAX, coef, step=SLIDER_STEP, label=f"λ {name}", buttons=[], elem_id=f"lambda-{name}"
         )

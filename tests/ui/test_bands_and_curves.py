@@ -66,7 +66,7 @@ TITLE = "(text) => document.querySelector('#curve h3').textContent.startsWith(te
 def test_the_curves_follow_the_slider_that_was_touched_last(page):
     page.open({"urban": 0.4, "instruments": 0.5})
     drag(page, "urban", 0.4, 0.5)
-    page.page.wait_for_function(TITLE, arg="Along λ of τ urban")
+    page.page.wait_for_function(TITLE, arg="Along λ: τ urban")
     page.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
     page.at_rest()
     assert page.page.locator("#curve .tv-measured").count() == 0  # another vector is on
@@ -77,7 +77,7 @@ def test_the_curves_follow_the_slider_that_was_touched_last(page):
     assert page.page.evaluate(PATHS) == lines  # along its own way nothing else changes
     assert page.page.locator("#curve .tv-line").count() == len(page.page.evaluate(READ_TILES))
     drag(page, "instruments", 0.5, 0.9)
-    page.page.wait_for_function(TITLE, arg="Along λ of τ instruments")
+    page.page.wait_for_function(TITLE, arg="Along λ: τ instruments")
     page.page.wait_for_function(f"(old) => ({PATHS})() !== old", arg=lines)
     box(page, "on-urban").uncheck()  # alone: measured points are shown
     page.page.wait_for_function("() => document.querySelectorAll('#curve .tv-measured').length > 5")
@@ -88,7 +88,7 @@ def test_dragging_in_the_curves_is_dragging_the_slider(page):
     page.open({"urban": 0.4})
     slider(page, "urban").focus()
     page.page.keyboard.press("ArrowRight")
-    page.page.wait_for_function(TITLE, arg="Along λ of τ urban")
+    page.page.wait_for_function(TITLE, arg="Along λ: τ urban")
     page.at_rest()
     area = page.page.locator("#curve svg").bounding_box()
     y = area["y"] + area["height"] / 2

@@ -36,7 +36,11 @@ SEEN = r"""() => {
 STRIP = """() => { const strip = document.querySelector(".tv-strip"); return {
   before: strip.querySelector(".tv-before").textContent, after: strip.querySelector(".tv-after").textContent,
   badge: strip.querySelector(".tv-badge").textContent,
-  share: Number(strip.querySelector(".tv-after + span").textContent.replace(" %", ""))}; }"""
+  share: parseFloat(strip.querySelector(".tv-after + span").textContent)}; }"""
+CHANGES = """() => [...document.querySelectorAll(".tv-task:not([hidden])")].map((row) => [
+  100 * row.querySelector(".tv-change").getBoundingClientRect().width
+    / row.querySelector(".tv-track").getBoundingClientRect().width,
+  Math.abs(parseInt(row.querySelector("b").textContent) - parseInt(row.querySelector("s").textContent))])"""
 LOADED = "() => window.taskvec?.state.tasks && !document.querySelector('.tv-strip[aria-busy]')"
 
 
@@ -75,6 +79,8 @@ def test_one_screen_holds_the_whole_story_in_few_words(page):
     shown = page.page.evaluate(STRIP)
     assert shown["before"] != shown["after"]
     assert shown["badge"] == "exact"
+    for width, points in page.page.evaluate(CHANGES):  # as wide as the change, whose ends were rounded
+        assert width == pytest.approx(points, abs=1.1)
     page.page.set_viewport_size({"width": 1280, "height": 900})
 
 

@@ -103,7 +103,7 @@ def _badge(results: Sequence[TaskResult]) -> str:
 def badge_text(estimates: Sequence[TaskResult]) -> str:
     """The words of the badge, as in badge.js."""
     if not estimates:
-        return "measured at exactly this λ"
+        return "measured"
     return f"estimate ± {points_text(max(r.estimate_error or 0.0 for r in estimates))} points"
 
 
@@ -172,10 +172,9 @@ def safe_legend_html(tasks: Mapping[str, Task]) -> str:
 
     `tasks` are those with a surface; if the control is not among them, there is no legend.
     """
-    titles = " and ".join(t.title.lower() for t in tasks.values() if t.role == "control")
-    if not titles:
+    if all(task.role != "control" for task in tasks.values()):
         return ""
-    return f"<p class='tv-legend'><i class='tv-key tv-safe'></i>{escape(titles)} held {help_html('safe')}</p>"
+    return f"<p class='tv-legend'><i class='tv-key tv-safe'></i>{help_html('safe', 'control held')}</p>"
 
 
 def curve_html() -> str:

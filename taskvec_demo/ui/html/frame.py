@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TITLE = "<h1>Task arithmetic on CLAP</h1><p>Add or subtract what an audio model has learned.</p>"
+TITLE = "<h1>Task arithmetic on CLAP</h1><p>Add or subtract what an audio model learned.</p>"
 SKIP = "<a class='tv-skip' href='#controls'>Skip to the sliders</a>"
 HELP = """
 <button type='button' id='help' popovertarget='tv-steps' aria-label='Help: try this'>?</button>
@@ -13,7 +13,7 @@ HELP = """
 <li><b>Watch the bars.</b> The bar of that task moves; the control should stay where it was.</li>
 <li><b>Listen below.</b> Press ▶ to hear the clip, and read what the model calls it before and after.</li>
 </ol>
-<p>Then pick another story, or give it a sound of your own: “Change clip”. A “?” explains the words beside it.</p>
+<p>Then pick another story, or give it a sound of your own: “Change”. A “?” explains the words beside it.</p>
 <button type='button' popovertarget='tv-steps' popovertargetaction='hide'>Close</button>
 </div>
 """

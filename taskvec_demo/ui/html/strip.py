@@ -8,13 +8,15 @@ STRIP = f"""
 <div class='tv-strip' aria-busy='true'>
 <button type='button' class='tv-play' aria-label='Play the clip'>▶</button>
 <canvas class='tv-wave' aria-hidden='true'></canvas>
-<button type='button' class='tv-clip-button' aria-expanded='false' aria-controls='clip-panel'><span
-class='tv-clip-name'>No clip</span><small>Change clip</small></button>
+<button type='button' class='tv-clip-button' title='Upload, record or pick another clip'
+aria-expanded='false' aria-controls='clip-panel'><span
+class='tv-clip-name'>No clip</span><small>Change</small></button>
 <div class='tv-answers' role='status' aria-live='off'>
 <div class='tv-answer'><small>Before</small><b class='tv-before'>…</b><span></span></div>
 <i aria-hidden='true'>→</i>
 <div class='tv-answer tv-now'><small>After</small><b class='tv-after'>…</b><span></span></div>
 </div>
+<p class='tv-summary'></p>
 <span class='tv-badge tv-none'>loading</span>{help_html("clip")}
 </div>
 """

@@ -52,7 +52,7 @@ def verdict(aim: Aim, role: str, before: float, after: Accuracy, finetuned: floa
         return Verdict("lost", "bad")
     if aim == "learn":
         return Verdict("not learned", "plain")
-    return Verdict("gained" if before < after.low else "held", "plain")
+    return Verdict("gained" if before < after.low else "≈", "plain")
 
 
 def round_percent(share: float) -> int:

@@ -10,7 +10,7 @@ import { points } from "./figures.js";
  * @param {Errors[]} estimating
  */
 export function badgeText(estimating) {
-  if (!estimating.length) return "measured at exactly this λ";
+  if (!estimating.length) return "measured";
   return `estimate ± ${points(Math.max(...estimating.map(({ error }) => error)))} points`;
 }
 

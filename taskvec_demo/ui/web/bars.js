@@ -57,6 +57,11 @@ export class TaskBars {
     this.name.addEventListener("click", () => this.openClasses());
   }
 
+  /** The accuracies before and after, as they stand beside the bar. */
+  get fromTo() {
+    return `${this.from.textContent} → ${this.value.textContent}`;
+  }
+
   get visible() {
     return !this.row.hidden;
   }

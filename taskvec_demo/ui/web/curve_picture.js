@@ -103,7 +103,8 @@ export class CurvePicture {
   entitle(what) {
     if (this.heading.dataset.what === what) return;
     this.heading.dataset.what = what;
-    this.heading.textContent = `Along λ of ${what}`;
+    this.heading.textContent = `Along λ: ${what}`;
+    html("small", "", this.heading, " ○ measured ┄ control held");
     this.heading.title = "Drag in the picture to move the slider";
     this.svg.setAttribute("aria-label", `Validation accuracy of ${this.lines.length} tasks along λ of ${what}`);
   }

@@ -92,7 +92,7 @@ export class Rows {
     if (!button) return;
     this.all = !this.all;
     button.setAttribute("aria-expanded", String(this.all));
-    button.textContent = this.all ? "Show fewer" : "Show all";
+    button.textContent = this.all ? "Fewer" : "All";
     this.arrange();
   }
 }

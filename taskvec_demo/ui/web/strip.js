@@ -7,6 +7,9 @@ import { Latest, drawn } from "./latest.js";
 import { Player } from "./player.js";
 import { recipePairs } from "./recipe.js";
 import { answerAt } from "./trace.js";
+import { aimOf } from "./verdict.js";
+
+const MOST_TASKS = 2; // in the summary
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {[string, number]} Top a label and its probability */
@@ -103,8 +106,18 @@ class Strip {
     return trace.value?.serial === this.serial ? trace.value : null; // an older one may be of another clip
   }
 
+  /** Where the bars are out of view, on a phone: the control, and what the edit is about. @param {State} state */
+  summarize({ tasks, recipe, live }) {
+    const about = (tasks ?? []).filter(
+      ({ task, bars }) => bars.visible && (task.role === "control" || aimOf(task, recipe, live.vectorTasks) !== "hold"),
+    );
+    const told = about.slice(-MOST_TASKS).map(({ task, bars }) => `${task.title} ${bars.fromTo}`);
+    write(find(this.root, ".tv-summary"), told.join(" · "));
+  }
+
   draw() {
     const { state, root } = this;
+    if (state) this.summarize(state);
     if (!state || !answer.value) return;
     const query = new URLSearchParams(recipePairs(state.live.checkpoint, state.recipe)).toString();
     const exact = answer.value.query === query;
@@ -141,5 +154,5 @@ function stayInFlow() {
 function show(root, side, [label, probability]) {
   const place = find(root, `.tv-${side}`);
   write(place, label);
-  write(/** @type {Element} */ (place.nextElementSibling), `${percent(probability)} %`);
+  write(/** @type {Element} */ (place.nextElementSibling), `${percent(probability)} % sure`);
 }

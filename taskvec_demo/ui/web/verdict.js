@@ -50,5 +50,5 @@ export function verdict(aim, { role, finetuned, controlKept }, before, after, [l
   }
   if (before > high) return { word: "lost", state: "bad" };
   if (aim === "learn") return { word: "not learned", state: "plain" };
-  return { word: before < low ? "gained" : "held", state: "plain" };
+  return { word: before < low ? "gained" : "≈", state: "plain" };
 }
