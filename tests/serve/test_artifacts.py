@@ -73,7 +73,7 @@ def test_a_folder_is_complete_and_fits_together(folder):
         assert np.allclose(head.matrix.norm(dim=-1), 1, atol=1e-5)
         assert (surface.task, surface.split, surface.vectors) == (name, "validation", tuple(artifacts.vector_names))
         assert surface.measured({}) is not None
-        assert surface.labels.max() < len(task.class_names) == surface.coefficients.shape[-1]
+        assert surface.labels.max() < len(task.class_names) == surface.directions.shape[-1]
         assert surface.predictions.shape == (len(surface.points), len(surface.labels))
         assert 0 <= surface.error < 0.2
         assert surface.n_held_out >= 20

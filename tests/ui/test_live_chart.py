@@ -41,7 +41,7 @@ def expected_bars(recipe):
         predicted = surface.measured(recipe)
         if predicted is None:
             predicted = surface.logits(recipe).argmax(-1)
-        classes = range(int(surface.coefficients.shape[-1]))
+        classes = range(surface.directions.shape[-1])
         counts[surface.task] = [Accuracy.of(predicted[surface.labels == c] == c) for c in classes]
     return counts
 
