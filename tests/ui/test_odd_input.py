@@ -50,6 +50,7 @@ def test_vectors_named_like_what_every_object_has(browser, tmp_path):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         visitor = Visitor(context.new_page(), server)
         visitor.open({"urban": 0.4})
+        visitor.page.locator(".tv-filter button").click()  # these vectors are the last of many
         slider(visitor, "constructor").focus()
         visitor.page.keyboard.press("End")
         visitor.shows({"urban": 0.4, "constructor": 1.0})
@@ -60,6 +61,10 @@ def test_vectors_named_like_what_every_object_has(browser, tmp_path):
         )
         slider(visitor, "constructor").focus()
         visitor.page.keyboard.press("Home")
+        visitor.shows({"urban": 0.4})
+        slider(visitor, "urban").focus()  # the curves are along the slider that was touched last
+        visitor.page.keyboard.press("ArrowRight")
+        visitor.page.keyboard.press("ArrowLeft")
         visitor.shows({"urban": 0.4})
         visitor.page.wait_for_function("() => document.querySelectorAll('#curve path[d]').length > 3")
         visitor.at_rest()

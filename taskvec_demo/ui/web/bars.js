@@ -114,7 +114,7 @@ export class TaskBars {
 
   drawUnknown() {
     restyle(this.row, "tv-task tv-plain tv-unknown");
-    for (const part of [this.bar, this.change, this.whisker]) part.style.width = "0";
+    for (const part of [this.bar, this.change, this.whisker]) part.style.width = width(0);
     write(this.value, "—");
     write(this.delta, "");
     write(this.word, "no estimate");

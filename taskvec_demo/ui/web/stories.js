@@ -17,7 +17,7 @@ export function storyOf({ live, recipe, story }) {
   const exact = live.stories.find(same);
   if (exact) return exact;
   const kept = live.stories.find(({ name }) => name === story);
-  return kept && [...recipe.keys()].every((name) => name in kept.recipe) ? kept : undefined;
+  return kept && [...recipe.keys()].every((name) => Object.hasOwn(kept.recipe, name)) ? kept : undefined;
 }
 
 /** The gr.HTML of the sentences calls this once. @param {HTMLElement} element */
