@@ -60,7 +60,10 @@ def story_of(workbench: Workbench, preset: Preset) -> Story:
 
 
 def flips_of(workbench: Workbench, preset: Preset, vector: str) -> Iterator[Flip]:
-    """The example clips whose answer at λ = 0 of a vector differs from that at the preset's λ."""
+    """The example clips whose answer at λ = 0 of a vector differs from that at the preset's λ.
+
+    Clips that an edit puts right by forgetting, or spoils by learning, are left out: they would tell the opposite.
+    """
     prompts = {
         name: prompt for t in workbench.tasks.values() for name, prompt in zip(t.class_names, t.prompts, strict=True)
     }
@@ -68,9 +71,10 @@ def flips_of(workbench: Workbench, preset: Preset, vector: str) -> Iterator[Flip
     for path in workbench.artifacts.examples:
         trace = workbench.trace(path, preset.recipe, vector)
         (before, p), (after, q) = (answer_at(trace, value) for value in (0.0, coefficient))
-        if before != after:
-            true = prompts.get(path.stem)
-            yield Flip(vector, path.stem, before, after, min(p, q), true == (before if coefficient < 0 else after))
+        true = prompts.get(path.stem)
+        known, lost = (before, after) if coefficient < 0 else (after, before)  # how the story should go
+        if before != after and true != lost:
+            yield Flip(vector, path.stem, before, after, min(p, q), true == known)
 
 
 def answer_at(trace: Trace, scaling_coef: float) -> tuple[str, float]:
