@@ -157,6 +157,15 @@ def test_figures_and_tables_in_view_are_saved(page):
     shown = page.page.evaluate(READ_BARS)
     assert {row["name"]: [percent(float(row["before"])), percent(float(row["after"]))] for row in tasks} == shown
     assert {row["recipe"] for row in tasks} == {"θ_new = θ_pt + 0.50 τ_urban"}
+    page.page.get_by_role("tab", name="The paper, replayed").click()
+    figure = page.page.locator("#paper figure[data-figure]").first
+    title = figure.locator("figcaption b").inner_text()
+    page.page.locator("#export").click()
+    own = page.page.locator(".tv-files li", has=page.page.locator("span", has_text=title)).first
+    about = ElementTree.fromstring(saved(page, own, "SVG")).findtext(f"{SVG}desc")
+    assert about.endswith("test clips")  # of recipes of its own, whatever is on the sliders
+    assert "n = " in about
+    assert "0.50 τ_urban" not in about
     assert page.errors == []
 
 

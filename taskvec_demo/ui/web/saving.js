@@ -63,8 +63,11 @@ function figureItems(state) {
   return [...pictures]
     .filter((picture) => picture.checkVisibility())
     .map((picture) => {
-      const title = picture.getAttribute("aria-label") ?? "";
-      const file = () => standalone(picture, about(state, title, legendOf(picture, state)));
+      const spoken = picture.getAttribute("aria-label") ?? "";
+      const figure = /** @type {HTMLElement | null} */ (picture.closest("figure[data-figure]"));
+      const title = figure ? nameOfFigure(figure) : spoken;
+      const says = () => (figure ? aboutTables(title, spoken, state) : about(state, title, legendOf(picture, state)));
+      const file = () => standalone(picture, says());
       /** @type {Item["kinds"]} */
       const kinds = pictureKinds(title, file);
       if (picture.closest(".tv-trace")) kinds.HTML = () => saveInteractive();
@@ -94,6 +97,21 @@ function about(state, title, legend) {
   const edit = `${formulaOf(state)}, checkpoint ${state.live.checkpoint}`;
   return { title, edit, description: `${title}; ${edit}; accuracies: validation clips, ${kind}`, legend };
 }
+
+/**
+ * Figures drawn from the tables show recipes of their own, on test clips; what is spoken of them has every number and n.
+ * @param {string} title
+ * @param {string} spoken
+ * @param {State} state
+ * @returns {About}
+ */
+const aboutTables = (title, spoken, { live }) => {
+  const edit = `checkpoint ${live.checkpoint}, test clips`;
+  return { title, edit, description: `${spoken}; ${edit}`, legend: [] };
+};
+
+/** @param {HTMLElement} figure */
+const nameOfFigure = (figure) => figure.querySelector("figcaption b")?.textContent || headingBefore(figure) || "Figure";
 
 /** @param {State} state */
 const formulaOf = ({ recipe, vectors }) => formulaText(recipe, vectors);
