@@ -20,6 +20,7 @@ from taskvec_demo.ui.html.answers import answers_html, problem_html
 from taskvec_demo.ui.html.clip_figure import clip_figure
 from taskvec_demo.ui.html.png import PALETTE, png
 from taskvec_demo.ui.html.trace_svg import TRACED_LABELS, leading, trace_svg
+from tests.support.traces import AXIS, LABELS, TRACE, VALUES
 
 BEFORE = {"a <dog>": 0.605, "rain": 0.295, "a siren": 0.1}
 AFTER = {"a <dog>": 0.104, "rain": 0.295, "a siren": 0.601}
@@ -91,19 +92,6 @@ def test_the_picture_of_a_clip():
 
 
 # ---- the clip along λ -----------------------------------------------------------------------------------------------
-AXIS = np.array([-1.0, 0.0, 0.5, 1.0])
-LABELS = ("rain", "a dog", "a <cello>", "wind", "a bell", "a car", "a bee")
-VALUES = np.array(
-    [
-        [0.70, 0.10, 0.10, 0.04, 0.03, 0.02, 0.01],
-        [0.30, 0.40, 0.20, 0.04, 0.03, 0.02, 0.01],
-        [0.10, 0.60, 0.20, 0.04, 0.03, 0.02, 0.01],
-        [0.10, 0.20, 0.60, 0.04, 0.03, 0.02, 0.01],
-    ]
-)
-TRACE = Trace.of("urban", AXIS, LABELS, VALUES)
-
-
 def test_a_trace_draws_its_leading_labels_and_flips():
     html = trace_svg(TRACE, 0.5)
     data = json.loads(unescape(re.search(r"data-trace='([^']*)'", html)[1]))

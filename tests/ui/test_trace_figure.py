@@ -7,24 +7,13 @@ import pytest
 
 from taskvec_demo.serve.trace import Trace
 from taskvec_demo.ui.html.trace_figure import TRACED_LABELS, trace_figure
-
-AXIS = np.array([-1.0, 0.0, 0.5, 1.0])
-LABELS = ("rain", "a dog", "a cello", "wind", "a bell", "a car", "a bee")
-VALUES = np.array(
-    [
-        [0.70, 0.10, 0.10, 0.04, 0.03, 0.02, 0.01],
-        [0.30, 0.40, 0.20, 0.04, 0.03, 0.02, 0.01],
-        [0.10, 0.60, 0.20, 0.04, 0.03, 0.02, 0.01],
-        [0.10, 0.20, 0.60, 0.04, 0.03, 0.02, 0.01],
-    ]
-)
-TRACE = Trace.of("urban", AXIS, LABELS, VALUES)
+from tests.support.traces import AXIS, LABELS, TRACE, VALUES
 
 
 def test_flips_lie_midway_between_the_points_where_the_answer_changes():
-    assert TRACE.flips == ((-0.5, "rain", "a dog"), (0.75, "a dog", "a cello"))
+    assert TRACE.flips == ((-0.5, "rain", "a dog"), (0.75, "a dog", "a <cello>"))
     assert Trace.of("urban", AXIS, LABELS, VALUES[[0, 0, 0, 0]]).flips == ()
-    assert np.array_equal(TRACE.probabilities["a cello"], VALUES[:, 2])
+    assert np.array_equal(TRACE.probabilities["a <cello>"], VALUES[:, 2])
     assert list(TRACE.probabilities) == list(LABELS)
 
 
@@ -40,7 +29,7 @@ def test_a_trace_marks_flips_and_the_current_value():
     figure = trace_figure(TRACE, 0.3)
     verticals = {shape.x0: shape.line.dash for shape in figure.layout.shapes}
     assert verticals == {-0.5: None, 0.75: None, 0.3: "dot"}
-    assert [(a.x, a.text) for a in figure.layout.annotations] == [(-0.5, "rain → a dog"), (0.75, "a dog → a cello")]
+    assert [(a.x, a.text) for a in figure.layout.annotations] == [(-0.5, "rain → a dog"), (0.75, "a dog → a <cello>")]
 
 
 def test_a_label_on_top_is_shown_even_when_its_peak_is_not_among_the_highest():
