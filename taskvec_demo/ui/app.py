@@ -33,7 +33,7 @@ SESSIONS = 500  # the newest, whose state gradio keeps: 800 objects each, and ea
 def launch_options() -> dict[str, Any]:
     """What `launch` is given: theme and styles belong there in gradio 6. Nothing comes from another host."""
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=["system-ui", "sans-serif"]).set(
-        body_text_color_subdued="*neutral_500"  # 4.8 : 1 on white; the default's neutral_400 has 2.6 : 1
+        body_text_color_subdued="*neutral_600"  # 7 : 1 on the page's grey; the default's neutral_400 has 2.4 : 1
     )
     return {
         "theme": theme,

@@ -83,7 +83,7 @@ def choose(visitor, element, option):
 
 
 def tabs(visitor):
-    """Names of the tabs in view; on a narrow page gradio moves the others into a menu."""
+    """Names of the tabs in view."""
     return [t.inner_text() for t in visitor.page.get_by_role("tab").all() if t.is_visible()]
 
 

@@ -130,11 +130,12 @@ def _task_row(
         track = _track(before.accuracy, after.accuracy, after.low, after.high)
         described = task_sentence(result, word, finetuned)
     was, now, delta = numbers
+    control = task.role == "control"
     return (
         f"<div class='tv-task {state}' data-task='{escape(task.name)}' title='{escape(described)}'{_hidden(hidden)}>"
-        f"<button type='button' class='tv-task-name' aria-label='{escape(task.title)}: {escape(described)}. Show its "
-        f"classes.'><i class='tv-dot tv-series-{series}'></i>{escape(task.title)}"
-        f"{'<em>control</em>' if task.role == 'control' else ''}</button>{track}"
+        f"<button type='button' class='tv-task-name' aria-label='{escape(task.title)}{' control' * control}: "
+        f"{escape(described)}. Show its classes.'><i class='tv-dot tv-series-{series}'></i>{escape(task.title)}"
+        f"{' <em>control</em>' * control}</button>{track}"
         f"<span class='tv-task-value'><s>{was}</s> <i>→</i> <b>{now}</b></span>"
         f"{delta}<span class='tv-verdict'>{word}</span></div>"
     )

@@ -125,7 +125,8 @@ export class TaskBars {
     this.classes.settle();
     const text = this.sentence();
     this.row.title = text;
-    this.name.setAttribute("aria-label", `${this.task.title}: ${text}. Show its classes.`);
+    const control = this.task.role === "control" ? " control" : "";
+    this.name.setAttribute("aria-label", `${this.task.title}${control}: ${text}. Show its classes.`);
     return `${this.task.title} ${this.value.textContent} ${this.word.textContent}`.trim();
   }
 
