@@ -101,13 +101,12 @@ def _controls_column(page: Page) -> tuple[Controls, gr.Button]:
     """What the model is made of: formula, operations, sliders. The button "Reset" is returned with the controls."""
     series = page.vector_series
     with gr.Row(elem_id="build-head"):
-        plain_html("<h2>Build the model</h2>")
+        plain_html("<h2>Build a model</h2>")
         play = gr.Button("▶ Sweep", size="sm", min_width=60, elem_id="play")
         reset = gr.Button("Reset", size="sm", min_width=60, elem_id="reset")
     plain_html(bars.formula_html(page.start, page.vectors, series, len(SLOTS)), elem_id="formula")
-    controls = build_controls((*page.main, *page.extra), page.own, page.values(page.start), series, page.faint)
-    with_surface = {n: task for n, task in page.tasks.items() if n in page.workbench.artifacts.surfaces}
-    plain_html(bars.safe_legend_html(with_surface), elem_id="safe-legend")
+    measured = (*page.main, *page.extra)
+    controls = build_controls(measured, page.own, page.values(page.start), series, page.faint, page.banded)
     play.click(None, None, None, js=live.call("sweep"), show_progress="hidden")
     return controls, reset
 

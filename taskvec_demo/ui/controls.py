@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ..core.recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
-from .html.rows import HEAD, filter_html
+from .html.rows import BANDS, filter_html, head_html
 from .html.words import help_html
 from .plain import plain_html
 
@@ -122,12 +122,18 @@ def _chunks(values: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 def build_controls(
-    measured: Sequence[str], own: Sequence[str], start: ControlValues, series: Mapping[str, int], faint: frozenset[str]
+    measured: Sequence[str],
+    own: Sequence[str],
+    start: ControlValues,
+    series: Mapping[str, int],
+    faint: frozenset[str],
+    banded: bool,
 ) -> Controls:
     """Lay out the operations and one row for each vector.
 
     `own` vectors, which were not measured, are under a heading of their own together with those that the visitor adds.
     `series` is the number of each vector's colour; `faint` vectors change next to nothing, and their rows say so.
+    `banded`: the sliders show where the control holds.
     """
     addition, negation, analogy, *rest = start.values
     names = [*measured, *own]
@@ -143,8 +149,8 @@ def build_controls(
         ana = gr.Checkbox(analogy, label="Analogy", min_width=60, visible=len(names) > 2, elem_id="op-analogy")
         plain_html(help_html("operations"), elem_id="operations-help")
     with gr.Column(elem_id="vector-rows"):
-        plain_html(HEAD, elem_id="rows-head")
         rows = {name: row(name) for name in measured}
+        plain_html(head_html(banded), elem_id="rows-head")  # above the rows, but no stop of the Tab key before them
         plain_html(filter_html(len(names)), elem_id="row-filter")
         with gr.Column(elem_id="own-vectors"):
             plain_html("Your vectors <small>no accuracy is known for them in advance</small>", elem_id="own-heading")
@@ -157,13 +163,14 @@ def build_controls(
                 elem_id="add-vector",
             )
     added = gr.Textbox("," * (len(SLOTS) - 1), visible="hidden", elem_id="added-vectors")
-    pick_a, pick_b, pick_c, slider = _analogy_panel(names, *rest[n:])
+    pick_a, pick_b, pick_c, slider = _analogy_panel(names, *rest[n:], banded)
     return Controls(add, neg, ana, rows, pick_a, pick_b, pick_c, slider, added, slots, upload)
 
 
-def _analogy_panel(names: Sequence[str], a: str, b: str, c: str, coef: float) -> tuple[Any, ...]:
+def _analogy_panel(names: Sequence[str], a: str, b: str, c: str, coef: float, banded: bool) -> tuple[Any, ...]:
     with gr.Column(elem_id="analogy-panel"):
-        plain_html(f"<b>A is to B as C is to D</b> {help_html('analogy')}", elem_classes="tv-note")
+        title = f"<b>A is to B as C is to D</b> {help_html('analogy')}"
+        plain_html(f"<div class='tv-analogy-head'>{title}{BANDS * banded}</div>")
         with gr.Row(elem_id="analogy-abc"):
             pick_a = gr.Dropdown(names, value=a, label="A", min_width=80, elem_id="analogy-a")
             pick_b = gr.Dropdown(names, value=b, label="is to B", min_width=80, elem_id="analogy-b")

@@ -80,6 +80,11 @@ class Page:
         of_task = bars.task_series(self.tasks.values())
         return {name: of_task.get(task) or 1 + i for i, (name, task) in enumerate(self.vector_tasks.items())}
 
+    @property
+    def banded(self) -> bool:
+        """Whether there are estimates of a control, so that a slider can show where it holds."""
+        return any(self.tasks[name].role == "control" for name in self.workbench.artifacts.surfaces)
+
     def clip_of(self, preset: Preset | None) -> str | None:
         """The file of a story's clip, if it has one."""
         return next((p for p in self.examples if preset and Path(p).stem == preset.story.clip), None)

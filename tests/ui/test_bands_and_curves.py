@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_band_marks_where_the_control_keeps_its_accuracy(page):
     assert edges[1:-1:2] == pytest.approx([100 * (i - 0.5) / 40 for i in changes], abs=0.06)
     assert edges[0] == 0
     assert edges[-1] == 100
-    assert page.page.locator("#safe-legend").is_visible()
+    assert page.page.locator("#rows-head .tv-safe").is_visible()
 
 
 def test_the_band_follows_the_other_sliders_and_the_negation(page):
@@ -60,6 +61,12 @@ def test_the_band_follows_the_other_sliders_and_the_negation(page):
 # ---- the curve ------------------------------------------------------------------------------------------------------
 OPERATING = "() => Number(document.querySelector('#curve .tv-operating').getAttribute('x1'))"
 PATHS = "() => [...document.querySelectorAll('#curve path')].map((p) => p.getAttribute('d')).join()"
+ENDS = """() => [...document.querySelectorAll("#curve .tv-names text")].map((name) => {
+  const {left, right, top} = name.getBoundingClientRect();
+  const [lines, svg] = ["#curve .tv-grid", "#curve svg"].map((part) => document.querySelector(part));
+  return {text: name.textContent, left, right, top, ink: getComputedStyle(name).fill,
+    edge: svg.getBoundingClientRect().right, lineEnds: lines.getBoundingClientRect().right};
+})"""
 TITLE = "(text) => document.querySelector('#curve h3').textContent.startsWith(text)"
 
 
@@ -79,6 +86,16 @@ def test_the_curves_follow_the_slider_that_was_touched_last(page):
     drag(page, "instruments", 0.5, 0.9)
     page.page.wait_for_function(TITLE, arg="Along λ: τ instruments")
     page.page.wait_for_function(f"(old) => ({PATHS})() !== old", arg=lines)
+    tasks = page.page.evaluate("taskvec.state.live.tasks")
+    names = {"control" if task["role"] == "control" else task["name"]: task["name"] for task in tasks}
+    ends = page.page.evaluate(ENDS)
+    assert {names[end["text"]] for end in ends} == page.page.evaluate(READ_TILES).keys()
+    for end in ends:
+        assert end["ink"] != "rgb(0, 0, 0)"
+        assert end["left"] > end["lineEnds"]  # beside the curve, which it does not cover
+        assert end["right"] <= end["edge"]
+    tops = sorted(end["top"] for end in ends)
+    assert min(b - a for a, b in itertools.pairwise(tops)) >= 12  # no name lies over another
     box(page, "on-urban").uncheck()  # alone: measured points are shown
     page.page.wait_for_function("() => document.querySelectorAll('#curve .tv-measured').length > 5")
     assert page.errors == []

@@ -29,8 +29,18 @@ def test_the_page_opens_with_bars_and_without_complaints(page):
     assert page.errors == []
 
 
+# Numbers with a hyphen for a minus sign, in texts and in those for a pointer at rest and for screen readers
+HYPHENS = """() => {
+  const about = [...document.querySelectorAll("[title], [aria-label]")].flatMap((e) => [e.title, e.ariaLabel]);
+  const titles = [...document.querySelectorAll("svg title")].map((e) => e.textContent);
+  const boxes = [...document.querySelectorAll(".tv-vector")].map((e) => e.style.getPropertyValue("--tv-lambda"));
+  const texts = [document.body.innerText, ...about, ...titles, ...boxes];
+  return texts.flatMap((text) => text?.match(/(?:^|[\\s(=≈"])-\\d.*/gm) ?? []);
+}"""
+
+
 def test_every_tab_has_content(page):
-    page.open()
+    page.open({"urban": -0.9})
     assert tabs(page)[0] == "Classes"
     assert {SOUND, "The paper, replayed", "About"} <= set(tabs(page))
     for name in tabs(page):
@@ -41,6 +51,8 @@ def test_every_tab_has_content(page):
             "() => [...document.querySelectorAll('[role=tabpanel]')].filter((e) => e.offsetParent).some("
             "(e) => e.innerText.trim().length > 40)"
         )
+        page.at_rest()
+        assert page.page.evaluate(HYPHENS) == [], name
     assert page.page.locator("#formula").is_visible()
     assert page.errors == []
 

@@ -168,16 +168,6 @@ def task_sentence(result: TaskResult, word: str, finetuned: float | None) -> str
     )
 
 
-def safe_legend_html(tasks: Mapping[str, Task]) -> str:
-    """The legend of the bands under the sliders.
-
-    `tasks` are those with a surface; if the control is not among them, there is no legend.
-    """
-    if all(task.role != "control" for task in tasks.values()):
-        return ""
-    return f"<p class='tv-legend'><i class='tv-key tv-safe'></i>{help_html('safe', 'control held')}</p>"
-
-
 def curve_html() -> str:
     """The element in which curve.js draws."""
     return "<div class='tv-curve'></div>"

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.recipe import Recipe
 from ...serve.trace import Trace
 from ...serve.workbench import Classification
+from .numbers import number_text
 
 MAX_FLIPS = 3  # flips of a trace that are told in words
 
@@ -45,7 +46,7 @@ def trace_html(trace: Trace) -> str:
     along = f"Along λ {escape(trace.vector)} your clip"
     if trace.flips:
         turns = [
-            f"{'turns ' if i == 0 else ''}from “{escape(a)}” to “{escape(b)}” at λ ≈ {_signed(x)}"
+            f"{'turns ' if i == 0 else ''}from “{escape(a)}” to “{escape(b)}” at λ ≈ {number_text(x)}"
             for i, (x, a, b) in enumerate(trace.flips[:MAX_FLIPS])
         ]
         more = len(trace.flips) - MAX_FLIPS
@@ -82,10 +83,6 @@ def trace_json(trace: Trace, recipe: Recipe, serial: int) -> str:
             "probabilities": values[tops].round(4).tolist(),
         }
     )
-
-
-def _signed(scaling_coef: float) -> str:
-    return f"{scaling_coef:.2f}".replace("-", "−")
 
 
 def _share(p: float) -> str:

@@ -11,6 +11,7 @@ from ...core.geometry import cosines
 from ...core.task_vector import TaskVector
 from ...core.tasks import Task
 from .figures import HeatCell, heat_table
+from .numbers import number_text
 
 
 def live_panels_html(vectors: Mapping[str, str], tasks: Sequence[Task]) -> str:
@@ -132,4 +133,4 @@ def _size_cell(norms: Mapping[str, float], stage: str) -> HeatCell:
 def _angle_cell(cosine: float, own: bool) -> HeatCell:
     if math.isnan(cosine):
         return HeatCell("–", 0)
-    return HeatCell(f"{cosine:.2f}".replace("-", "−"), 0 if own else cosine)
+    return HeatCell(number_text(cosine), 0 if own else cosine)

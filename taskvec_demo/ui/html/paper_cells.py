@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from ...core.table_entries import interval, kept, tenths
+from .numbers import number_text
 from .reported import Reported
 
 
@@ -61,10 +62,10 @@ def spread_text(entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def lambdas(coefficients: Mapping[str, float]) -> str:
-    values = {f"{value:g}".replace("-", "−") for value in coefficients.values()}
+    values = {number_text(value, "g") for value in coefficients.values()}
     if len(values) == 1:
         return f"λ = {values.pop()}"
-    pairs = (f"{escape(n.replace('_', ' '))} {v:g}".replace("-", "−") for n, v in coefficients.items())
+    pairs = (f"{escape(n.replace('_', ' '))} {number_text(v, 'g')}" for n, v in coefficients.items())
     return "λ: " + ", ".join(pairs)
 
 

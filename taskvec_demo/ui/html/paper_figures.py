@@ -14,6 +14,7 @@ from ...core.evaluation import CONTROL_KEPT, percent
 from ...core.table_entries import tenths
 from . import reported
 from .figures import HeatCell, Mark, Track, disclosure, heat_table, tracks_svg
+from .numbers import number_text, range_text
 from .paper_cells import lambda_size, lambdas, number, spread_text
 
 Loader = Callable[[Mapping[str, float], str], str]
@@ -206,10 +207,10 @@ def vectors_verdict(table: Mapping[str, Any]) -> str:
     angles = [abs(v) for i, line in enumerate(table["cosines"]) for v in line[:i] if v is not None]
     parts = []
     if own:
-        parts.append(f"At λ = 1 a vector changes its own task by {min(own):+.0f} to {max(own):+.0f} points")
+        parts.append(f"At λ = 1 a vector changes its own task by {range_text(own)} points")
     if others:
-        parts.append(f"tasks that it did not learn by {min(others):+.0f} to {max(others):+.0f}")
-    said = (", and ".join(parts) + "." if parts else "").replace("-", "−")
+        parts.append(f"tasks that it did not learn by {range_text(others)}")
+    said = ", and ".join(parts) + "." if parts else ""
     return said + (f" No two vectors have a cosine beyond ±{max(angles):.2f}." if angles else "")
 
 
@@ -259,4 +260,4 @@ def _accuracy_cell(entry: Mapping[str, Any], framed: bool) -> HeatCell:
 def _cosine_cell(value: float | None, own: bool) -> HeatCell:
     if value is None:
         return HeatCell("–", 0.0)
-    return HeatCell(f"{value:.2f}".replace("-", "−"), 0.0 if own else value)
+    return HeatCell(number_text(value), 0.0 if own else value)

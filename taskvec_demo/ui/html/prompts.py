@@ -13,6 +13,7 @@ from ...core.table_entries import tenths
 from ...core.tasks import Task
 from .explore import badge, panel
 from .figures import Mark, Track, tracks_svg
+from .numbers import range_text
 
 
 def prompts_html(table: Mapping[str, Any], vectors: Mapping[str, Any] | None, tasks: Mapping[str, Task]) -> str:
@@ -50,17 +51,13 @@ def prompts_verdict(rows: list[Mapping[str, Any]], edits: Mapping[str, Mapping[s
     """The range of points that prompts gain, and the range that the vectors of the same tasks gain."""
     if not rows:
         return "No test clip was measured."
-    said = f"The best of {tried} prompts changes accuracy by {_range([_points(r['test']) for r in rows])} points"
+    said = f"The best of {tried} prompts changes accuracy by {range_text([_points(r['test']) for r in rows])} points"
     own = [_points(edits[r["task"]]) for r in rows if r["task"] in edits]
-    return said + (f"; a task's own vector by {_range(own)}." if own else ".")
+    return said + (f"; a task's own vector by {range_text(own)}." if own else ".")
 
 
 def _points(entry: Mapping[str, Any]) -> float:
     return 100 * ((entry["edited"]["accuracy"] or 0.0) - (entry["pretrained"]["accuracy"] or 0.0))
-
-
-def _range(points: list[float]) -> str:
-    return f"{min(points):+.0f} to {max(points):+.0f}".replace("-", "−")
 
 
 def _from_to(entry: Mapping[str, Any]) -> str:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-HEAD = "<div class='tv-rows-head'><span>− forget</span><span>learn +</span><b>λ</b></div>"
+from .words import help_html
+
 SHOWN_ROWS = 6  # vectors in view; the others are behind the filter
+BANDS = f"<span class='tv-bands'><i class='tv-key tv-safe'></i>{help_html('safe', 'control held')}</span>"
+
+
+def head_html(banded: bool) -> str:
+    """The heads of the columns. `banded`: there are green bands below the sliders, which this explains."""
+    bands = BANDS if banded else "<span></span>"
+    return f"<div class='tv-rows-head'>{bands}<span>− forget</span><span>learn +</span><b>λ</b></div>"
 
 
 def filter_html(n_vectors: int) -> str:

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from ...serve.trace import Trace
+from .numbers import number_text
 
 WIDTH, HEIGHT = 640, 280
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 44  # margins in pixels; the axes lie between
@@ -72,10 +73,9 @@ def _axes(trace: Trace) -> str:
     ]
     for λ in np.linspace(axis[0], axis[-1], 5):
         kind = "tv-grid" if λ else "tv-zero"
-        number = f"{λ:g}".replace("-", "−")
         parts.append(
             f"<line class='{kind}' x1='{_x(axis, λ):.1f}' x2='{_x(axis, λ):.1f}' y1='{_y(0):.1f}' y2='{_y(1):.1f}'/>"
-            f"<text x='{_x(axis, λ):.1f}' y='{_y(0) + 16:.1f}' text-anchor='middle'>{number}</text>"
+            f"<text x='{_x(axis, λ):.1f}' y='{_y(0) + 16:.1f}' text-anchor='middle'>{number_text(λ, 'g')}</text>"
         )
     middle, height = (LEFT + WIDTH - RIGHT) / 2, _y(0.5)
     parts.append(f"<text x='{middle}' y='{HEIGHT - 6}' text-anchor='middle'>λ of τ {escape(trace.vector)}</text>")

@@ -26,10 +26,14 @@ WORDS = {
     ),
     "interval": "The 95 % interval: on other recordings of the same kind the share would mostly lie inside this line.",
     "estimate": (
-        "Measured or exact: these very weights were built and have answered. Estimate: computed in your browser from "
-        "measured answers nearby, while the slider moves; ± is its mean error on settings it was not made from."
+        "Measured or exact: these very weights were built and have answered; circles on the curves are such points. "
+        "Estimate: computed in your browser from measured answers nearby, while the slider moves; ± is its mean error "
+        "on settings it was not made from."
     ),
-    "safe": f"The green line below a slider: the λ at which the control keeps {KEPT} of its accuracy (an estimate).",
+    "safe": (
+        f"The control keeps {KEPT} of its accuracy at the λ with a green line below the slider (an estimate), and "
+        "above the dashed green line of the curves."
+    ),
     "clip": (
         "The answer is the most probable of the labels that the model may choose from, with its probability: before "
         "with the pre-trained model, after with the edited one. While a slider moves, it is read between exact "

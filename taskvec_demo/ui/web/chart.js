@@ -7,6 +7,7 @@ import { addressOf, copyLink, showInAddress } from "./address.js";
 import { showBadge } from "./badge.js";
 import { find, hide, message } from "./dom.js";
 import { Drag } from "./drag.js";
+import { numberText } from "./figures.js";
 import { drawFormula } from "./formula.js";
 import { controls, drawn, exactFigures, opened, previewed, settled, wanted } from "./latest.js";
 import { loadTasks } from "./loading.js";
@@ -224,8 +225,9 @@ export class Chart {
   beyond() {
     const { live } = this;
     const { recipe } = this.state;
+    const range = `${numberText(live.low)} to ${numberText(live.high)}`;
     return (
-      `Accuracies were measured for λ from ${live.low} to ${live.high} only; this recipe goes beyond: ` +
+      `Accuracies were measured for λ from ${range} only; this recipe goes beyond: ` +
       `${formulaText(recipe, [...recipe.keys()])}. The answers for your clip are still exact.`
     );
   }

@@ -2,7 +2,7 @@
 // and what is out of view waits until it is in view or the slider rests.
 
 import { hide, restyle, write } from "./dom.js";
-import { MINUS, percent, wilson } from "./figures.js";
+import { changeText, percent, wilson } from "./figures.js";
 import { Latest } from "./latest.js";
 
 /** @typedef {import("./bars.js").Task} Task */
@@ -23,7 +23,7 @@ export function startClasses(element) {
 
 /** @param {HTMLElement} element @param {number} points whole ones */
 export function showDelta(element, points) {
-  write(element, points ? `${points > 0 ? "+" : MINUS}${Math.abs(points)}` : "±0");
+  write(element, changeText(points));
   restyle(element, `tv-delta ${points ? (points > 0 ? "tv-up" : "tv-down") : "tv-same"}`);
 }
 

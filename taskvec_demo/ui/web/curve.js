@@ -5,6 +5,7 @@ import { chart } from "./chart.js";
 import { CurvePicture } from "./curve_picture.js";
 import { find } from "./dom.js";
 import { html } from "./elements.js";
+import { numberText } from "./figures.js";
 import { drawn } from "./latest.js";
 import { shownValue, vectorOf, wayOf } from "./sliders.js";
 
@@ -57,7 +58,9 @@ class Curve {
       return this.say(`No accuracy was ever measured for ${strangers.join(", ")}: there is no curve while it is on.`);
     }
     if (!tasks.every(({ surface }) => surface?.contains(way.from) && surface.contains(way.to))) {
-      return this.say(`Accuracies were measured for λ from ${live.low} to ${live.high} only: this way goes beyond.`);
+      return this.say(
+        `Accuracies were measured for λ from ${numberText(live.low)} to ${numberText(live.high)} only: this way goes beyond.`,
+      );
     }
     const kind = JSON.stringify([width, height, way.low, way.high, tasks.map(({ task }) => task.name)]);
     if (this.picture?.kind !== kind) {
@@ -89,7 +92,9 @@ class Curve {
   work() {
     this.frame = 0;
     if (!this.picture) return; // taken away in the meantime
-    for (let line = this.dirty.shift(); line && !this.draw(line, this.picture);) line = this.dirty.shift();
+    let line = this.dirty.shift();
+    while (line && !this.draw(line, this.picture)) line = this.dirty.shift();
+    if (line) this.picture.nameEnds();
     this.mark();
     if (this.dirty.length) this.frame = requestAnimationFrame(() => this.work());
   }

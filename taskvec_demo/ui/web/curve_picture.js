@@ -1,22 +1,24 @@
-// The picture of the curves: axes, lines and points, as SVG. The bars above name the colours.
+// The picture of the curves: axes, lines with their names at the right end, and points, as SVG.
 
 import { html, svg } from "./elements.js";
-import { MINUS } from "./figures.js";
+import { numberText, percent } from "./figures.js";
+import { spread } from "./spread.js";
 
 /** @typedef {import("./bars.js").TaskBars} TaskBars */
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
 /** @typedef {import("./surface.js").LogitSurface} LogitSurface */
 /**
- * The line of one task. `drawn`: the way that it shows.
+ * The line of one task. `drawn`: the way that it shows. `end`: where it ends, px. `span`: by how much the accuracy
+ * differs along it.
  * @typedef {{surface: LogitSurface, bars: TaskBars, drawn: string | null, path: SVGElement, circles: SVGElement,
- *   dot: SVGElement}} Line
+ *   dot: SVGElement, name: SVGElement, leader: SVGElement, end: number, span: number}} Line
  */
 
 const MARGIN = { left: 42, right: 12, top: 8, bottom: 20 };
 const TICKS = 4;
-
-/** @param {number} lambda */
-const label = (lambda) => String(Number(lambda.toFixed(2))).replace("-", MINUS);
+const NAME_GAP = 13; // px from one name to the next
+const LEADER = 14; // px from the end of a line to its name
+const WIDEST_NAME = 0.3; // of the picture
 
 export class CurvePicture {
   /**
@@ -35,20 +37,23 @@ export class CurvePicture {
     this.heading = html("h3", "", place);
     this.height = Math.max(height - 26, 90);
     this.svg = svg("svg", { width, height: this.height, role: "img" }, place);
+    const names = svg("g", { class: "tv-names" }, this.svg);
+    const widths = tasks.map(({ task }) => this.addName(names, task));
+    this.right = width - MARGIN.right - LEADER - Math.max(...widths); // where the lines end
     this.drawAxes();
     this.operating = this.vertical("tv-operating");
-    this.lines = tasks.map((loaded) => this.addLine(loaded));
+    this.lines = tasks.map((loaded, i) => this.addLine(loaded, names.children[i]));
     this.handle = svg("circle", { class: "tv-handle", r: 7, cy: this.y(0) }, this.svg);
   }
 
   /** @param {number} lambda */
   x(lambda) {
-    return MARGIN.left + ((this.width - MARGIN.left - MARGIN.right) * (lambda - this.low)) / (this.high - this.low);
+    return MARGIN.left + ((this.right - MARGIN.left) * (lambda - this.low)) / (this.high - this.low);
   }
 
   /** The λ at a place of the picture. @param {number} x px */
   lambdaAt(x) {
-    const share = (x - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right);
+    const share = (x - MARGIN.left) / (this.right - MARGIN.left);
     return this.low + (this.high - this.low) * Math.min(Math.max(share, 0), 1);
   }
 
@@ -68,8 +73,7 @@ export class CurvePicture {
       const lambda = low + ((high - low) * i) / TICKS;
       moveTo(this.vertical(lambda ? "tv-grid" : "tv-zero"), this.x(lambda));
       if (i % 2 && lambda) continue;
-      const anchor = i === 0 ? "start" : i === TICKS ? "end" : "middle";
-      svg("text", { x: this.x(lambda), y: this.height - 5, "text-anchor": anchor }, this.svg, label(lambda));
+      svg("text", { x: this.x(lambda), y: this.height - 5, "text-anchor": "middle" }, this.svg, numberText(lambda));
     }
   }
 
@@ -84,8 +88,21 @@ export class CurvePicture {
     return svg("line", { class: className, y1: this.y(0), y2: this.y(1) }, this.svg);
   }
 
-  /** @param {LoadedTask} loaded @returns {Line} */
-  addLine({ task, surface, bars }) {
+  /** Returns the width of the name in px. @param {Element} names @param {import("./bars.js").Task} task */
+  addName(names, { name: task, role, series }) {
+    const group = svg("g", { class: `tv-series-${series}` }, names);
+    svg("line", { class: "tv-leader", visibility: "hidden" }, group);
+    const text = role === "control" ? role : task.replaceAll("_", " ");
+    const name = /** @type {SVGTextElement} */ (svg("text", { visibility: "hidden" }, group, text));
+    const most = WIDEST_NAME * this.width;
+    for (let n = text.length - 1; n && name.getComputedTextLength() > most; n--) {
+      name.textContent = `${text.slice(0, n)}…`;
+    }
+    return name.getComputedTextLength();
+  }
+
+  /** @param {LoadedTask} loaded @param {Element} named @returns {Line} */
+  addLine({ task, surface, bars }, named) {
     const control = task.role === "control";
     const group = svg("g", { class: `tv-line tv-series-${task.series}${control ? " tv-control-line" : ""}` }, this.svg);
     if (control) this.horizontal("tv-least", task.controlKept * bars.accuracyBefore, group);
@@ -96,6 +113,10 @@ export class CurvePicture {
       path: svg("path", {}, group),
       circles: svg("g", {}, group),
       dot: svg("circle", { class: "tv-dot-at", r: 4 }, group),
+      leader: /** @type {SVGElement} */ (named.firstChild),
+      name: /** @type {SVGElement} */ (named.lastChild),
+      end: NaN,
+      span: 0,
     };
   }
 
@@ -104,15 +125,40 @@ export class CurvePicture {
     if (this.heading.dataset.what === what) return;
     this.heading.dataset.what = what;
     this.heading.textContent = `Along λ: ${what}`;
-    html("small", "", this.heading, " ○ measured ┄ control held");
     this.heading.title = "Drag in the picture to move the slider";
     this.svg.setAttribute("aria-label", `Validation accuracy of ${this.lines.length} tasks along λ of ${what}`);
   }
 
   /** @param {Line} line @param {[number, number][]} points λ and accuracy */
-  draw({ path }, points) {
+  draw(line, points) {
     const written = points.map(([lambda, accuracy]) => `${this.x(lambda).toFixed(1)},${this.y(accuracy).toFixed(1)}`);
-    path.setAttribute("d", `M${written.join("L")}`);
+    line.path.setAttribute("d", `M${written.join("L")}`);
+    const accuracies = points.map(([, accuracy]) => accuracy);
+    line.end = this.y(accuracies[accuracies.length - 1]);
+    line.span = Math.max(...accuracies) - Math.min(...accuracies);
+  }
+
+  /** Names at the ends of the lines; where not all find room, of those along which the accuracy differs most. */
+  nameEnds() {
+    const room = Math.floor((this.height - NAME_GAP) / NAME_GAP) + 1;
+    const ended = this.lines.filter(({ end }) => !Number.isNaN(end)).sort((a, b) => b.span - a.span);
+    ended.forEach(({ name, leader }, i) => {
+      for (const part of [name, leader]) part.setAttribute("visibility", i < room ? "visible" : "hidden");
+    });
+    const named = ended.slice(0, room).sort((a, b) => a.end - b.end);
+    const places = spread(
+      named.map(({ end }) => end),
+      NAME_GAP,
+      NAME_GAP / 2,
+      this.height - NAME_GAP / 2,
+    );
+    named.forEach(({ name, leader, end }, i) => {
+      const [x, y] = [this.right + LEADER, places[i]];
+      name.setAttribute("x", String(x));
+      name.setAttribute("y", (y + 4).toFixed(1));
+      const way = { x1: this.right + 2, y1: end, x2: x - 3, y2: y };
+      for (const [key, value] of Object.entries(way)) leader.setAttribute(key, value.toFixed(1));
+    });
   }
 
   /** Circles where this vector alone was measured. @param {Line} line @param {string | null} vector null: none */
@@ -128,7 +174,7 @@ export class CurvePicture {
       if (point.some((value, v) => v !== column && Math.abs(value) > 1e-9)) continue;
       const accuracy = surface.accuracy(surface.measuredPredictions.subarray(row * surface.n, (row + 1) * surface.n));
       const circle = svg("circle", { class: "tv-measured", cx: this.x(lambda), cy: this.y(accuracy), r: 2.5 }, circles);
-      const text = `λ = ${lambda.toFixed(2)}: ${(100 * accuracy).toFixed(0)} % (measured, n = ${surface.n})`;
+      const text = `λ = ${numberText(lambda, 2)}: ${percent(accuracy)} % (measured, n = ${surface.n})`;
       svg("title", {}, circle, text);
     }
   }

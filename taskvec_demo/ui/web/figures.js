@@ -2,6 +2,19 @@
 
 export const MINUS = "\u2212";
 
+/**
+ * A number with a minus sign, which is no hyphen: "−0.90".
+ * @param {number} value
+ * @param {number} [decimals] as many as it needs, up to two, where this is left out
+ */
+export function numberText(value, decimals) {
+  const rounded = Number(value.toFixed(decimals ?? 2)) + 0; // no negative zero
+  return (decimals === undefined ? String(rounded) : rounded.toFixed(decimals)).replace("-", MINUS);
+}
+
+/** A change with its sign: "+3", "−3", "±0". @param {number} change whole points or clips */
+export const changeText = (change) => (change > 0 ? "+" : change < 0 ? "" : "±") + numberText(change);
+
 /** @param {number} share of 1 @returns {number} whole percent, halves upwards */
 export const percent = (share) => Math.floor(100 * share + 0.5);
 

@@ -3,7 +3,7 @@
 
 import { find, write } from "./dom.js";
 import { html } from "./elements.js";
-import { MINUS, percent, wilson } from "./figures.js";
+import { numberText, percent, wilson } from "./figures.js";
 import { previewed, wanted } from "./latest.js";
 import { MapPicture } from "./map_picture.js";
 import { AccuracyGrid } from "./plane.js";
@@ -146,7 +146,7 @@ export class LambdaMap {
     if (strangers.length) return `No accuracy was measured for ${strangers.join(", ")}: no map while it is on.`;
     const beyond = others.filter(([, value]) => value < live.low || value > live.high).map(([name]) => `τ_${name}`);
     if (!beyond.length) return "";
-    const measured = `Accuracies were measured for λ from ${live.low} to ${live.high} only`;
+    const measured = `Accuracies were measured for λ from ${numberText(live.low)} to ${numberText(live.high)} only`;
     return `${measured}: there is no map while ${beyond.join(", ")} goes beyond.`;
   }
 
@@ -235,7 +235,7 @@ export class LambdaMap {
 
   /** @param {[number, number]} at */
   sentence(at) {
-    const where = this.axes.map((name, i) => `λ ${name} ${at[i].toFixed(2).replace("-", MINUS)}`).join(", ");
+    const where = this.axes.map((name, i) => `λ ${name} ${numberText(at[i], 2)}`).join(", ");
     const [column, row] = at.map((lambda) => this.picture?.nearest(lambda) ?? 0);
     const accuracy = this.accuracy(column, row);
     if (Number.isNaN(accuracy) || this.picture?.isStale) return `${where}.`;

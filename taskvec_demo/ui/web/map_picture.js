@@ -1,7 +1,7 @@
 // The picture of the map: accuracies as colours, axes, the outline of what the control allows, and the marker, as SVG.
 
 import { html, svg } from "./elements.js";
-import { MINUS, percent } from "./figures.js";
+import { numberText, percent } from "./figures.js";
 import { SIDE } from "./plane.js";
 
 /** @typedef {import("./chart.js").Live} Live */
@@ -82,7 +82,7 @@ export class MapPicture {
     const { low, high } = this.live;
     for (let i = 0; i < 5; i++) {
       const lambda = low + ((high - low) * i) / 4;
-      const text = lambda.toString().replace("-", MINUS);
+      const text = numberText(lambda);
       const across = Object.entries({ x: this.px(lambda), y: MARGIN.top + this.side + 16, "text-anchor": "middle" });
       svg("text", across, this.svg, text);
       svg("text", Object.entries({ x: MARGIN.left - 8, y: this.py(lambda) + 4, "text-anchor": "end" }), this.svg, text);

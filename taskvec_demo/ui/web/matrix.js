@@ -1,7 +1,7 @@
 // A confusion matrix as SVG: how often each class was heard as which.
 
 import { svg } from "./elements.js";
-import { MINUS } from "./figures.js";
+import { changeText } from "./figures.js";
 
 const LETTER = 6.6; // px of one letter of a label, about
 const LONGEST = 16; // letters of a label; the whole name is in the cells' titles
@@ -68,8 +68,7 @@ function drawCell(picture, [x, y, side], { count, was, share, right, text }) {
   const change = count - was;
   const kind = `${right ? "tv-cell-right" : "tv-cell-wrong"}${change ? " tv-cell-changed" : ""}`;
   const group = svg("g", [["class", kind]], picture);
-  const sign = change > 0 ? "+" : MINUS;
-  svg("title", [], group, `${text}: ${count}${change ? ` (before ${was}, ${sign}${Math.abs(change)})` : ""}`);
+  svg("title", [], group, `${text}: ${count}${change ? ` (before ${was}, ${changeText(change)})` : ""}`);
   const area = { x: x + 1, y: y + 1, width: side - 2, height: side - 2 };
   svg("rect", Object.entries({ ...area, "fill-opacity": (0.12 + 0.88 * share).toFixed(2) }), group);
   const dark = share > 0.73 ? "tv-on-dark" : ""; // where the lighter ink has the better contrast

@@ -1,6 +1,7 @@
 // The rows of the sliders: what is off is grey and empty, the track has a sign, and of many vectors those that are on come
 // first while the others wait behind a filter.
 
+import { numberText } from "./figures.js";
 import { rangeOf, shownValue, slidersOf } from "./sliders.js";
 
 /** @typedef {import("./chart.js").State} State */
@@ -56,6 +57,7 @@ export class Rows {
     /** @param {number} lambda */
     const share = (lambda) => `${((100 * (lambda - low)) / (high - low)).toFixed(1)}%`;
     row.row.style.setProperty("--tv-at", share(value));
+    row.row.style.setProperty("--tv-lambda", `"${numberText(value, 2)}"`);
     row.row.style.setProperty("--tv-zero", share(Math.min(Math.max(0, low), high)));
   }
 

@@ -154,5 +154,5 @@ function stayInFlow() {
 function show(root, side, [label, probability]) {
   const place = find(root, `.tv-${side}`);
   write(place, label);
-  write(/** @type {Element} */ (place.nextElementSibling), `${percent(probability)} % sure`);
+  write(/** @type {Element} */ (place.nextElementSibling), `${percent(probability)} %`);
 }

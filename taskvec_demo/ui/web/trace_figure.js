@@ -2,7 +2,7 @@
 // legend says the probabilities there, or where the pointer is.
 
 import { find, write } from "./dom.js";
-import { MINUS } from "./figures.js";
+import { numberText } from "./figures.js";
 import { drawn } from "./latest.js";
 
 /**
@@ -77,7 +77,7 @@ function mark(figure, data, lambda, note) {
   const { lambdas, values, frame } = data;
   const step = (lambdas[lambdas.length - 1] - lambdas[0]) / (lambdas.length - 1);
   const at = Math.min(Math.max(Math.round((lambda - lambdas[0]) / step), 0), lambdas.length - 1);
-  write(find(figure, ".tv-at"), `λ = ${lambda.toFixed(2).replace("-", MINUS)}${note}`);
+  write(find(figure, ".tv-at"), `λ = ${numberText(lambda, 2)}${note}`);
   const numbers = figure.querySelectorAll(".tv-trace-legend span b");
   const dots = figure.querySelectorAll(".tv-dot-at");
   values.forEach((row, i) => {

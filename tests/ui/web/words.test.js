@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { badgeText, gapText } from "../../../taskvec_demo/ui/web/badge.js";
-import { percent, wilson } from "../../../taskvec_demo/ui/web/figures.js";
+import { changeText, numberText, percent, wilson } from "../../../taskvec_demo/ui/web/figures.js";
 import { Latest } from "../../../taskvec_demo/ui/web/latest.js";
+import { spread } from "../../../taskvec_demo/ui/web/spread.js";
 import { answerAt } from "../../../taskvec_demo/ui/web/trace.js";
 import { aimOf, verdict } from "../../../taskvec_demo/ui/web/verdict.js";
 import { python } from "./vectors.js";
@@ -15,6 +16,25 @@ test("intervals and percentages", () => {
     assert.ok(Math.abs(found[0] - low) < 1e-9 && Math.abs(found[1] - high) < 1e-9, `${k} of ${n}`);
   }
   for (const [share, whole] of python.percent) assert.equal(String(percent(share)), whole);
+});
+
+test("a minus sign is no hyphen, and nothing is below zero by nothing", () => {
+  assert.deepEqual(
+    [numberText(-0.9, 2), numberText(-0.9), numberText(1, 2), numberText(1)],
+    ["−0.90", "−0.9", "1.00", "1"],
+  );
+  assert.deepEqual([numberText(-0.001, 2), numberText(-0), numberText(-1.5e-9)], ["0.00", "0", "0"]);
+  assert.deepEqual([3, -3, 0].map(changeText), ["+3", "−3", "±0"]);
+});
+
+test("names keep their order and their distance, and stay near to where they belong", () => {
+  assert.deepEqual(spread([], 13, 0, 100), []);
+  assert.deepEqual(spread([10, 40, 90], 13, 0, 100), [10, 40, 90]);
+  assert.deepEqual(spread([50, 50], 12, 0, 100), [44, 56]);
+  assert.deepEqual(spread([1, 2, 99, 99], 10, 0, 100), [0, 10, 90, 100]);
+  assert.deepEqual(spread([30, 32, 46], 10, 0, 100), [26, 36, 46]);
+  const many = spread([5, 6, 6, 7, 50, 51, 70, 98], 13, 0, 100);
+  assert.ok(many.every((x, i) => (i === 0 ? x >= 0 : x - many[i - 1] >= 13 - 1e-9)) && many[7] <= 100, many.join());
 });
 
 test("the badge", () => {
