@@ -14,7 +14,7 @@ from .context import MINUTES, ROOT, Context
 from .machine import conditions, describe
 from .report import Section, as_markdown, as_text, load, save, summary
 
-NAMES = ("rebuild", "clip", "exact", "trace", "drag", "startup", "memory", "visitors", "soak")
+NAMES = ("rebuild", "clip", "exact", "trace", "drag", "weight", "startup", "memory", "visitors", "soak")
 JSON = ROOT / "docs" / "performance.json"
 
 

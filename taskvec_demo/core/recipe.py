@@ -202,6 +202,11 @@ class Analogy:
             )
         _number(self.scaling_coef, "The scaling coefficient of an analogy", 0, SLIDER_MAX)
 
+    @property
+    def signs(self) -> dict[str, int]:
+        """How each vector's λ goes with that of the analogy."""
+        return {self.a: -1, self.b: 1, self.c: 1}
+
 
 def slider_range(addition: bool, negation: bool) -> tuple[float, float]:
     """The least and the largest λ that a row's slider offers under the operations that are on."""
@@ -220,7 +225,7 @@ def compose(
     low, high = slider_range(addition, negation)
     total = {name: min(max(row.scaling_coef, low), high) for name, row in rows.items() if row.on}
     if analogy is not None:
-        for name, sign in ((analogy.a, -1), (analogy.b, 1), (analogy.c, 1)):
+        for name, sign in analogy.signs.items():
             total[name] = total.get(name, 0.0) + sign * analogy.scaling_coef
     return Recipe(checkpoint, total)
 

@@ -6,9 +6,10 @@ It is the only object with a state; its state is caches.
 from __future__ import annotations
 
 import functools
+import operator
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ from ..clap.features import log_mel
 from ..core.edit import apply_recipe
 from ..core.evaluation import TaskResult
 from ..core.files import sha256_if_there
-from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, Recipe
+from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX, Analogy, Recipe
 from ..core.task_vector import TaskVector
 from ..core.weights import Weights
 from ..core.zero_shot import ZeroShotHead, clip_embedding, parse_labels, probabilities
@@ -225,27 +226,41 @@ class Workbench:
 
         Only the clip's first `TRACED_WINDOWS` windows are heard; `notes` say so of longer ones. Raises as `classify`.
         """
-        traced = self.vector(vector)
         others = {name: value for name, value in self.check(recipe).coefficients.items() if name != vector}
-        rest = Recipe(self.name, others)
+        axis = np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points)
+        return self._trace(clip, Recipe(self.name, others), vector, {vector: 1}, axis, labels)
+
+    def trace_analogy(
+        self, clip: str | Path, recipe: Recipe, analogy: Analogy, labels: str = "", n_points: int = TRACE_POINTS
+    ) -> Trace:
+        """The same while λ of an analogy, which is added to `recipe`, runs from 0 to SLIDER_MAX."""
+        axis = np.linspace(0.0, SLIDER_MAX, n_points)
+        return self._trace(clip, self.check(recipe), "the analogy", analogy.signs, axis, labels)
+
+    def _trace(
+        self, clip: str | Path, rest: Recipe, name: str, signs: Mapping[str, int], axis: np.ndarray, labels: str
+    ) -> Trace:
+        """Along λ of the vectors in `signs`, each of which is added to `rest` with its sign."""
+        moved = [(self.vector(vector), sign) for vector, sign in signs.items()]
         head = self._head(parse_labels(labels) or self.artifacts.default_labels)
         path = Path(clip)
         digest = sha256_if_there(path)
         heard = self._heard(path, digest)
-        axis = np.round(np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points), 4)
+        axis = np.round(axis, 4)
 
         def embed() -> torch.Tensor:
             mel = heard.mel[:TRACED_WINDOWS]
-            along = self.checkpoint.embed_along(mel, self.edited(rest), traced, axis.tolist())
+            direction = functools.reduce(operator.add, (v if sign > 0 else -v for v, sign in moved))
+            along = self.checkpoint.embed_along(mel, self.edited(rest), direction, axis.tolist())
             return torch.stack([clip_embedding(windows_of_one) for windows_of_one in along])
 
-        embedded = self._traces.get((digest, rest, vector, n_points), embed)
+        embedded = self._traces.get((digest, rest, *signs.items(), len(axis)), embed)
         values = np.array(self._probabilities(head, embedded))
         notes: tuple[str, ...] = ()
         if len(heard.mel) > TRACED_WINDOWS:
             seconds = TRACED_WINDOWS * self.checkpoint.features.n_samples / self.checkpoint.features.sample_rate
             notes = (f"Only the first {seconds:.1f} s are followed along λ.",)
-        return Trace.of(vector, axis, head.labels, values, notes)
+        return Trace.of(name, axis, head.labels, values, notes)
 
     def _release_now_and_then(self) -> None:
         """Without this the process holds 330 MB more after a minute of new clips than it uses."""

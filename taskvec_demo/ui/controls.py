@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 
 from ..core.recipe import SLIDER_MAX, SLIDER_STEP, Analogy, Recipe, Row, compose
-from .html.rows import BANDS, filter_html, head_html
+from .html.rows import ANALOGY_PICTURE, BANDS, filter_html, head_html
 from .html.words import help_html
 from .plain import plain_html
 
 ROW_FIELDS = 2  # on, scaling coefficient
 DEFAULT_COEF = 0.5  # of the analogy
+ANALOGY = "_analogy"  # the name of the analogy's row
 ANALOGY_SIGNS = (-1, 1, 1)  # of A, B and C in τ_B + τ_C − τ_A
 FAINT = "changes little"  # said of a vector that changes no task by more than a few points
 # Rows for vectors that the visitor may add. No vector's name begins with "_", so that no other row has such an id.
@@ -79,16 +80,28 @@ class ControlValues:
 
     def recipe(self, checkpoint: str) -> Recipe:
         """Raises `BadRecipeError` when an analogy names one vector twice."""
-        addition, negation, analogy, *rest = self.values
+        return self._composed(checkpoint, with_analogy=bool(self.values[2]))
+
+    def without_analogy(self, checkpoint: str) -> Recipe:
+        """What the rows alone mean."""
+        return self._composed(checkpoint, with_analogy=False)
+
+    @property
+    def analogy(self) -> Analogy:
+        """The analogy, whether it is on or not. Raises `BadRecipeError` when it names one vector twice."""
+        *_, a, b, c, coef = self.values
+        return Analogy(a, b, c, float(coef or 0.0))
+
+    def _composed(self, checkpoint: str, with_analogy: bool) -> Recipe:
+        addition, negation, _, *rest = self.values
         n = ROW_FIELDS * len(self.vectors)
         rows = {
             name: Row(bool(on), float(coef or 0.0))
             for name, (on, coef) in zip(self.vectors, _chunks(rest[:n]), strict=True)
             if name
         }
-        a, b, c, coef = rest[n:]
-        chosen = Analogy(a, b, c, float(coef or 0.0)) if analogy else None
-        return compose(checkpoint, rows, addition=bool(addition), negation=bool(negation), analogy=chosen)
+        analogy = self.analogy if with_analogy else None
+        return compose(checkpoint, rows, addition=bool(addition), negation=bool(negation), analogy=analogy)
 
     @classmethod
     def of(cls, recipe: Recipe, vectors: Sequence[str], abc: Sequence[str | None]) -> ControlValues:
@@ -163,11 +176,11 @@ def build_controls(
                 elem_id="add-vector",
             )
     added = gr.Textbox("," * (len(SLOTS) - 1), visible="hidden", elem_id="added-vectors")
-    pick_a, pick_b, pick_c, slider = _analogy_panel(names, *rest[n:], banded)
+    pick_a, pick_b, pick_c, slider = _analogy_panel(names, *rest[n:], banded=banded)
     return Controls(add, neg, ana, rows, pick_a, pick_b, pick_c, slider, added, slots, upload)
 
 
-def _analogy_panel(names: Sequence[str], a: str, b: str, c: str, coef: float, banded: bool) -> tuple[Any, ...]:
+def _analogy_panel(names: Sequence[str], a: str, b: str, c: str, coef: float, *, banded: bool) -> tuple[Any, ...]:
     with gr.Column(elem_id="analogy-panel"):
         title = f"<b>A is to B as C is to D</b> {help_html('analogy')}"
         plain_html(f"<div class='tv-analogy-head'>{title}{BANDS * banded}</div>")
@@ -175,11 +188,12 @@ def _analogy_panel(names: Sequence[str], a: str, b: str, c: str, coef: float, ba
             pick_a = gr.Dropdown(names, value=a, label="A", min_width=80, elem_id="analogy-a")
             pick_b = gr.Dropdown(names, value=b, label="is to B", min_width=80, elem_id="analogy-b")
             pick_c = gr.Dropdown(names, value=c, label="as C is to D", min_width=80, elem_id="analogy-c")
-        with gr.Row(elem_id="row-_analogy", elem_classes=["tv-vector", "tv-analogy"]):
+        with gr.Row(elem_id=f"row-{ANALOGY}", elem_classes=["tv-vector", "tv-analogy"]):
             plain_html("λ of D", elem_classes="tv-row-name")
             slider = gr.Slider(
-                0, SLIDER_MAX, coef, step=SLIDER_STEP, label="λ of the analogy", buttons=[], elem_id="lambda-_analogy"
+                0, SLIDER_MAX, coef, step=SLIDER_STEP, label="λ of the analogy", buttons=[], elem_id=f"lambda-{ANALOGY}"
             )
+        plain_html(ANALOGY_PICTURE)
     return pick_a, pick_b, pick_c, slider
 
 

@@ -13,6 +13,7 @@ from ..core.recipe import Recipe
 from ..errors import BadLabelsError, TaskVecError
 from ..serve.clip_picture import clip_picture
 from .api import user_error
+from .controls import ANALOGY
 from .html import answers, clip_text
 from .html.clip_figure import clip_figure
 from .html.trace_figure import trace_figure
@@ -59,16 +60,22 @@ class Hearing:
             return None
 
     def follow(self, event: gr.EventData, clip: str | None, labels: str, added: str, *values: Any) -> str:
-        """What the strip reads while a slider is dragged: the clip along λ of the vector that the event names.
+        """What the strip reads while a slider is dragged: the clip along λ of the row that the event names.
 
         "" where there is nothing to follow.
         """
+        if not clip:
+            return ""
+        controls, name = self.page.control_values(added, values), self.workbench.name
         try:
-            recipe = self.page.recipe(added, values)
-            if not clip:
-                return ""
-            trace = self.workbench.trace(clip, recipe, event.vector, labels)
-            return clip_text.trace_json(trace, recipe, event.serial)
+            if event.row == ANALOGY:
+                rest, signs = controls.without_analogy(name), controls.analogy.signs
+                trace = self.workbench.trace_analogy(clip, rest, controls.analogy, labels)
+            else:
+                others = {v: x for v, x in controls.recipe(name).coefficients.items() if v != event.row}
+                rest, signs = Recipe(name, others), {event.row: 1}
+                trace = self.workbench.trace(clip, rest, event.row, labels)
+            return clip_text.trace_json(trace, rest, signs, event.serial)
         except TaskVecError:  # `classify` is asked the same and says why
             return ""
 

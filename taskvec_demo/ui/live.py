@@ -19,7 +19,7 @@ from ..core.evaluation import CONTROL_KEPT
 from ..core.recipe import MEASURED_HIGH, MEASURED_LOW, SLIDER_MAX, SLIDER_STEP
 from ..serve.artifacts import Preset
 from ..serve.labelled_clips import SYNTHESIZED
-from .controls import SLOTS
+from .controls import ANALOGY, SLOTS
 from .html.bars import task_series
 from .page import Page
 
@@ -103,7 +103,7 @@ def properties(page: Page) -> dict[str, Any]:
         return {
             "name": preset.name,
             "recipe": dict(preset.recipe.coefficients),
-            "vector": preset.story.vector or "_analogy",
+            "vector": preset.story.vector or ANALOGY,
         }
 
     return {

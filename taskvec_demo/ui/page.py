@@ -93,7 +93,10 @@ class Page:
         return ControlValues.of(recipe, (*self.vectors, *("" for _ in SLOTS)), self.abc)
 
     def recipe(self, added: str, values: tuple) -> Recipe:
-        return ControlValues((*self.vectors, *names_of(added)), values).recipe(self.workbench.name)
+        return self.control_values(added, values).recipe(self.workbench.name)
+
+    def control_values(self, added: str, values: tuple) -> ControlValues:
+        return ControlValues((*self.vectors, *names_of(added)), values)
 
     @cached_property
     def opening_results(self) -> list[TaskResult]:

@@ -47,7 +47,7 @@ def build_strip(page: Page) -> Strip:
                 api_visibility="private",
             )
         gr.Markdown("Upload wav, flac, ogg, opus or mp3: 0.1 s to 10 min, up to 25 MB; the first 60 s are used.")
-    started = live.on_load("startStrip", "(vector, serial) => trigger('touched', { vector, serial })")
+    started = live.on_load("startStrip", "(row, serial) => trigger('touched', { row, serial })")
     shown = plain_html(STRIP, elem_id="strip", js_on_load=started)
     answer = gr.Textbox("", visible="hidden", elem_id="strip-answer")
     trace = gr.Textbox("", visible="hidden", elem_id="strip-trace")

@@ -15,7 +15,7 @@ import soundfile
 
 from taskvec_demo.clap.features import log_mel
 from taskvec_demo.core.edit import apply_recipe
-from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.core.recipe import Analogy, Recipe
 from taskvec_demo.core.zero_shot import clip_embedding
 from taskvec_demo.errors import BadArtifactError, BadRecipeError
 from taskvec_demo.lab.data.synth import synthesize
@@ -210,6 +210,18 @@ def test_a_trace_passes_through_what_classify_says(workbench, example):
     assert float(trace.scaling_coefs[27]) == 0.35
     assert max(np.ptp(p) for p in trace.probabilities.values()) > 0.05
     assert trace.notes == ()
+
+
+def test_a_trace_along_an_analogy_passes_through_what_classify_says(workbench, example):
+    a, b, c = list(workbench.vectors)[-3:]
+    trace = workbench.trace_analogy(example, recipe(urban=0.2), Analogy(a, b, c, 0.0), n_points=3)
+    assert trace.scaling_coefs.tolist() == [0.0, 0.5, 1.0]
+    for i, scaling_coef in enumerate(trace.scaling_coefs):
+        at = recipe(urban=0.2, **{a: -scaling_coef, b: scaling_coef, c: scaling_coef})
+        expected = workbench.classify(example, at).edited
+        assert all(abs(p[i] - expected[label]) < 1e-4 for label, p in trace.probabilities.items())
+    other = workbench.trace_analogy(example, recipe(urban=0.2), Analogy(b, a, c, 0.0), n_points=3)
+    assert any(np.ptp([trace.probabilities[k][2], other.probabilities[k][2]]) > 0.01 for k in trace.probabilities)
 
 
 def test_a_trace_does_not_depend_on_its_own_coefficient_but_on_the_others(workbench, example):

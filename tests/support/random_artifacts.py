@@ -65,7 +65,7 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
         torch.manual_seed(seed)
         checkpoint = write_random_model(folder / "model")
         for name, spec in FINE_TUNINGS.items():
-            _random_vector(checkpoint.pretrained, name, spec.task).save(folder / "vectors" / f"{name}.safetensors")
+            random_vector(checkpoint.pretrained, name, spec.task).save(folder / "vectors" / f"{name}.safetensors")
     for name, task in TASKS.items():
         head = ZeroShotHead.from_prompts(checkpoint.embed_text, task.class_names, task.prompts, task.templates)
         save_head(folder / "heads" / f"{name}.safetensors", head)
@@ -108,7 +108,7 @@ def write_random_model(folder: Path) -> Checkpoint:
     return Checkpoint.from_folder(folder, NAME)
 
 
-def _random_vector(pretrained: Weights, name: str, task: str) -> TaskVector:
+def random_vector(pretrained: Weights, name: str, task: str) -> TaskVector:
     tuned = {
         key: tensor + torch.randn_like(tensor) * (DELTA * tensor.square().mean().sqrt() + 0.01)
         for key, tensor in pretrained.tensors().items()

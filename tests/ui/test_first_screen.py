@@ -10,6 +10,7 @@ import pytest
 
 from taskvec_demo.core.task_vector import TaskVector
 from tests.support.app_server import starting_app
+from tests.support.many_vectors import TITLES, write_many
 from tests.support.page_actions import box, drag, hold, slider, tab, tabs, value
 from tests.support.paths import ARTIFACTS
 from tests.support.visitor import Visitor
@@ -33,6 +34,7 @@ SEEN = r"""() => {
   const text = seen.join(" ");
   return {numbers: text.match(/\d+(\.\d+)?/g).length, words: text.match(/\p{L}[\p{L}_'-]+/gu).length, text};
 }"""
+NAMED = "#curve .tv-names text[visibility=visible]"
 STRIP = """() => { const strip = document.querySelector(".tv-strip"); return {
   before: strip.querySelector(".tv-before").textContent, after: strip.querySelector(".tv-after").textContent,
   badge: strip.querySelector(".tv-badge").textContent,
@@ -133,6 +135,23 @@ def test_the_clips_answer_follows_the_drag_and_is_exact_at_rest(page):
     assert page.errors == []
 
 
+def test_the_clips_answer_follows_the_drag_of_an_analogy_too(page):
+    page.open({"urban": 0.3})
+    box(page, "op-analogy").check()
+    page.page.wait_for_selector("#analogy-panel", state="visible")
+    page.at_rest()
+    hold(page, "_analogy", 0.5, 0.95)
+    page.page.wait_for_function(f"() => ({STRIP})().badge === 'estimate'")  # its trace has come
+    held = page.page.evaluate(STRIP)
+    page.page.mouse.up()
+    page.at_rest()
+    rested = page.page.evaluate(STRIP)
+    assert rested["badge"] == "exact"
+    assert rested["after"] == held["after"]
+    assert abs(rested["share"] - held["share"]) <= 5
+    assert page.errors == []
+
+
 def test_the_strip_is_in_view_on_every_tab_and_a_bar_opens_its_classes(page):
     opened(page)
     for name in tabs(page):
@@ -177,29 +196,51 @@ def test_rows_of_buttons_are_one_stop_each_and_words_explain_themselves(page):
     assert page.page.locator("#skip a").evaluate("(e) => { e.focus(); return e.getBoundingClientRect().top; }") >= 0
 
 
-def test_many_vectors_are_behind_a_filter_and_those_that_are_on_come_first(browser, tmp_path):
-    vector = TaskVector.load(ARTIFACTS / "vectors" / "urban.safetensors")
-    options = []
-    for i in range(12):
-        path = tmp_path / f"birds{i}.safetensors"
-        dataclasses.replace(vector, name=f"birds{i}", task=f"birds{i}").save(path)
-        options += ["--vector", str(path)]
+def test_twenty_vectors_and_twelve_tasks_fit_the_screen(browser, random_model, tmp_path):
+    artifacts = tmp_path / "built"
+    write_many(artifacts, random_model)
+    vector = TaskVector.load(artifacts / "vectors" / "urban.safetensors")
+    dataclasses.replace(vector, name="birds", task="birds").save(tmp_path / "birds.safetensors")
+    options = ("--artifacts", str(artifacts), "--vector", str(tmp_path / "birds.safetensors"))
     with starting_app(tmp_path, *options) as server:
         page = Visitor(browser.new_context(viewport={"width": 1280, "height": FOLD}).new_page(), server)
-        page.open({"digits": 0.4, "female_sad": -0.3})
-        rows = page.page.locator(".tv-vector:visible")
-        tops = {row.get_attribute("id"): row.bounding_box()["y"] for row in rows.all()}
-        assert sorted(tops, key=tops.__getitem__)[:2] == ["row-digits", "row-female_sad"]
-        assert len(tops) <= 7
-        page.page.locator(".tv-filter input").fill("birds1")
-        page.page.wait_for_selector("#row-birds11", state="visible")
-        assert not page.page.locator("#row-birds7").is_visible()
-        box(page, "on-birds11").check()
-        page.page.locator(".tv-filter input").fill("")
-        page.page.wait_for_selector("#row-birds1", state="hidden")
-        assert page.page.locator("#row-birds11").is_visible()  # it is on
-        page.page.locator(".tv-filter button").click()
-        page.page.wait_for_selector("#row-birds7", state="visible")
+        page.open({"collection_9": 0.4, "extra_8": -0.3})
+        _bars_and_curves_fit(page)
+        _rows_are_behind_a_filter(page)
         page.at_rest()
         assert page.errors == []
         page.page.context.close()
+
+
+def _bars_and_curves_fit(page):
+    page.page.wait_for_function("() => window.taskvec?.state.tasks && document.querySelector('#curve svg')")
+    strip = page.page.locator("#strip").bounding_box()
+    bars = [bar.bounding_box() for bar in page.page.locator("#chart .tv-task:visible").all()]
+    assert len(bars) == len(TITLES)
+    assert all(b["y"] - a["y"] >= max(a["height"], 24) for a, b in itertools.pairwise(bars))
+    curve = page.page.locator("#curve").bounding_box()
+    assert bars[-1]["y"] + bars[-1]["height"] <= curve["y"]
+    assert curve["y"] + curve["height"] <= strip["y"] + 1
+    page.page.wait_for_function(f"() => document.querySelectorAll('{NAMED}').length > 7")
+    tops = sorted(name.bounding_box()["y"] for name in page.page.locator(NAMED).all())
+    assert all(b - a >= 12 for a, b in itertools.pairwise(tops))
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def _rows_are_behind_a_filter(page):
+    rows = page.page.locator(".tv-vector:visible")
+    tops = {row.get_attribute("id"): row.bounding_box()["y"] for row in rows.all()}
+    assert sorted(tops, key=tops.__getitem__)[:2] == ["row-collection_9", "row-extra_8"]  # those that are on
+    assert len(tops) <= 7
+    page.page.locator(".tv-filter input").fill("bir")
+    page.page.wait_for_selector("#row-birds", state="visible")
+    page.page.locator(".tv-filter input").fill("extra")
+    page.page.wait_for_selector("#row-birds", state="hidden")
+    assert page.page.locator("#row-extra_1").is_visible()
+    assert not page.page.locator("#row-collection_2").is_visible()
+    box(page, "on-extra_1").check()
+    page.page.locator(".tv-filter input").fill("")
+    page.page.wait_for_selector("#row-extra_2", state="hidden")
+    assert page.page.locator("#row-extra_1").is_visible()  # it is on
+    page.page.locator(".tv-filter button").click()
+    page.page.wait_for_selector("#row-birds", state="visible")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -65,10 +66,10 @@ def answer_json(result: Classification, recipe: Recipe) -> str:
     return json.dumps({"query": recipe.to_query(), **tops})
 
 
-def trace_json(trace: Trace, recipe: Recipe, serial: int) -> str:
+def trace_json(trace: Trace, rest: Recipe, signs: Mapping[str, int], serial: int) -> str:
     """The labels that are on top somewhere along λ, with their probabilities there, for strip.js.
 
-    `others`: λ of the other vectors, which the trace is for. `serial` is the number of the question.
+    The trace is of `rest` plus λ, with its sign, of each vector in `signs`. `serial` is the number of the question.
     """
     values = np.array([trace.probabilities[label] for label in trace.probabilities])
     tops = sorted(set(values.argmax(0).tolist()))
@@ -76,8 +77,8 @@ def trace_json(trace: Trace, recipe: Recipe, serial: int) -> str:
     return json.dumps(
         {
             "serial": serial,
-            "vector": trace.vector,
-            "others": {name: value for name, value in recipe.coefficients.items() if name != trace.vector},
+            "signs": dict(signs),
+            "rest": dict(rest.coefficients),
             "lambdas": trace.scaling_coefs.tolist(),
             "labels": [labels[i] for i in tops],
             "probabilities": values[tops].round(4).tolist(),

@@ -1,4 +1,4 @@
-"""What stands above and below the rows of the sliders: heads of their columns, and the field that finds a vector."""
+"""What stands around the rows of the sliders: heads of their columns, the field that finds a vector, the analogy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from .words import help_html
 
 SHOWN_ROWS = 6  # vectors in view; the others are behind the filter
 BANDS = f"<span class='tv-bands'><i class='tv-key tv-safe'></i>{help_html('safe', 'control held')}</span>"
+
+# rows.js names the corners as the boxes above do.
+ANALOGY_PICTURE = (
+    "<figure class='tv-square'><b data-corner='a'></b><i>→</i><b data-corner='b'></b><i>↓</i><span></span><i>↓</i>"
+    "<b data-corner='c'></b><i>→</i><b class='tv-made'>D</b>"
+    "<figcaption>The step from A to B, taken from C, leads to D.</figcaption></figure>"
+)
 
 
 def head_html(banded: bool) -> str:

@@ -4,7 +4,7 @@
 import { find, write } from "./dom.js";
 import { html } from "./elements.js";
 import { numberText, percent, wilson } from "./figures.js";
-import { previewed, wanted } from "./latest.js";
+import { previewed, settled, wanted } from "./latest.js";
 import { MapPicture } from "./map_picture.js";
 import { AccuracyGrid } from "./plane.js";
 import { withLambdas } from "./recipe.js";
@@ -53,13 +53,15 @@ export class LambdaMap {
     this.timer = 0;
     /** @type {any[] | null} */
     this.values = null; // of the controls, that gradio has not been told yet
-    /** @type {[number, number]} */
-    this.at = [0, 0]; // λ of these values
+    /** @type {[number, number] | null} */
+    this.at = null; // where the marker was taken, until the sliders have come to rest: until then `here` may be older
     this.begun = false;
     /** @type {[number, number] | null} */
     this.pointer = null; // λ under it
     for (const select of [this.x, this.y, this.shown]) select.addEventListener("change", () => this.chosen(select));
     this.figure.addEventListener("keydown", (event) => this.pressed(event));
+    this.figure.addEventListener("blur", () => (this.at = null)); // something else may move the sliders now
+    settled.follow(() => (this.at = null));
     new ResizeObserver(() => this.rest()).observe(this.figure);
     new MutationObserver(() => this.paint()).observe(document.body, { attributeFilter: ["class"] }); // light or dark
   }
@@ -280,7 +282,7 @@ export class LambdaMap {
     event.preventDefault();
     const { low, high, sliderStep } = state.live;
     const step = event.shiftKey ? sliderStep : KEY_STEP;
-    const to = (this.values ? this.at : this.here).map((lambda, i) =>
+    const to = (this.at ?? this.here).map((lambda, i) =>
       Math.min(Math.max(lambda + step * (way?.[i] ?? 0), low), high),
     );
     this.go(way ? [to[0], to[1]] : [0, 0]);

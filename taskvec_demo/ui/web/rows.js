@@ -1,7 +1,9 @@
 // The rows of the sliders: what is off is grey and empty, the track has a sign, and of many vectors those that are on come
 // first while the others wait behind a filter.
 
+import { write } from "./dom.js";
 import { numberText } from "./figures.js";
+import { analogyPosition } from "./recipe.js";
 import { rangeOf, shownValue, slidersOf } from "./sliders.js";
 
 /** @typedef {import("./chart.js").State} State */
@@ -30,6 +32,7 @@ export class Rows {
     const [addition, negation, analogy] = state.values;
     conceal("#vector-rows", !(addition || negation));
     conceal("#analogy-panel", !analogy);
+    if (analogy) nameCorners(state);
     for (const row of this.rows) this.draw(row, state);
     if (!byHand) this.arrange();
   }
@@ -97,6 +100,14 @@ export class Rows {
     button.textContent = this.all ? "Fewer" : "All";
     this.arrange();
   }
+}
+
+/** The picture of the analogy: A, B and C as they are chosen. @param {State} state */
+function nameCorners({ values, live }) {
+  const first = analogyPosition(live.rows) - 3;
+  document.querySelectorAll("#analogy-panel [data-corner]").forEach((corner, i) => {
+    write(corner, String(values[first + i] ?? "").replaceAll("_", " "));
+  });
 }
 
 /** @param {string} selector @param {boolean} gone */

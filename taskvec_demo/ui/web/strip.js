@@ -1,11 +1,13 @@
 // The strip of the clip. At rest it shows the exact answers of both models; while a slider moves it reads the answer of the
 // edited model from a trace: the clip's probabilities at 41 λ of that slider, which it asks for when the slider is touched.
 
+import { chart } from "./chart.js";
 import { find, restyle, write } from "./dom.js";
 import { percent } from "./figures.js";
 import { Latest, drawn } from "./latest.js";
 import { Player } from "./player.js";
 import { recipePairs } from "./recipe.js";
+import { ANALOGY, vectorOf, wayOf } from "./sliders.js";
 import { answerAt } from "./trace.js";
 import { aimOf } from "./verdict.js";
 
@@ -44,7 +46,7 @@ export function handTrace(json) {
 /**
  * The gr.HTML of the strip calls this once.
  * @param {HTMLElement} element
- * @param {(vector: string, serial: number) => void} touched asks for a trace; the answer has the serial number
+ * @param {(row: string, serial: number) => void} touched asks for a trace; the answer has the serial number
  */
 export function startStrip(element, touched) {
   const strip = new Strip(find(element, ".tv-strip"), touched);
@@ -55,7 +57,7 @@ export function startStrip(element, touched) {
 }
 
 class Strip {
-  /** @param {HTMLElement} root @param {(vector: string, serial: number) => void} touched */
+  /** @param {HTMLElement} root @param {(row: string, serial: number) => void} touched */
   constructor(root, touched) {
     this.root = root;
     this.touched = touched;
@@ -92,14 +94,16 @@ class Strip {
   }
 
   /** A trace for the slider that was touched, unless it was asked for already. @param {State} state */
-  ask({ axis, vectors, live, recipe }) {
-    const vector = vectors[live.rows.indexOf(axis)] ?? "";
-    if (!vector || !this.clips) return; // an analogy moves three vectors: its answer is exact only, at rest
-    const others = [...recipe].filter(([name]) => name !== vector);
-    const key = JSON.stringify([vector, others, this.clips]);
+  ask(state) {
+    const slider = chart?.sliders.get(`lambda-${state.axis}`);
+    const way = slider && wayOf(slider, state);
+    if (!way || !this.clips) return; // no slider yet, or one that cannot move
+    const row = slider.analogy ? ANALOGY : vectorOf(slider, state);
+    const ends = [way.from, way.to].map((recipe) => [...recipe].filter(([name]) => name !== row));
+    const key = JSON.stringify([row, ends, this.clips]);
     if (this.asked === key) return;
     this.asked = key;
-    this.touched(vector, ++this.serial);
+    this.touched(row, ++this.serial);
   }
 
   get trace() {

@@ -1,10 +1,13 @@
-// Reading the answer of the edited model from a trace: probabilities of one clip at points along λ of one vector.
+// Reading the answer of the edited model from a trace: probabilities of one clip at points along λ of a slider.
 
 /**
- * `others`: λ of the other vectors. `probabilities`: for each label that is on top somewhere, one at each λ.
- * @typedef {{serial?: number, vector: string, others: Record<string, number>, lambdas: number[], labels: string[],
- *   probabilities: number[][]}} Trace
+ * The trace is of the recipe `rest` plus λ, with its sign, of each vector in `signs`. `probabilities`: for each label that
+ * is on top somewhere, one at each λ.
+ * @typedef {{serial?: number, signs: Record<string, number>, rest: Record<string, number>, lambdas: number[],
+ *   labels: string[], probabilities: number[][]}} Trace
  */
+
+const SAME = 1e-4; // between two λ: recipes are rounded to 4 decimals
 
 /**
  * The most probable label of a recipe, between the points of the trace around its λ; null where the trace is of other
@@ -15,15 +18,16 @@
  */
 export function answerAt(trace, recipe) {
   if (!trace) return null;
-  const { vector, others, lambdas, labels, probabilities } = trace;
-  const rest = [...recipe].filter(([name]) => name !== vector);
-  const same = rest.length === Object.keys(others).length && rest.every(([name, value]) => others[name] === value);
-  const lambda = recipe.get(vector) ?? 0;
-  if (!same || lambda < lambdas[0] || lambda > lambdas[lambdas.length - 1]) return null;
-  const above = Math.max(
-    lambdas.findIndex((value) => value >= lambda),
-    1,
-  );
+  const { signs, rest, lambdas, labels, probabilities } = trace;
+  /** @param {string} name */
+  const beyondRest = (name) => (recipe.get(name) ?? 0) - (rest[name] ?? 0);
+  const [[first, sign]] = Object.entries(signs);
+  const lambda = beyondRest(first) / sign;
+  const names = new Set([...recipe.keys(), ...Object.keys(rest), ...Object.keys(signs)]);
+  const same = [...names].every((name) => Math.abs(beyondRest(name) - lambda * (signs[name] ?? 0)) < SAME);
+  if (!same || lambda < lambdas[0] - SAME || lambda > lambdas[lambdas.length - 1] + SAME) return null;
+  const found = lambdas.findIndex((value) => value >= lambda);
+  const above = Math.max(found < 0 ? lambdas.length - 1 : found, 1);
   const share = (lambda - lambdas[above - 1]) / (lambdas[above] - lambdas[above - 1]);
   const now = probabilities.map((p) => p[above - 1] + share * (p[above] - p[above - 1]));
   const best = now.indexOf(Math.max(...now));

@@ -102,8 +102,8 @@ test("an edit is about the tasks that its vectors were trained on, and never abo
 
 test("a trace is read between its points, and for no other recipe", () => {
   const trace = {
-    vector: "urban",
-    others: { music: 0.5 },
+    signs: { urban: 1 },
+    rest: { music: 0.5 },
     lambdas: [-1, 0, 1],
     labels: ["a siren", "rain"],
     probabilities: [
@@ -120,4 +120,24 @@ test("a trace is read between its points, and for no other recipe", () => {
   assert.equal(at(["urban", 0.5], ["music", 0.4]), undefined);
   assert.equal(at(["urban", 1.2], ["music", 0.5]), undefined);
   assert.equal(answerAt(null, new Map()), null);
+});
+
+test("a trace along an analogy is of three vectors that move together, on top of the others", () => {
+  const trace = {
+    signs: { a: -1, b: 1, c: 1 },
+    rest: { b: 0.25, music: 0.5 },
+    lambdas: [0, 0.5, 1],
+    labels: ["a siren", "rain"],
+    probabilities: [
+      [0.2, 0.4, 0.9],
+      [0.6, 0.5, 0.1],
+    ],
+  };
+  /** @param {Record<string, number>} recipe */
+  const at = (recipe) => answerAt(trace, new Map(Object.entries(recipe)))?.[0];
+  assert.equal(at({ b: 0.25, music: 0.5 }), "rain"); // λ = 0
+  assert.equal(at({ a: -1, b: 1.25, c: 1, music: 0.5 }), "a siren");
+  assert.equal(at({ a: -0.5, b: 0.75, c: 0.5 }), undefined); // without the music
+  assert.equal(at({ a: -1, b: 1.25, c: 0.9, music: 0.5 }), undefined);
+  assert.equal(at({ a: 0.5, b: -0.25, c: -0.5, music: 0.5 }), undefined); // λ below 0
 });
