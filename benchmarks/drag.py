@@ -38,7 +38,7 @@ HZ = 120  # steps of the pointer a second
 FRAMES_A_SECOND = 60
 LOW, HIGH, PERIOD = 0.05, 0.95, 1.5  # of the slider's range; seconds there and back
 PLOT_PEER = str(Path(__file__).with_name("plot_peer.py"))
-VIEW = {"width": 1280, "height": 1400}  # px: as much as the first screen and the map are high
+VIEW = {"width": 1280, "height": 1600}  # px: the first screen, the map below it, and the strip
 
 
 @dataclass(frozen=True)
