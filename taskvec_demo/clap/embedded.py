@@ -7,3 +7,4 @@ from pathlib import Path
 
 REPOSITORY = Path(str(files("taskvec_demo"))).resolve().parent
 EMBEDDED = REPOSITORY / "precomputed" / "tiny-clap"  # its artifacts; the weights are in its folder `model`
+STUDIES = REPOSITORY / "precomputed" / "studies"  # of other papers: a folder each

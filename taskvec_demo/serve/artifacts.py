@@ -193,6 +193,11 @@ class Artifacts:
         return self.folder / "tables"
 
     @property
+    def studies(self) -> Path:
+        """The folder of the studies of other papers, which lie beside the checkpoints; it need not be there."""
+        return self.folder.parent / "studies"
+
+    @property
     def synthesized(self) -> Path:
         """Labelled clips that the project has synthesized itself."""
         return self.folder / "synthesized"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .relations import command as relations
+from .speech_music import command as speech_music
 
 
 def register(commands: Any) -> None:
@@ -12,3 +13,4 @@ def register(commands: Any) -> None:
     help = "Train and measure a study of another paper."
     studies = commands.add_parser("study", help=help, description=help).add_subparsers(required=True, metavar="STUDY")
     relations.register(studies)
+    speech_music.register(studies)

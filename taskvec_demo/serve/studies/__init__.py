@@ -1,0 +1,1 @@
+"""What studies of other papers need while the page runs, a module for each."""
