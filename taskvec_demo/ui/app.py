@@ -25,6 +25,7 @@ from .replay import build_paper_tab
 from .sound import SOUND_TAB, build_sound_tab
 from .stories import build_stories, connect_stories
 from .strip import build_strip
+from .studies.host import TAB, build_studies_tab, shipped_studies
 from .tools import Tools, build_tools
 
 SESSIONS = 500  # the newest, whose state gradio keeps: 800 objects each, and each call of the API may be one
@@ -71,6 +72,9 @@ def build_app(workbench: Workbench) -> gr.Blocks:
             if page.tables:
                 with gr.Tab("The paper, replayed", id="paper"):
                     build_paper_tab(page)
+            if studies := shipped_studies(page):
+                with gr.Tab(TAB, id="studies"):
+                    build_studies_tab(page, studies, strip.clip)
             with gr.Tab("About", id="about"):
                 gr.Markdown(about_markdown(workbench))
         add_endpoints(workbench)

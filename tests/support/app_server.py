@@ -132,8 +132,11 @@ def starting_app(folder: Path, *arguments: str, **variables: str) -> Iterator[Ap
 
 
 @pytest.fixture(scope="session")
-def served_artifacts(of_both_workers: Path) -> Path:
-    """The shipped artifacts with one synthesized clip a class: whenever a page rests, all of them are measured."""
+def served_artifacts(of_both_workers: Path, quick_speech_music: Path) -> Path:
+    """The shipped artifacts with one synthesized clip a class: whenever a page rests, all of them are measured.
+
+    Beside them lies a study of another paper, in its quick form.
+    """
     folder = of_both_workers / "served" / "tiny-clap"
     with FileLock(of_both_workers / "served.lock"):
         if not folder.is_dir():
@@ -141,6 +144,7 @@ def served_artifacts(of_both_workers: Path) -> Path:
             _keep_one_clip_a_class(copy / "synthesized")
             fields = read_json(copy / "manifest.json")
             write_manifest(copy, {k: v for k, v in fields.items() if k not in ("format", "files")})
+            shutil.copytree(quick_speech_music / "out", folder.parent / "studies" / "speech-music")
             copy.rename(folder)
     return folder
 

@@ -3,6 +3,8 @@
 export { startChart } from "./chart.js";
 export { startClasses } from "./classes.js";
 export { startCurve } from "./curve.js";
+export { handLikeness, tellOtherClip } from "./dial_near.js";
+export { startDial, startDialTable } from "./dial_study.js";
 export { startExact } from "./exact.js";
 export { startExplore } from "./explore.js";
 export { handOpened, handOver, tellProgress } from "./latest.js";

@@ -66,7 +66,11 @@ function figureItems(state) {
       const spoken = picture.getAttribute("aria-label") ?? "";
       const figure = /** @type {HTMLElement | null} */ (picture.closest("figure[data-figure]"));
       const title = figure ? nameOfFigure(figure) : spoken;
-      const says = () => (figure ? aboutTables(title, spoken, state) : about(state, title, legendOf(picture, state)));
+      const study = /** @type {HTMLElement | null} */ (picture.closest("[data-about]"))?.dataset.about;
+      const says = () => {
+        if (study) return { title, edit: study, description: `${spoken}; ${study}`, legend: [] };
+        return figure ? aboutTables(title, spoken, state) : about(state, title, legendOf(picture, state));
+      };
       const file = () => standalone(picture, says());
       /** @type {Item["kinds"]} */
       const kinds = pictureKinds(title, file);
