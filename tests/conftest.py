@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 
 pytest_plugins = [  # fixtures; here, so that all modules share one browser and one app
+    "tests.support.adapters_study",
     "tests.support.app_server",
     "tests.support.browsers",
     "tests.support.processes",

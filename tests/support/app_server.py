@@ -132,10 +132,10 @@ def starting_app(folder: Path, *arguments: str, **variables: str) -> Iterator[Ap
 
 
 @pytest.fixture(scope="session")
-def served_artifacts(of_both_workers: Path, quick_speech_music: Path) -> Path:
+def served_artifacts(of_both_workers: Path, quick_speech_music: Path, quick_adapters: Path) -> Path:
     """The shipped artifacts with one synthesized clip a class: whenever a page rests, all of them are measured.
 
-    Beside them lies a study of another paper, in its quick form.
+    Beside them lie studies of other papers, in their quick form.
     """
     folder = of_both_workers / "served" / "tiny-clap"
     with FileLock(of_both_workers / "served.lock"):
@@ -145,6 +145,7 @@ def served_artifacts(of_both_workers: Path, quick_speech_music: Path) -> Path:
             fields = read_json(copy / "manifest.json")
             write_manifest(copy, {k: v for k, v in fields.items() if k not in ("format", "files")})
             shutil.copytree(quick_speech_music / "out", folder.parent / "studies" / "speech-music")
+            shutil.copytree(quick_adapters / "out", folder.parent / "studies" / "adapters")
             copy.rename(folder)
     return folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .adapters import command as adapters
 from .relations import command as relations
 from .speech_music import command as speech_music
 
@@ -14,3 +15,4 @@ def register(commands: Any) -> None:
     studies = commands.add_parser("study", help=help, description=help).add_subparsers(required=True, metavar="STUDY")
     relations.register(studies)
     speech_music.register(studies)
+    adapters.register(studies)

@@ -1,5 +1,6 @@
 // The functions that gradio calls: one for each of its components and buttons that need a script.
 
+export { handAdapters, startAdapters, tellAdaptersClip } from "./adapters_study.js";
 export { startChart } from "./chart.js";
 export { startClasses } from "./classes.js";
 export { startCurve } from "./curve.js";
