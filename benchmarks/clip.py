@@ -22,8 +22,8 @@ METHOD = (
     "`Workbench.classify` of a file that it has not heard, under a recipe of all vectors that it has not seen: decode, "
     "features, rebuild, both embeddings, both predictions. The label set is known, as it is while a visitor drags. The "
     "peer is two `zero-shot-audio-classification` pipelines of transformers, one with the pre-trained, one with an "
-    "already edited model, both loaded before, given the decoded file, the same labels and one template where ours "
-    "averages four."
+    "already edited model, both loaded before, given the decoded file, the same labels and one template. Ours averages "
+    "the checkpoint's own: four of tiny-CLAP, one of LAION's size."
 )
 LIMITS_MS = {"tiny-CLAP": 150, "full size": 600}
 PEER_LIMIT = 1.5

@@ -18,6 +18,7 @@ from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.weights import Layout, Weights
 from taskvec_demo.lab.data.synth import write_examples
+from taskvec_demo.lab.studies.ballanti import BALLANTI
 from taskvec_demo.serve.artifacts import Artifacts, write_manifest
 from taskvec_demo.serve.workbench import Workbench
 
@@ -49,7 +50,10 @@ class Context:
 
     @cached_property
     def full_size(self) -> Path:
-        """Artifacts of a randomly initialised CLAP of LAION's size with `FULL_VECTORS` random vectors, no tasks."""
+        """Artifacts of a randomly initialised CLAP of LAION's size with `FULL_VECTORS` random vectors, no tasks.
+
+        The template is the one that LAION and the study of such checkpoints use.
+        """
         folder = self.folder / FULL_SIZE
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -65,7 +69,7 @@ class Context:
             "tasks": [],
             "vectors": list(vectors),
             "default_labels": self.tiny.artifacts.default_labels,
-            "templates": self.tiny.artifacts.templates,
+            "templates": BALLANTI.templates,
         }
         write_manifest(folder, manifest)
         return folder
