@@ -17,7 +17,7 @@ const SAMPLES = 41;
 /** The gr.HTML of the curves calls this once. @param {HTMLElement} element */
 export function startCurve(element) {
   const curve = new Curve(find(element, ".tv-curve"));
-  new ResizeObserver(() => curve.update()).observe(curve.place);
+  new ResizeObserver(() => curve.resize()).observe(curve.place);
   drawn.follow((state) => curve.update(state));
 }
 
@@ -25,6 +25,7 @@ class Curve {
   /** @param {HTMLElement} place */
   constructor(place) {
     this.place = place;
+    this.size = { width: 0, height: 0 }; // asked for where it changes: in a drag it would lay the page out each frame
     /** @type {State | null} */
     this.state = null;
     /** @type {CurvePicture | null} */
@@ -41,10 +42,15 @@ class Curve {
     return chart?.sliders.get(`lambda-${this.state?.axis}`);
   }
 
+  resize() {
+    this.size = { width: Math.floor(this.place.clientWidth), height: Math.floor(this.place.clientHeight) };
+    this.update();
+  }
+
   update(state = this.state) {
     this.state = state;
-    const [width, height] = [Math.floor(this.place.clientWidth), Math.floor(this.place.clientHeight)];
     const { slider } = this;
+    const { width, height } = this.size;
     if (!state?.tasks || !width || !slider) return; // not there yet
     const way = wayOf(slider, state);
     if (!way) return this.say("Tick a box above the sliders: the curves follow the slider that you move.");
