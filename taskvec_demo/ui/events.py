@@ -67,7 +67,7 @@ def connect_strip(app: gr.Blocks, hearing: Hearing, controls: Controls, strip: S
         hearing.follow,
         [strip.clip, sound.labels, *controls.inputs],
         strip.trace,
-        trigger_mode="always_last",
+        trigger_mode="multiple",
         **TRACE_CONCURRENCY,
         **QUIET,
     )

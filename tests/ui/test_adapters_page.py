@@ -18,7 +18,7 @@ SAID = r"([\d.]+ ?[kMG]?) spent: ([\d.]+) % mean validation accuracy of (\d) tas
 
 def open_study(visitor):
     """The view, with its picture drawn."""
-    tab(visitor, "More studies")
+    tab(visitor, "Studies")
     own = visitor.page.get_by_role("tab", name="Adapters with a price", exact=True)
     if own.count():  # beside other studies
         own.click()

@@ -230,7 +230,7 @@ def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):
     page.page.get_by_role("option", name="urban", exact=True).click()
     page.page.wait_for_selector("#chart .tv-message", state="visible")
     text = page.page.locator("#chart .tv-message").inner_text()
-    assert text.startswith("Accuracies were measured for λ from -1 to 1 only; this recipe goes beyond: θ_new = θ_pt")
+    assert text.startswith("Accuracies were measured for λ from −1 to 1 only; this recipe goes beyond: θ_new = θ_pt")
     assert text.endswith("The answers for your clip are still exact.")
     assert not page.page.locator("#chart .tv-tasks").is_visible()
     page.at_rest()

@@ -45,7 +45,7 @@ def test_every_tab_has_content(page):
     assert {SOUND, "The paper, replayed", "About"} <= set(tabs(page))
     for name in tabs(page):
         tab(page, name)
-        panel = page.page.locator("[role=tabpanel]:visible")
+        panel = page.page.locator("[role=tabpanel]:visible").first  # that of a study lies in its tab's
         panel.wait_for()
         page.page.wait_for_function(
             "() => [...document.querySelectorAll('[role=tabpanel]')].filter((e) => e.offsetParent).some("

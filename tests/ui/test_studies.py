@@ -1,4 +1,4 @@
-"""The tab "More studies": which studies it holds, what their numbers are said to carry, and the dial in a browser."""
+"""The tab "Studies": which studies it holds, what their numbers are said to carry, and the dial in a browser."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def percents(accuracies: dict[str, list[float]], i: int) -> dict[str, str]:
 @pytest.mark.browser
 def test_the_dial_shows_what_was_measured_and_the_neighbours_follow_it(page, contents):
     page.open({"urban": 0.5})
-    tab(page, "More studies")
+    tab(page, "Studies")
     page.page.wait_for_selector(".tv-dial-figure svg")
     visitor, dial = page.page, page.page.locator(".tv-dial input[name=speech]")
     accuracy, n = contents["dial"]["accuracy"], len(contents["dial"]["speech"])

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 SAID = "#export-panel .tv-said"
 SVG = "{http://www.w3.org/2000/svg}"
 READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-task:not([hidden])")].map((row) => [
-  row.querySelector(".tv-task-name").childNodes[1].textContent,
+  row.querySelector(".tv-task-name").childNodes[1].textContent.trim(),
   [row.querySelector("s").textContent, row.querySelector("b").textContent.replace(" %", "")]]))"""
 
 

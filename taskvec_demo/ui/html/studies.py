@@ -1,4 +1,4 @@
-"""What every study of the tab "More studies" begins with."""
+"""What every study of the tab "Studies" begins with."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
         js_on_load=live.on_load("startAdapters", "(chosen, serial) => trigger('asked', { chosen, serial })"),
     )
     told = gr.Textbox("", visible="hidden", elem_id="adapters-answer")
-    view.asked(answer, clip, told, trigger_mode="always_last", **TRACE_CONCURRENCY, **QUIET)
+    view.asked(answer, clip, told, trigger_mode="multiple", **TRACE_CONCURRENCY, **QUIET)
     told.change(None, told, None, js=live.call("handAdapters"), queue=False, show_progress="hidden")
     clip.change(None, None, None, js=live.call("tellAdaptersClip"), queue=False, show_progress="hidden")
     plain_html(results_html(study.contents), elem_id="adapters-results")

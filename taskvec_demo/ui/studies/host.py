@@ -12,7 +12,7 @@ from . import adapters, speech_music
 from .view import StudyView
 
 STUDIES: tuple[StudyView, ...] = (speech_music.VIEW, adapters.VIEW)
-TAB = "More studies"
+TAB = "Studies"
 
 
 def shipped_studies(page: Page) -> list[StudyView]:
