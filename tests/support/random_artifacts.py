@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.tasks import Task
 from taskvec_demo.core.weights import Weights
 from taskvec_demo.core.zero_shot import ZeroShotHead
-from taskvec_demo.lab.data.synth import write_examples, write_labelled_set
+from taskvec_demo.lab.data.synth import labelled_set, write_examples, write_labelled_set
 from taskvec_demo.lab.measuring.shipped_tables import build_tables
 from taskvec_demo.lab.measuring.sweep import main_vectors, sweep_points
 from taskvec_demo.lab.tiny_clap import architecture as tiny
@@ -75,7 +75,7 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
     vectors = {name: TaskVector.load(folder / "vectors" / f"{name}.safetensors") for name in FINE_TUNINGS}
     build_tables(MadeUpModel(seed), vectors, folder / "tables")
     write_examples(folder / "examples")
-    write_labelled_set(folder / SYNTHESIZED, per_class=1)
+    write_labelled_set(folder / SYNTHESIZED, labelled_set(1, per_class=1))
     write_manifest(
         folder,
         {
@@ -165,9 +165,14 @@ class MadeUpModel:
     def labels(self, split: str) -> dict[str, np.ndarray]:
         return {name: synthetic_logits(t, split, self._point({}), self.seed)[1] for name, t in TINY.all_tasks.items()}
 
-    def predictions(self, split: str, coefficients: Mapping[str, float]) -> dict[str, np.ndarray]:
-        point = self._point(coefficients)
-        return {n: synthetic_logits(t, split, point, self.seed)[0][0].argmax(-1) for n, t in TINY.all_tasks.items()}
+    def predictions(
+        self, split: str, coefficients: Mapping[str, float], tasks: Collection[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        point, wanted = self._point(coefficients), tasks or TINY.all_tasks
+        answers = {
+            n: synthetic_logits(t, split, point, self.seed)[0][0] for n, t in TINY.all_tasks.items() if n in wanted
+        }
+        return {name: logits.argmax(-1) for name, logits in answers.items()}
 
     def _point(self, coefficients: Mapping[str, float]) -> np.ndarray:
         return np.array([[coefficients.get(v, 0.0) for v in FINE_TUNINGS]])

@@ -17,7 +17,6 @@ from .fine_tuning import FineTuning
 
 ANALOGY = "analogy"  # name of the task whose four classes are A, B, C and D
 SOMETHING = "something"  # name of the task, and of the label, under which Ballanti's paper measures D
-OWN_REPEATS = 6  # how often a clip of the one class is shown for each of other speech: an even share
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,6 @@ class Study:
         prompts = [task.prompts[task.class_names.index(spec.only_class)], *self.speakers.values()]
         speech = self._clips(store, spec.task, split)
         rows = [r for r in speech if self.class_of(spec.task, r) != self.analogy[3]]
-        own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
-        repeats = OWN_REPEATS if split == "train" else 1
-        rows = [r for r, is_own in zip(rows, own, strict=True) for _ in range(repeats if is_own else 1)]
         genders = list(self.speakers)
         is_own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
         labels = [0 if mine else 1 + genders.index(r.gender) for r, mine in zip(rows, is_own, strict=True)]

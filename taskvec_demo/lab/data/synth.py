@@ -7,6 +7,7 @@ and for a demonstration without data sets. Accuracies on them are not accuracies
 import io
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -303,13 +304,13 @@ def write_examples(folder: str | os.PathLike[str]) -> list[Path]:
     return [_write(Path(folder) / f"{name}.flac", samples, "FLAC", "PCM_16") for name, samples in examples().items()]
 
 
-def write_labelled_set(folder: Path, per_class: int = 3) -> None:
-    """Write `labelled_set(1, per_class)`, none of which is an example, and `clips.csv`: columns file, task, label.
+def write_labelled_set(folder: Path, clips: Iterable[tuple[str, str, np.ndarray]]) -> None:
+    """Write clips of a `labelled_set` and `clips.csv`: columns file, task, label.
 
     The clips are Opus, a seventh of the size of FLAC: they are shipped, and only show that figures are measured.
     """
     lines = ["file,task,label"]
-    for i, (task, name, samples) in enumerate(labelled_set(1, per_class)):
+    for i, (task, name, samples) in enumerate(clips):
         path = _write(folder / task / f"{name}_{i}.opus", samples, "OGG", "OPUS")
         lines.append(f"{path.relative_to(folder).as_posix()},{task},{name}")
     (folder / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -124,10 +124,29 @@ def train(
 
 
 def epoch_batches(sets: Sequence[Labelled], seed: int, epoch: int) -> list[tuple[Labelled, torch.Tensor]]:
-    """The batches of an epoch in random order, each with its clips. Every clip of every set comes once."""
+    """The batches of an epoch in random order, each with its clips: of every set as many as it has clips."""
     with drawing(seed, "order", epoch):
-        batches = [(s, chosen) for s in sets for chosen in torch.randperm(len(s.windows)).split(BATCH)]
+        batches = [(s, chosen) for s in sets for chosen in evenly_drawn(s.target).split(BATCH)]
         return [batches[i] for i in torch.randperm(len(batches)).tolist()]
+
+
+def evenly_drawn(target: torch.Tensor) -> torch.Tensor:
+    """n clips in random order for the classes `target` (n,) of n clips: each class equally often, the largest ones may
+    come once more.
+
+    A class comes round as a whole before any of its clips comes again, so equal classes give every clip once.
+    """
+    own = [(target == c).nonzero().flatten() for c in target.unique()]
+    each, more = divmod(len(target), len(own))
+    largest = torch.tensor([len(clips) for clips in own]).argsort(descending=True, stable=True)
+    sizes = torch.full((len(own),), each)
+    sizes[largest[:more]] += 1
+    rounds = [
+        torch.cat([clips[torch.randperm(len(clips))] for _ in range(-(-size // len(clips)))])[:size]
+        for clips, size in zip(own, sizes.tolist(), strict=True)
+    ]
+    drawn = torch.cat(rounds)
+    return drawn[torch.randperm(len(drawn))]
 
 
 def _depends_on(

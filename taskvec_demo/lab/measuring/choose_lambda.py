@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +81,9 @@ def choose(candidates: Sequence[Candidate], control_pretrained: float, needs_con
 
 
 def accuracies(predictions: Predictions, labels: Predictions) -> dict[str, float]:
-    """Task -> share of its clips recognised; tasks without clips are left out."""
-    return {t: round(float((predictions[t] == y).mean()), 6) for t, y in labels.items() if len(y)}
+    """Task -> share of its clips recognised; tasks without clips or predictions are left out."""
+    found = {t: y for t, y in labels.items() if len(y) and t in predictions}
+    return {t: round(float((predictions[t] == y).mean()), 6) for t, y in found.items()}
 
 
 def negation_grid(vector: str) -> list[dict[str, float]]:
@@ -111,23 +112,25 @@ def analogy_grid(a: str, b: str, c: str) -> list[dict[str, float]]:
 def choose_negation(predictor: Predictor, task: str, edits: Sequence[Coefficients], what: str) -> Choice:
     """To forget `task`: the lowest accuracy on it; if equal, the better control."""
     control = predictor.study.control
-    return _choose(predictor, edits, what, lambda acc, _: (-acc[task], acc[control]), needs_control=True)
+    return _choose(predictor, [task], edits, what, lambda acc, _: (-acc[task], acc[control]), needs_control=True)
 
 
-def choose_addition(predictor: Predictor, tasks: Sequence[str], edits: Sequence[Coefficients], what: str) -> Choice:
-    """To learn `tasks`, each named as its vector: the best normalized accuracy of the worst task; if equal, the best
-    mean.
+def choose_addition(
+    predictor: Predictor, vectors: Mapping[str, str], edits: Sequence[Coefficients], what: str
+) -> Choice:
+    """To learn the tasks in `vectors`: the best normalized accuracy of the worst task; if equal, the best mean.
 
-    The worst task counts and not the mean, so that no task pays for another.
+    `vectors`: task -> the vector whose accuracy at λ = 1 counts as 1 there. The worst task counts and not the mean, so
+    that no task pays for another.
     """
     labels = predictor.labels("validation")
-    own = {t: accuracies(predictor.predictions("validation", {t: 1.0}), labels)[t] for t in tasks}
+    own = {t: accuracies(predictor.predictions("validation", {v: 1.0}, [t]), labels)[t] for t, v in vectors.items()}
 
     def score(acc: dict[str, float], _: Predictions) -> tuple[float, ...]:
-        normalized = [round(float(np.nan_to_num(normalized_accuracy(acc[t], own[t]))), 6) for t in tasks]
+        normalized = [round(float(np.nan_to_num(normalized_accuracy(acc[t], own[t]))), 6) for t in vectors]
         return min(normalized), round(float(np.mean(normalized)), 6)
 
-    return _choose(predictor, edits, what, score)
+    return _choose(predictor, vectors, edits, what, score)
 
 
 def choose_analogy(predictor: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:
@@ -141,16 +144,23 @@ def choose_analogy(predictor: Predictor, edits: Sequence[Coefficients], what: st
         recall = float((predictions[ANALOGY][d] == labels[d]).mean())
         return round((recall + acc[ANALOGY]) / 2, 6), acc[ANALOGY]
 
-    return _choose(predictor, edits, what, score)
+    return _choose(predictor, [ANALOGY], edits, what, score)
 
 
 def _choose(
-    predictor: Predictor, edits: Sequence[Coefficients], what: str, score, needs_control: bool = False
+    predictor: Predictor,
+    tasks: Collection[str],
+    edits: Sequence[Coefficients],
+    what: str,
+    score,
+    needs_control: bool = False,
 ) -> Choice:
-    labels = predictor.labels("validation")
-    before = accuracies(predictor.predictions("validation", {}), labels)
+    """Only `tasks` and the control are measured."""
+    counted = {*tasks, predictor.study.control}
+    labels = {task: y for task, y in predictor.labels("validation").items() if task in counted}
+    before = accuracies(predictor.predictions("validation", {}, counted), labels)
     candidates = []
-    for edit, predictions in zip(edits, measure(predictor, "validation", edits, what), strict=True):
+    for edit, predictions in zip(edits, measure(predictor, "validation", edits, what, counted), strict=True):
         acc = accuracies(predictions, labels)
         candidates.append(Candidate(dict(edit), score(acc, predictions), acc[predictor.study.control]))
     return choose(candidates, before[predictor.study.control], needs_control)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -29,21 +29,27 @@ Predictions = dict[str, np.ndarray]
 
 
 class Predictor(Protocol):
-    """A model as the tables see it: its answers on each task's clips of a split, and the true classes."""
+    """A model as the tables see it: its answers on each task's clips of a split, and the true classes.
+
+    `predictions` answers for all tasks of the study, or for some.
+    """
 
     checkpoint_name: str
     study: Study
 
     def labels(self, split: str) -> Predictions: ...
 
-    def predictions(self, split: str, coefficients: Coefficients) -> Predictions: ...
+    def predictions(
+        self, split: str, coefficients: Coefficients, tasks: Collection[str] | None = None
+    ) -> Predictions: ...
 
 
 class ModelPredictor:
     """A `Predictor` that runs the edited model.
 
-    With a `folder`, each measurement is one file. Its name is a hash of everything that it depends on: pre-trained
-    weights, vectors, λ, precision, heads, features, clips. So nothing is measured twice, and no stale answer is used.
+    With a `folder`, each measurement of a task is one file. Its name is a hash of everything that it depends on:
+    pre-trained weights, vectors, λ, precision, head, features, clips. So nothing is measured twice, and no stale answer
+    is used.
     """
 
     def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
@@ -73,39 +79,48 @@ class ModelPredictor:
     def labels(self, split: str) -> Predictions:
         return {task: np.asarray(labels) for task, (_, labels) in self.clips(split).items()}
 
-    def predictions(self, split: str, coefficients: Coefficients) -> Predictions:
+    def predictions(self, split: str, coefficients: Coefficients, tasks: Collection[str] | None = None) -> Predictions:
         recipe = Recipe(self.checkpoint.name, coefficients)
+        wanted = [t for t in self.study.all_tasks if tasks is None or t in tasks]
         if self.folder is None:
-            return self._measure(split, recipe)
-        path = self.folder / f"{self._key(split, recipe)}.safetensors"
-        if not path.is_file():
-            answers = {t: torch.from_numpy(p.astype(np.uint8)) for t, p in self._measure(split, recipe).items()}
-            write_safetensors(path, answers, {"split": split, "recipe": recipe.to_json()})
-        stored, _ = read_safetensors(path)
-        return {task: stored[task].numpy().astype(np.int64) for task in self.study.all_tasks}
+            return self._measure(split, recipe, wanted)
+        files = {t: self.folder / f"{self._key(split, recipe, t)}.safetensors" for t in wanted}
+        missing = [t for t, path in files.items() if not path.is_file()]
+        for task, answers in (self._measure(split, recipe, missing) if missing else {}).items():
+            said = {"split": split, "task": task, "recipe": recipe.to_json()}
+            write_safetensors(files[task], {"predictions": torch.from_numpy(answers.astype(np.uint8))}, said)
+        return {t: read_safetensors(path)[0]["predictions"].numpy().astype(np.int64) for t, path in files.items()}
 
-    def _measure(self, split: str, recipe: Recipe) -> Predictions:
-        weights = apply_recipe(self.checkpoint.pretrained, self.vectors, recipe)
-        rows = {task: clips for task, (clips, _) in self.clips(split).items() if clips}
-        embedded = embed_tasks(self.checkpoint, self.store, rows, weights)
+    def _measure(self, split: str, recipe: Recipe, tasks: Collection[str]) -> Predictions:
+        rows = {task: clips for task, (clips, _) in self.clips(split).items() if clips and task in tasks}
+        embedded = {}
+        if rows:
+            weights = apply_recipe(self.checkpoint.pretrained, self.vectors, recipe)
+            embedded = embed_tasks(self.checkpoint, self.store, rows, weights)
         nothing = np.zeros(0, np.int64)
         predicted = {task: self.heads[task].logits(e, 1.0).argmax(-1).numpy() for task, e in embedded.items()}
-        return {task: predicted.get(task, nothing) for task in self.study.all_tasks}
+        return {task: predicted.get(task, nothing) for task in tasks}
 
-    def _key(self, split: str, recipe: Recipe) -> str:
+    def _key(self, split: str, recipe: Recipe, task: str) -> str:
         recipe.check_vectors(self.vectors)
-        clips = {t: [(r.dataset, r.file, c) for r, c in zip(*v, strict=True)] for t, v in self.clips(split).items()}
         depends_on = [
             self.checkpoint.pretrained.sha256,
             [(self.vectors[name].sha256, value) for name, value in recipe.coefficients.items()],
-            {t: hashlib.sha256(self.heads[t].matrix.numpy().tobytes()).hexdigest() for t in self.study.all_tasks},
+            [task, hashlib.sha256(self.heads[task].matrix.numpy().tobytes()).hexdigest()],
             self.checkpoint.precision,
             repr(self.checkpoint.features),
-            clips,
+            [(r.dataset, r.file, c) for r, c in zip(*self.clips(split)[task], strict=True)],
         ]
         return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
 
 
-def measure(predictor: Predictor, split: str, edits: Iterable[Coefficients], what: str) -> list[Predictions]:
-    """Predictions under each edit, with a progress bar."""
-    return [predictor.predictions(split, e) for e in tqdm(list(edits), desc=f"{what} ({split})", unit="recipe")]
+def measure(
+    predictor: Predictor,
+    split: str,
+    edits: Iterable[Coefficients],
+    what: str,
+    tasks: Collection[str] | None = None,
+) -> list[Predictions]:
+    """Predictions under each edit on all tasks or some, with a progress bar."""
+    bar = tqdm(list(edits), desc=f"{what} ({split})", unit="recipe")
+    return [predictor.predictions(split, edit, tasks) for edit in bar]

@@ -115,7 +115,7 @@ class Addition(Table):
 
     def choices(self, predictor: Predictor) -> dict[str, Choice]:
         return {
-            name: choose_addition(predictor, added.vectors, addition_grid(added), f"add {name}")
+            name: choose_addition(predictor, {v: v for v in added.vectors}, addition_grid(added), f"add {name}")
             for name, added in self.study.sums.items()
         }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ...clap.features import FeatureConfig
+from ...clap.model import AudioTower
 from ...core.weights import read_safetensors
 from ...errors import TaskVecError
 
@@ -48,6 +50,16 @@ NO_TEXT = {
     "intermediate_size": 16,
     "projection_dim": DIM,
 }
+
+
+def freeze_stages(tower: AudioTower, stages: int) -> None:
+    """Let the first stages of HTSAT stay as they are, counted from the patches, which belong to the first."""
+    encoder: Any = tower.audio_model.audio_encoder
+    parts = [encoder.batch_norm, encoder.patch_embed] if stages else []
+    for i in range(stages):
+        parts += [encoder.layers[i].blocks, *(encoder.layers[j].downsample for j in range(i))]
+    for part in parts:
+        part.requires_grad_(False)
 
 
 def tower_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:

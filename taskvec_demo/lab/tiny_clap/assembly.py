@@ -7,20 +7,27 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from ...clap.features import log_mel
 from ...clap.loading import save_checkpoint
-from ...clap.model import new_model
+from ...clap.model import Checkpoint, new_model
 from ...core.files import whole_folder
+from ...core.zero_shot import ZeroShotHead, clip_embedding
 from ...errors import TaskVecError
+from ...recordings.audio import windows
 from ...serve.artifacts import write_json
 from ..data.experiment import Experiment
-from ..data.synth import write_labelled_set
+from ..data.synth import labelled_set, write_labelled_set
 from . import architecture as tiny
 from .rewording_accuracy import rewording_accuracy
+
+SYNTHESIZED_SEED, PER_CLASS = 1, 3  # of the labelled clips; the examples have seed 0
 
 
 def assemble(work: Path, out: Path) -> None:
@@ -48,11 +55,25 @@ def assemble(work: Path, out: Path) -> None:
 
 
 def write_extras(experiment: Experiment, work: Path, out: Path) -> None:
-    """Write how well other wordings work, how well the text tower agrees with its teacher, and the labelled synthesized
-    clips.
+    """Write how well other wordings work, how well the text tower agrees with its teacher, and labelled synthesized
+    clips of the classes that the pre-trained model hears in them.
     """
     write_json(out / "tables" / "rewordings.json", rewording_accuracy(experiment))
     agreement = work / "text" / "text_agreement.json"
     if agreement.is_file():
         write_json(out / "tables" / agreement.name, json.loads(agreement.read_text()))
-    write_labelled_set(out / "synthesized")
+    clips = labelled_set(SYNTHESIZED_SEED, PER_CLASS)
+    heard = heard_classes(experiment.checkpoint, experiment.heads, clips)
+    write_labelled_set(out / "synthesized", [clip for clip in clips if clip[:2] in heard])
+
+
+def heard_classes(
+    checkpoint: Checkpoint, heads: Mapping[str, ZeroShotHead], clips: Iterable[tuple[str, str, np.ndarray]]
+) -> set[tuple[str, str]]:
+    """(task, class) of the clips of which at least half are named right: others would say little of an edit."""
+    right: dict[tuple[str, str], list[bool]] = {}
+    for task, name, samples in clips:
+        heard = log_mel(windows(samples, checkpoint.features.n_samples), checkpoint.features)
+        logits = heads[task].logits(clip_embedding(checkpoint.embed_audio(heard))[None], 1.0)
+        right.setdefault((task, name), []).append(heads[task].labels[int(logits.argmax())] == name)
+    return {of for of, answers in right.items() if 2 * sum(answers) >= len(answers)}

@@ -87,9 +87,9 @@ class Batches:
         self.sizes = [t.shape[1] for t in lessons.targets]
         self._targets, self._widths = torch.cat(parts, 1), [part.shape[1] for part in parts]
 
-    def draw(self) -> Batch:
-        """A batch; when it is mixed, everything that is told about its clips is mixed alike."""
-        chosen = torch.multinomial(self.weights, BATCH).tolist()
+    def draw(self, n: int = BATCH) -> Batch:
+        """A batch of n windows; when it is mixed, everything that is told about its clips is mixed alike."""
+        chosen = torch.multinomial(self.weights, n).tolist()
         windows = [self._window(i) for i in chosen]
         x, target = augment(torch.from_numpy(np.stack(windows).astype(np.float32))), self._targets[chosen]
         if torch.rand(()) < MIXED:

@@ -18,6 +18,13 @@ def register(commands: Any) -> None:
     pretrain.add_argument(
         "--unlabelled", type=Path, help="folder of the sets music_x and fx_x and of what audio teachers hear in them"
     )
+    pretrain.add_argument(
+        "--frozen-stages",
+        type=int,
+        default=0,
+        choices=range(5),
+        help="stages of the tower that stay as --start has them",
+    )
     align = add_command(commands, "align-text", _align, "Fit the map from the text teacher to the trained audio tower.")
     distil = add_command(
         commands, "distil-text", _distil, "Train the text tower on the phrases of WordNet (needs `wordnet-base`)."
@@ -31,7 +38,9 @@ def register(commands: Any) -> None:
 def _pretrain(options: argparse.Namespace) -> None:
     from .pretrain import pretrain
 
-    print(pretrain(options.work, options.data, options.steps, 0, options.start, options.unlabelled))
+    print(
+        pretrain(options.work, options.data, options.steps, 0, options.start, options.unlabelled, options.frozen_stages)
+    )
 
 
 def _align(options: argparse.Namespace) -> None:

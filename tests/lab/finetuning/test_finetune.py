@@ -155,7 +155,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_it(checkpoint: Checkpoint) -> 
     assert plain_train(checkpoint, task, SPECS["full"], score=lambda w: seen.append(w) or 0.5)[1] == 2  # the latest
 
 
-def test_every_clip_of_every_set_is_shown_once_an_epoch(checkpoint: Checkpoint) -> None:
+def test_an_epoch_shows_every_clip_of_sets_whose_classes_are_equal(checkpoint: Checkpoint) -> None:
     sets = [labelled(checkpoint), labelled(checkpoint, "validation")]
     first, again, second = (finetune.epoch_batches(sets, 0, epoch) for epoch in (0, 0, 1))
     for s in sets:
@@ -163,6 +163,19 @@ def test_every_clip_of_every_set_is_shown_once_an_epoch(checkpoint: Checkpoint) 
         assert sorted(shown.tolist()) == list(range(len(s.windows)))
     assert [c.tolist() for _, c in first] == [c.tolist() for _, c in again]
     assert [c.tolist() for _, c in first] != [c.tolist() for _, c in second]
+
+
+@pytest.mark.parametrize("sizes", [(40, 3, 1), (5, 5, 7), (1, 1), (9,)])
+def test_a_class_comes_as_often_as_another_and_as_a_whole_before_it_comes_again(sizes: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    target = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    drawn = finetune.evenly_drawn(target)
+    assert len(drawn) == len(target)
+    times = torch.bincount(drawn, minlength=len(target))
+    for c in range(len(sizes)):
+        own = times[target == c]
+        assert abs(int(own.sum()) - len(target) / len(sizes)) < 1
+        assert int(own.max() - own.min()) <= 1
 
 
 # -- stops -----------------------------------------------------------------------------------------------------------

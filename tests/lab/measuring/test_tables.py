@@ -82,14 +82,14 @@ def test_addition_takes_the_candidate_that_is_best_for_its_worst_task() -> None:
     assert len(edits) == len(choose_lambda.OWN_STEPS) ** 2
     own = {"urban": urban(urban=1), "instruments": instruments(instruments=1)}
     best = max(edits, key=lambda e: min(urban(**e) / own["urban"], instruments(**e) / own["instruments"]))
-    assert choose_addition(predictor, PAIR, edits, "").coefficients == best
+    assert choose_addition(predictor, {v: v for v in PAIR}, edits, "").coefficients == best
     assert best["urban"] > best["instruments"]
 
 
 def test_to_call_everything_d_is_no_solution_of_the_analogy() -> None:
     predictor = MadeUp()
 
-    def answers(split, coefficients):
+    def answers(split, coefficients, tasks=None):
         found = {t: y.copy() for t, y in predictor.labels(split).items()}
         scaling_coef = coefficients.get(B, 0.0)
         if scaling_coef > 0.5:

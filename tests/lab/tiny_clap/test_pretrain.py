@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,3 +178,25 @@ def test_pretraining_saves_resumes_and_exports(data: Path, tmp_path: Path) -> No
         assert any(not torch.equal(after[part][k], t) for k, t in before[part].items()), part
     assert [path.name for path in sorted(work.iterdir())] == ["audio.safetensors", "pretrain.pt", "teacher"]
     assert out == work / "audio.safetensors"
+
+
+def test_frozen_stages_stay_as_they_are(data: Path, tmp_path: Path) -> None:
+    states = []
+    for steps in (1, 2):
+        pretrain.pretrain(tmp_path / "work", data, steps=steps, frozen_stages=2)
+        states.append(torch.load(tmp_path / "work" / "pretrain.pt", weights_only=True)["tower"])
+    moved = {name.split("audio_encoder.")[-1] for name, t in states[0].items() if not torch.equal(states[1][name], t)}
+    assert not [n for n in moved if n.startswith(("patch_embed", "layers.0.", "layers.1.blocks"))]
+    assert [n for n in moved if n.startswith("layers.1.downsample")]
+    assert [n for n in moved if n.startswith("layers.2.")]
+
+
+def test_processes_take_the_step_of_their_mean_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, unused, second = (torch.nn.Parameter(torch.ones(shape)) for shape in ((2, 3), (1,), (4,)))
+    (2 * first.sum() + 6 * second.sum()).backward()
+    for n in (1, 2):
+        monkeypatch.setattr(pretrain, "processes", lambda n=n: SimpleNamespace(num_processes=n))
+        monkeypatch.setattr(pretrain, "reduce", lambda flat, how: flat / 2)  # the other process has no gradient
+        pretrain._average_gradients([first, unused, second])
+        assert (first.grad.unique().tolist(), second.grad.unique().tolist()) == ([2 / n], [6 / n])
+    assert unused.grad is None
