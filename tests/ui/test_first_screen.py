@@ -121,18 +121,23 @@ def test_the_clips_answer_follows_the_drag_and_is_exact_at_rest(page):
     assert held["badge"] == "estimate"
     assert held["after"] != first["after"]
     assert page.page.evaluate("questions.asked") == asked  # it was read from the trace that the page had
+    assert rested_like(page, held)["before"] == first["before"]
+    other = next(v for v in recipes()["learn_five"] if v != vector)
+    drag(page, other, 0.5, 0.9)  # a trace of another vector
+    page.at_rest()
+    assert page.page.evaluate("questions.asked") > asked
+    assert page.errors == []
+
+
+def rested_like(page, held):
+    """Let the slider go: the exact answer is that which was `held`, and is returned."""
     page.page.mouse.up()
     page.at_rest()
     rested = page.page.evaluate(STRIP)
     assert rested["badge"] == "exact"
     assert rested["after"] == held["after"]
     assert abs(rested["share"] - held["share"]) <= 5
-    assert rested["before"] == first["before"]
-    other = next(v for v in recipes()["learn_five"] if v != vector)
-    drag(page, other, 0.5, 0.9)  # a trace of another vector
-    page.at_rest()
-    assert page.page.evaluate("questions.asked") > asked
-    assert page.errors == []
+    return rested
 
 
 def test_the_clips_answer_follows_the_drag_of_an_analogy_too(page):
@@ -143,12 +148,7 @@ def test_the_clips_answer_follows_the_drag_of_an_analogy_too(page):
     hold(page, "_analogy", 0.5, 0.95)
     page.page.wait_for_function(f"() => ({STRIP})().badge === 'estimate'")  # its trace has come
     held = page.page.evaluate(STRIP)
-    page.page.mouse.up()
-    page.at_rest()
-    rested = page.page.evaluate(STRIP)
-    assert rested["badge"] == "exact"
-    assert rested["after"] == held["after"]
-    assert abs(rested["share"] - held["share"]) <= 5
+    rested_like(page, held)
     assert page.errors == []
 
 

@@ -18,16 +18,16 @@ from ...core.adapters import Adapter, StageShapes, clip_logits, read_adapters
 from ...core.files import sha256_if_there
 from ...core.zero_shot import clip_embedding, probabilities
 from ...errors import BadArtifactError, BadRecipeError, shortened
-from ..artifacts import read_json
 from ..cache import BoundedCache
 from ..one_clip import hear
+from .contents import CONTENTS, read_contents
 
 if TYPE_CHECKING:  # transformers takes seconds to import
     from ...clap.stages import Stages
     from ..workbench import Workbench
 
 FORMAT = 1
-CONTENTS, WEIGHTS = "study.json", "weights/{}.safetensors"
+WEIGHTS = "weights/{}.safetensors"
 ZERO_SHOT = "zero-shot"
 MAX_WINDOWS = 4  # of the visitor's clip
 CACHE_BYTES = 8 * 2**20  # stages of 60 clips of two windows
@@ -67,11 +67,7 @@ class Adapters:
 
     def __init__(self, folder: Path, workbench: Workbench) -> None:
         self.folder, self.workbench = folder, workbench
-        self.contents: dict[str, Any] = read_json(folder / CONTENTS)
-        if self.contents.get("format") != FORMAT:
-            raise BadArtifactError(
-                f"{folder / CONTENTS} has format {self.contents.get('format')!r}; this version reads format {FORMAT}."
-            )
+        self.contents = read_contents(folder, FORMAT)
         if self.contents["pretrained_sha256"] != workbench.artifacts.pretrained_sha256:
             raise BadArtifactError(
                 f"{folder / CONTENTS} was measured on the checkpoint {self.contents['checkpoint']!r} with weights "

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import normalize
@@ -19,18 +19,18 @@ from ...core.files import sha256_if_there
 from ...core.recipe import Recipe
 from ...core.task_vector import TaskVector
 from ...core.zero_shot import clip_embedding, clip_embeddings
-from ...errors import BadArtifactError, BadRecipeError, shortened
-from ..artifacts import read_json
+from ...errors import BadRecipeError, shortened
 from ..cache import BoundedCache
 from ..labelled_clips import LabelledSet
 from ..one_clip import hear
+from .contents import read_contents
 
 if TYPE_CHECKING:  # transformers takes seconds to import
     from ...clap.encoder import Encoder
     from ..workbench import Workbench
 
 FORMAT = 1
-CONTENTS, INITIAL, VECTORS = "study.json", "initial.safetensors", "vectors/{}.safetensors"
+INITIAL, VECTORS = "initial.safetensors", "vectors/{}.safetensors"
 NAME = "speech-music"
 DIALLED = ("speech", "music")  # the vectors that the dial adds
 MAX_CLIPS = 200  # labelled clips that are compared: half a second at each λ
@@ -62,11 +62,7 @@ class SpeechMusic:
 
     def __init__(self, folder: Path, workbench: Workbench) -> None:
         self.folder, self.workbench = folder, workbench
-        self.contents: dict[str, Any] = read_json(folder / CONTENTS)
-        if self.contents.get("format") != FORMAT:
-            raise BadArtifactError(
-                f"{folder / CONTENTS} has format {self.contents.get('format')!r}; this version reads format {FORMAT}."
-            )
+        self.contents = read_contents(folder, FORMAT)
         self._opened = threading.RLock()
         self._features: BoundedCache[tuple, torch.Tensor] = BoundedCache(CACHE_BYTES, lambda t: t.nbytes)
         labelled = workbench.labelled

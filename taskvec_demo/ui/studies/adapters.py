@@ -9,7 +9,8 @@ import gradio as gr
 
 from ...core.files import sha256_of
 from ...errors import BadRecipeError, TaskVecError
-from ...serve.studies.adapters import CONTENTS, Adapters
+from ...serve.studies.adapters import Adapters
+from ...serve.studies.contents import CONTENTS
 from .. import live
 from ..api import TRACE_CONCURRENCY
 from ..events import QUIET

@@ -13,7 +13,8 @@ import gradio as gr
 from ...core.files import sha256_of
 from ...errors import TaskVecError
 from ...serve.flipped import clip_sound
-from ...serve.studies.speech_music import CONTENTS, NAME, SpeechMusic, point_of
+from ...serve.studies.contents import CONTENTS
+from ...serve.studies.speech_music import NAME, SpeechMusic, point_of
 from .. import live
 from ..api import TRACE_CONCURRENCY
 from ..events import QUIET

@@ -28,7 +28,7 @@ def _run(options: argparse.Namespace) -> int:
     """Train, measure and write, or measure what is there and compare. A second call resumes from --work."""
     from ....errors import TaskVecError
     from ....serve.artifacts import read_json, write_json
-    from ....serve.studies.speech_music import CONTENTS
+    from ....serve.studies.contents import CONTENTS
     from .plan import QUICK, Plan
     from .study import CHECKED, FOLDER, clips_of, differences, measure, train
 
