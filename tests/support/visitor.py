@@ -54,7 +54,10 @@ class Visitor:
 
     def at_rest(self) -> None:
         """Wait until every request of the page is answered and no more follow."""
-        self.page.wait_for_function(f"() => {REST}", polling=50)
+        try:
+            self.page.wait_for_function(f"() => {REST}", polling=50)
+        except Exception as error:
+            raise AssertionError(f"never at rest: {self.page.evaluate('() => window.questions')}") from error
 
     def shows(self, recipe: dict[str, float]) -> None:
         """Wait until formula and chart both show this recipe."""
@@ -104,9 +107,12 @@ COUNT_QUESTIONS = """(() => {
     if (url.includes("/queue/join")) note("asked", 1);
     const response = await original(...request);
     if (!url.includes("/queue/data")) return response;
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder(), end = '"msg":"process_completed"';
+    let text = ""; // a message may come in two pieces, cut anywhere
     const count = new TransformStream({transform(chunk, controller) {
-      note("answered", (decoder.decode(chunk, {stream: true}).match(/"msg":"process_completed"/g) ?? []).length);
+      const parts = (text + decoder.decode(chunk, {stream: true})).split(end);
+      text = parts.at(-1).slice(1 - end.length);
+      note("answered", parts.length - 1);
       controller.enqueue(chunk);
     }});
     return new Response(response.body.pipeThrough(count), response);
