@@ -13,6 +13,7 @@ pytest_plugins = [  # fixtures; here, so that all modules share one browser and 
     "tests.support.app_server",
     "tests.support.browsers",
     "tests.support.processes",
+    "tests.support.relations_study",
     "tests.support.sounds",
     "tests.support.speech_music",
     "tests.support.visitor",

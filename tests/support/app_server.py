@@ -132,10 +132,12 @@ def starting_app(folder: Path, *arguments: str, **variables: str) -> Iterator[Ap
 
 
 @pytest.fixture(scope="session")
-def served_artifacts(of_both_workers: Path, quick_speech_music: Path, quick_adapters: Path) -> Path:
+def served_artifacts(
+    of_both_workers: Path, quick_speech_music: Path, quick_adapters: Path, made_up_relations: Path
+) -> Path:
     """The shipped artifacts with one synthesized clip a class: whenever a page rests, all of them are measured.
 
-    Beside them lie studies of other papers, in their quick form.
+    Beside them lie studies of other papers, in their quick form or made up.
     """
     folder = of_both_workers / "served" / "tiny-clap"
     with FileLock(of_both_workers / "served.lock"):
@@ -146,6 +148,7 @@ def served_artifacts(of_both_workers: Path, quick_speech_music: Path, quick_adap
             write_manifest(copy, {k: v for k, v in fields.items() if k not in ("format", "files")})
             shutil.copytree(quick_speech_music / "out", folder.parent / "studies" / "speech-music")
             shutil.copytree(quick_adapters / "out", folder.parent / "studies" / "adapters")
+            shutil.copytree(made_up_relations, folder.parent / "studies" / "relations")
             copy.rename(folder)
     return folder
 

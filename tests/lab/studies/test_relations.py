@@ -19,12 +19,14 @@ from taskvec_demo.lab.studies.relations.gains import (
     rank_correlation,
     split_half_correlation,
 )
+from taskvec_demo.lab.studies.relations.matrices import matrix
 from taskvec_demo.lab.studies.relations.network import SharedNetwork
 from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
-from taskvec_demo.lab.studies.relations.study import differences, matrix
+from taskvec_demo.lab.studies.relations.study import differences
 from taskvec_demo.lab.studies.relations.tasks import RelatedTask, task_clips, training_part
 from taskvec_demo.lab.studies.relations.training import POINTS, Run, Setup, run
 from taskvec_demo.recordings.splits import SPLITS
+from taskvec_demo.serve.artifacts import read_json
 
 SEEDS = range(2)
 
@@ -82,15 +84,17 @@ def test_halves_of_the_seeds_agree_where_seeds_do_not_matter():
     effect = draw.normal(size=40)
     same = [of_seeds(e, e, e, e) for e in effect]
     noise = [of_seeds(*draw.normal(size=4)) for _ in effect]
-    assert split_half_correlation(same) == pytest.approx(1.0)
-    assert abs(split_half_correlation(noise)) < 0.4
+    assert split_half_correlation(same).value == pytest.approx(1.0)
+    halves = split_half_correlation(noise)
+    assert abs(halves.value) < 0.4
+    assert halves.low <= halves.value <= halves.high
 
 
 def test_a_matrix_agrees_with_itself_and_not_with_its_negative():
     draw = np.random.default_rng(4)
     a = {(f"t{i}", f"t{j}"): float(draw.normal()) for i in range(6) for j in range(6) if i != j}
-    assert rank_correlation(a, a)[0] == pytest.approx(1.0)
-    assert rank_correlation(a, {k: -v for k, v in a.items()})[0] == pytest.approx(-1.0)
+    assert rank_correlation(a, a).value == pytest.approx(1.0)
+    assert rank_correlation(a, {k: -v for k, v in a.items()}).value == pytest.approx(-1.0)
 
 
 # ---- predictors -----------------------------------------------------------------------------------------------------
@@ -179,10 +183,12 @@ def test_a_matrix_has_both_directions_of_every_pair(tmp_path):
 
 def test_a_check_finds_what_differs():
     cell = {"task": "a", "partner": "b", "gain": 0.1}
-    shipped = {"matrices": [{"network": "mlp", "fraction": 0.1, "alone": {"a": {"accuracy": 0.5}}, "cells": [cell]}]}
+    one = {"name": "mlp", "title": "Together", "fraction": 0.1, "measure": "gain", "cells": [cell]}
+    shipped = {"matrices": [{**one, "alone": {"a": {"accuracy": 0.5}}}]}
     assert differences(shipped, shipped, 0.02) == []
     fresh = {"matrices": [{**shipped["matrices"][0], "cells": [{**cell, "gain": 0.2}]}]}
-    assert differences(shipped, fresh, 0.02) == ["mlp, 10 %: a with b +0.100, now +0.200"]
+    assert differences(shipped, fresh, 0.02) == ["Together, 10 %: a with b 0.100, now 0.200"]
+    assert differences(shipped, {"matrices": []}, 0.02) == ["Together, 10 %: not measured again"]
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
@@ -213,19 +219,24 @@ def data(tmp_path_factory):
 
 def test_the_quick_study_is_measured_resumed_and_checked(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("taskvec_demo.lab.studies.relations.predictors.PERMUTATIONS", 10)
-    options = ["study", "relations", "--data", str(data), "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    options = ["study", "relations", "--data", str(data), "--work", str(tmp_path / "work")]
+    shipped = tmp_path / "work" / "relations" / "quick" / "study.json"
     assert main([*options, "--quick", "--check"]) == 2
-    assert "relations.json is missing" in capsys.readouterr().err
+    assert "study.json is missing" in capsys.readouterr().err
     assert main([*options, "--quick"]) == 0
-    contents = json.loads((tmp_path / "relations.json").read_text(encoding="utf-8"))
-    cells = contents["matrices"][0]["cells"]
-    assert [(c["task"], c["partner"]) for c in cells] == [
-        (a, b) for a in ("digits", "drums", "gender") for b in ("digits", "drums", "gender") if a != b
-    ]
-    assert all(c["low"] <= c["gain"] <= c["high"] and c["n_clips"] > 0 for c in cells)
+    assert "reached: Halves of the seeds agree" in capsys.readouterr().out
+    contents = read_json(shipped)
+    assert [(m["name"], m["fraction"]) for m in contents["matrices"]] == [("mlp", 0.1), ("cnn", 0.1)]
+    tasks = ("digits", "drums", "gender")
+    for m in contents["matrices"]:
+        assert [(c["task"], c["partner"]) for c in m["cells"]] == [(a, b) for a in tasks for b in tasks if a != b]
+        assert all(c["low"] <= c["gain"] <= c["high"] and c["n_clips"] > 0 for c in m["cells"])
+        assert [len(c["mean"]) for c in m["curves"]] == [POINTS] * len(m["cells"])
+    assert len(contents["triples"]) == 2 * len(tasks)
+    assert len(contents["answers"]) == 4
     monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
     assert main([*options, "--quick", "--check"]) == 0
     contents["matrices"][0]["cells"][0]["gain"] += 0.5
-    (tmp_path / "relations.json").write_text(json.dumps(contents), encoding="utf-8")
+    shipped.write_text(json.dumps(contents), encoding="utf-8")
     assert main([*options, "--quick", "--check"]) == 1
     assert "digits with drums" in capsys.readouterr().out

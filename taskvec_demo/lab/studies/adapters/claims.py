@@ -11,6 +11,7 @@ import numpy as np
 from ....core.intervals import mcnemar
 from ....recordings.splits import TEST
 from ..relations.gains import discoveries
+from ..wording import claim_entry, points_between, signed
 from .budget import allocation
 from .points import Point, mean_difference
 
@@ -24,15 +25,9 @@ ByTask = Mapping[str, Sequence[Point]]
 
 
 def claims(by_task: ByTask) -> list[dict[str, Any]]:
-    """`says` has the figures in words, `sure` whether the whole interval is on one side of what was to be reached."""
+    """The study's claims, each an entry of `wording.claim_entry`."""
     monotone = [_monotone(by_task, measure) for measure in MEASURES]
     return [_open_beats_heads(by_task), *monotone, *_cheap(by_task), _allocate(by_task)]
-
-
-def _claim(
-    name: str, claim: str, reached: bool, says: str, figures: Mapping[str, Any], *, sure: bool = True
-) -> dict[str, Any]:
-    return {"name": name, "claim": claim, "reached": reached, "sure": sure, "says": says, "figures": dict(figures)}
 
 
 def named(points: Sequence[Point], name: str) -> Point | None:
@@ -63,7 +58,7 @@ def _open_beats_heads(by_task: ByTask) -> dict[str, Any]:
         {"task": t, "gain": round(gain, 4), "p": float(f"{p:.4g}"), "significant": bool(mark)}
         for t, gain, p, mark in zip(pairs, gains, ps, marks, strict=True)
     ]
-    return _claim(
+    return claim_entry(
         "open",
         f"Adapters with all gates open beat linear heads on at least {needed} of {len(pairs)} tasks.",
         wins >= needed,
@@ -87,7 +82,7 @@ def _monotone(by_task: ByTask, measure: str) -> dict[str, Any]:
             if gain["high"] < 0:
                 worse.append({"dear": dear, "cheap": cheap, **gain})
     pairs_of_points = len(names) * (len(names) - 1) // 2
-    return _claim(
+    return claim_entry(
         f"monotone-{measure}",
         f"The more {OF[measure]} the adapters may use, the better they are, within the intervals.",
         not worse,
@@ -131,14 +126,14 @@ def _kept_within(
     figures = {"share": _number(share), "low": _number(low), "high": _number(high), "spent": spent}
     figures |= {"allowed": allowed}
     if not math.isfinite(share):
-        return _claim(f"cheap-{name}", claim, False, "Open gates gain nothing: there is nothing to keep.", figures)
+        return claim_entry(f"cheap-{name}", claim, False, "Open gates gain nothing: there is nothing to keep.", figures)
     n = sum(len(p.right[TEST]) for p in chosen)
-    return _claim(
+    return claim_entry(
         f"cheap-{name}",
         claim,
         share >= KEPT,
         f"Chosen on validation, the tasks' points keep {100 * share:.0f} % of what open adapters gain over linear "
-        f"heads (95 % {_signed(100 * low, 0)} to {_signed(100 * high, 0)}, n = {n}), with {spent:,} parameters; "
+        f"heads (95 % {signed(100 * low, 0)} to {signed(100 * high, 0)}, n = {n}), with {spent:,} parameters; "
         f"{allowed:,} were allowed, the {base:,} of linear heads included.",
         figures,
         sure=low >= KEPT or high < KEPT,
@@ -179,13 +174,13 @@ def _allocate(by_task: ByTask) -> dict[str, Any]:
         {"mean": round(float(m), 4), "low": round(float(a), 4), "high": round(float(b), 4)}
         for m, a, b in zip(mean, low, high, strict=True)
     ]
-    interval = f"95 % {_signed(100 * low[most], 0)} to {_signed(100 * high[most], 0)}, {len(values)} tasks"
-    return _claim(
+    interval = f"95 % {signed(100 * low[most], 0)} to {signed(100 * high[most], 0)}, {len(values)} tasks"
+    return claim_entry(
         "allocate",
         "The two measures of cost keep other layers open.",
         differ > 0,
         f"They differ beyond the interval over tasks in {differ} of {len(mean)} layers. Most in layer {most + 1}: "
-        f"priced by operations rather than by parameters, {_signed(100 * mean[most], 0)} points of its channels stay "
+        f"priced by operations rather than by parameters, {signed(100 * mean[most], 0)} points of its channels stay "
         f"open ({interval}).",
         {"layers": layers, "differ": differ},
     )
@@ -199,13 +194,7 @@ def _layer_difference(points: Sequence[Point]) -> np.ndarray:
 
 
 def _in_words(of: Mapping[str, float]) -> str:
-    low, high = (_signed(100 * of[end]) for end in ("low", "high"))
-    return f"{_signed(100 * of['mean'])} points (95 % {low} to {high}, n = {of['n']})"
-
-
-def _signed(value: float, digits: int = 1) -> str:
-    """With a sign: +3.1"""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{signed(100 * of['mean'])} points ({points_between(of['low'], of['high'])}, n = {of['n']})"
 
 
 def _number(value: float) -> float | None:

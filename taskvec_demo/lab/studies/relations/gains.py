@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
+from ..intervals import Interval
 from .training import Run
 
 RESAMPLES = 2000
+TASK_RESAMPLES = 500
 FALSE_DISCOVERIES = 0.05
+
+Cell = tuple[str, str]  # the task that is measured, and its partner
 
 
 @dataclass(frozen=True)
@@ -78,43 +82,52 @@ def discoveries(p_values: Sequence[float], rate: float = FALSE_DISCOVERIES) -> l
     return found.tolist()
 
 
-def split_half_correlation(gains: Sequence[Gain]) -> float:
-    """Mean Pearson correlation of the gains of one half of the seeds with those of the other, over all halvings.
-
-    Both halves are measured on the same test clips: it tells how much the seeds matter, not how much the clips do.
-    """
-    by_seed = np.array([g.by_seed for g in gains])  # (cells, seeds)
-    n = by_seed.shape[1]
-    values = []
-    for half in combinations(range(n), n // 2):
-        rest = [s for s in range(n) if s not in half]
-        a, b = by_seed[:, list(half)].mean(1), by_seed[:, rest].mean(1)
-        if a.std() and b.std():
-            values.append(float(np.corrcoef(a, b)[0, 1]))
-    return float(np.mean(values)) if values else 0.0
-
-
-def rank_correlation(
-    a: Mapping[tuple[str, str], float], b: Mapping[tuple[str, str], float], seed: int = 0
-) -> tuple[float, float, float]:
-    """Spearman's rank correlation of two matrices over the cells that both have, with a 95 % bootstrap interval.
+def over_tasks(tasks: Sequence[str], statistic: Callable[[np.ndarray], float], seed: int = 0) -> Interval:
+    """A statistic of cells with its interval. `tasks` (n,) has the task of each cell; `statistic` gets cells' places.
 
     Tasks are drawn, not cells, because cells of one row share their task.
     """
-    from scipy.stats import spearmanr
+    own = np.asarray(tasks)
+    rows = [np.flatnonzero(own == name) for name in sorted(set(tasks))]
+    draw = np.random.default_rng(seed)
+    drawn = (np.concatenate([rows[i] for i in draw.integers(len(rows), size=len(rows))]) for _ in range(TASK_RESAMPLES))
+    return Interval.of(statistic(np.arange(len(own))), np.array([statistic(places) for places in drawn]))
+
+
+def mean_gain(gains: Sequence[Gain]) -> Interval:
+    """Over all cells."""
+    values = np.array([g.gain for g in gains])
+    return over_tasks([g.task for g in gains], lambda places: float(values[places].mean()))
+
+
+def split_half_correlation(gains: Sequence[Gain]) -> Interval:
+    """Mean Pearson correlation of the gains of one half of the seeds with those of the other, over all halvings.
+
+    Both halves are measured on the same test clips: it tells how much the seeds matter, not how much the clips do.
+    Raises ValueError for a single seed.
+    """
+    by_seed = np.array([g.by_seed for g in gains])  # (cells, seeds)
+    n = by_seed.shape[1]
+    if n < 2:
+        raise ValueError("One seed has no halves.")
+    halves = [(list(half), [s for s in range(n) if s not in half]) for half in combinations(range(n), n // 2)]
+
+    def agreement(places: np.ndarray) -> float:
+        drawn = by_seed[places]
+        return float(np.mean([_correlation(drawn[:, a].mean(1), drawn[:, b].mean(1)) for a, b in halves]))
+
+    return over_tasks([g.task for g in gains], agreement)
+
+
+def rank_correlation(a: Mapping[Cell, float], b: Mapping[Cell, float]) -> Interval:
+    """Spearman's rank correlation of two matrices over the cells that both have."""
+    from scipy.stats import rankdata
 
     cells = sorted(set(a) & set(b))
-    tasks = sorted({t for t, _ in cells})
+    x, y = (np.array([of[cell] for cell in cells]) for of in (a, b))
+    return over_tasks([task for task, _ in cells], lambda at: _correlation(rankdata(x[at]), rankdata(y[at])))
 
-    def correlation(drawn: Sequence[str]) -> float:
-        x, y = [], []
-        for task in drawn:
-            own = [c for c in cells if c[0] == task]
-            x += [a[c] for c in own]
-            y += [b[c] for c in own]
-        return float(spearmanr(x, y).statistic)
 
-    draw = np.random.default_rng(seed)
-    resampled = [correlation(list(draw.choice(tasks, len(tasks)))) for _ in range(300)]
-    low, high = np.nanquantile(resampled, [0.025, 0.975])
-    return correlation(tasks), float(low), float(high)
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Pearson's; 0 where one side does not vary."""
+    return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0

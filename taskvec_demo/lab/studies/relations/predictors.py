@@ -7,12 +7,18 @@ the two data sets, by logistic regression; here each feature of the main task, o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import soundfile
 
-from .gains import Gain
-from .tasks import TaskClips
+from ...data.datasets import MelStore
+from .gains import Gain, discoveries
+from .matrices import Matrix
+from .summaries import STATISTICS
+from .tasks import TaskClips, training_part
 from .training import POINTS, Run
 
 MOMENTS = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the training, where the slope of the loss is taken
@@ -129,3 +135,38 @@ def _null(score: Callable[[np.ndarray], float], positive: np.ndarray, task: Sequ
             shuffled[own] = positive[draw.permutation(own)]
         values.append(score(shuffled))
     return np.array(values)
+
+
+def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> dict[str, Any]:
+    """Leave-one-task-out AUC of all features together, of each property alone, and of the majority baseline.
+
+    `seconds` and `levels` are those of `task_features`.
+    """
+    n_train = {t: len(training_part(c, m.setup.fraction, 0)) for t, c in m.setup.clips.items()}
+    features = {t: task_features(c, m.alone[t], seconds, levels, n_train[t]) for t, c in m.setup.clips.items()}
+    names, x = pair_features(features, m.gains)
+    positive = np.array([g.gain > 0 for g in m.gains])
+    properties = list(next(iter(features.values())))
+    single = [judged(n, x[:, [i for i, c in enumerate(names) if c.startswith(f"{n} (")]], m.gains) for n in properties]
+    found = discoveries([j.p for j in single])
+    ranked = sorted(zip(single, found, strict=True), key=lambda pair: -pair[0].auc)
+    return {
+        "positive": int(positive.sum()),
+        "pairs": len(positive),
+        "tasks": len(features),
+        "majority": auc(majority_scores(positive, [g.task for g in m.gains]), positive),
+        "together": asdict(judged("all", x, m.gains)),
+        "single": [{**asdict(j), "significant": significant} for j, significant in ranked],
+        "features": features,
+    }
+
+
+def clip_seconds(store: MelStore, data: Path) -> np.ndarray:
+    """(n_rows,) lengths as the files' headers have them."""
+    return np.array([soundfile.info(data / r.dataset / r.file).duration for r in store.rows], np.float32)
+
+
+def signal_to_noise(summary: np.ndarray) -> np.ndarray:
+    """(n_rows,) loud minus quiet frames in dB, the mean over mel bands: the log-mel windows are in dB."""
+    quiet, loud = np.split(summary, STATISTICS, axis=1)[2:4]
+    return (loud - quiet).mean(1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ....core.evaluation import Accuracy
 from ....core.intervals import mcnemar
+from ..intervals import Interval
 from ..relations.gains import discoveries
 from .measure import Right
 from .plan import DOMAINS
@@ -17,23 +17,6 @@ from .tasks import Judged
 
 RESAMPLES = 2000
 MIN_SOURCES = 12  # fewer recordings' sources are no sample: their clips are drawn instead
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure and its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, value: float, resampled: np.ndarray) -> Interval:
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        return cls(float(value), float(low), float(high))
-
-    def to_dict(self) -> dict[str, float]:
-        return {"value": round(self.value, 4), "low": round(self.low, 4), "high": round(self.high, 4)}
 
 
 def mean_accuracy(tasks: Sequence[Judged], right: Right, domain: str | None = None) -> float:
