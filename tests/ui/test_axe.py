@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from taskvec_demo.ui.studies.host import STUDIES, TAB
 from tests.support.page_actions import box, tab, tabs
 from tests.support.paths import ROOT
 
@@ -46,6 +47,11 @@ def test_nothing_serious_on_any_tab(new_visitor, theme):
         found = visitor.page.evaluate(SERIOUS, "body")
         assert found["serious"] == [], name
         assert found["contrasts"] > 50  # texts whose contrast it could tell
+    tab(visitor, TAB)
+    for view in STUDIES[1:]:
+        tab(visitor, view.title)
+        visitor.at_rest()
+        assert visitor.page.evaluate(SERIOUS, "#studies")["serious"] == [], view.name
     tab(visitor, names[0])
     box(visitor, "op-analogy").check()
     visitor.page.wait_for_selector("#analogy-panel", state="visible")

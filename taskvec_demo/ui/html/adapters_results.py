@@ -8,6 +8,7 @@ from typing import Any
 
 from .explore import badge, panel
 from .paper_cells import accuracy, scroll_box
+from .studies import claims_html
 
 WAYS = {  # of the table of tasks: name of a point -> head of its column
     "zero-shot": "Zero-shot",
@@ -24,7 +25,7 @@ REPORTED = (
 
 def results_html(contents: Mapping[str, Any]) -> str:
     """The claims, the means over all tasks, and every task."""
-    claims = f"<ul class='tv-claims'>{''.join(map(_claim, contents['claims']))}</ul>"
+    claims = claims_html(contents["claims"])
     lead = (
         "Set before anything was measured. Intervals are 95 % intervals over clips; “within chance”: the interval "
         "holds the other answer too. Clips cut from one recording answer alike: intervals are rather too narrow."
@@ -40,13 +41,6 @@ def results_html(contents: Mapping[str, Any]) -> str:
         + panel("adapter-rivals", "Task by task", kind, tasks, _tasks(contents), wide=True)
         + "</div>"
     )
-
-
-def _claim(claim: Mapping[str, Any]) -> str:
-    word = ("✓ reached" if claim["reached"] else "✗ not reached") + ("" if claim["sure"] else ", within chance")
-    said = f"<b>{escape(claim['claim'])}</b> {escape(claim['says'])}"
-    side = "up" if claim["reached"] else "down"
-    return f"<li><span class='tv-claim tv-{side}'>{word}</span> <span>{said}</span></li>"
 
 
 def _means(means: Sequence[Mapping[str, Any]]) -> str:

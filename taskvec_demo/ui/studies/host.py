@@ -8,10 +8,10 @@ from ...errors import TaskVecError
 from ..html.studies import broken_html, head_html
 from ..page import Page
 from ..plain import plain_html
-from . import adapters, speech_music
+from . import adapters, relations, speech_music
 from .view import StudyView
 
-STUDIES: tuple[StudyView, ...] = (speech_music.VIEW, adapters.VIEW)
+STUDIES: tuple[StudyView, ...] = (speech_music.VIEW, adapters.VIEW, relations.VIEW)
 TAB = "Studies"
 
 

@@ -3,11 +3,12 @@
 
 import { costScale, frontier, meanAccuracy, priced, rivals, short, within } from "./adapters_figures.js";
 import { BudgetPicture, drawGates, drawKey } from "./adapters_picture.js";
-import { find, message, write } from "./dom.js";
+import { find, write } from "./dom.js";
 import { percent, points } from "./figures.js";
 import { Latest } from "./latest.js";
 import { saveText } from "./save.js";
 import { cellsOf, csv } from "./sheets.js";
+import { withStudy } from "./study_file.js";
 
 /** @typedef {import("./adapters_figures.js").Contents} Contents */
 /** @typedef {import("./adapters_figures.js").Measure} Measure */
@@ -44,18 +45,9 @@ export function tellAdaptersClip() {
  * @param {HTMLElement} element
  * @param {(chosen: Record<string, string>, serial: number) => void} asked asks for the clip's answers
  */
-export async function startAdapters(element, asked) {
+export function startAdapters(element, asked) {
   const place = find(element, ".tv-adapters");
-  const { root, api_prefix: prefix } = window.gradio_config;
-  const file = (place.dataset.file ?? "").split("/").map(encodeURIComponent).join("/");
-  try {
-    const answer = await fetch(`${root}${prefix}/file=${file}?v=${place.dataset.version}`);
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    new Budget(place, await answer.json(), asked);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    message(place, `The figures did not arrive (${reason}): load the page again.`);
-  }
+  return withStudy(place, (contents) => new Budget(place, contents, asked));
 }
 
 class Budget {

@@ -4,10 +4,11 @@
 import { DialFigures, rounded } from "./dial_figures.js";
 import { Neighbours } from "./dial_near.js";
 import { DialPicture } from "./dial_picture.js";
-import { find, hide, message, restyle, write } from "./dom.js";
+import { find, hide, restyle, write } from "./dom.js";
 import { MINUS, percent } from "./figures.js";
 import { saveText } from "./save.js";
 import { cellsOf, csv } from "./sheets.js";
+import { withStudy } from "./study_file.js";
 
 /** @typedef {import("./dial_figures.js").Point} Point */
 /** @typedef {import("./dial_near.js").Server} Server */
@@ -20,21 +21,11 @@ const REST_MS = 250; // without a change
  * @param {Server} server
  * @param {(point: Point, serial: number) => void} asked asks how alike the visitor's clip and the labelled ones are
  */
-export async function startDial(element, server, asked) {
+export function startDial(element, server, asked) {
   const place = find(element, ".tv-dial");
-  const { root, api_prefix: prefix } = window.gradio_config;
-  const file = (place.dataset.file ?? "").split("/").map(encodeURIComponent).join("/");
-  try {
-    const answer = await fetch(`${root}${prefix}/file=${file}?v=${place.dataset.version}`);
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    const figures = new DialFigures(await answer.json());
-    new Dial(place, figures, new Neighbours(find(element, "#explore-near"), server, asked));
-  } catch (error) {
-    message(
-      place,
-      `The figures did not arrive (${error instanceof Error ? error.message : error}): load the page again.`,
-    );
-  }
+  return withStudy(place, (contents) => {
+    new Dial(place, new DialFigures(contents), new Neighbours(find(element, "#explore-near"), server, asked));
+  });
 }
 
 /** The gr.HTML of the results calls this once. @param {HTMLElement} element */

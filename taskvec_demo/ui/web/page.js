@@ -10,6 +10,7 @@ export { startExact } from "./exact.js";
 export { startExplore } from "./explore.js";
 export { handOpened, handOver, tellProgress } from "./latest.js";
 export { switchedOn } from "./recipe.js";
+export { startRelations } from "./relations_study.js";
 export { startPaper } from "./replay.js";
 export { startLabels } from "./labels.js";
 export { pinnedQuery } from "./pin.js";

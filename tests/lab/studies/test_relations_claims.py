@@ -118,7 +118,7 @@ def test_answers_follow_the_figures(figures):
     nothing = {**figures, "predictors": {**figures["predictors"], **predicted, "single": single}}
     nothing["triples"] = [{**t, "gain": 0.01 * (i // 2 % 2)} for i, t in enumerate(figures["triples"])]
     assert [a["answer"].split(":")[0].split(" ")[0] for a in answers(nothing)] == ["Of", "No", "It", "It"]
-    assert "none help beyond chance and none hurt" in answers(nothing)[0]["answer"]
+    assert "none helps beyond chance and none hurts" in answers(nothing)[0]["answer"]
     assert "is within what chance gives" in answers(nothing)[0]["says"]
 
     helped = next(c for c in first["cells"] if (c["task"], c["partner"]) == ("emotion", "gender"))
@@ -130,9 +130,9 @@ def test_answers_follow_the_figures(figures):
     nothing["triples"] = [{**t, "gain": 0.05 if t["kind"] == "best" else -0.02} for t in figures["triples"]]
     said = answers(nothing)
     assert [a["answer"].split(" ")[0] for a in said] == ["Of", "To", "In", "Yes:"]
-    assert "30 pairings 1 help" in said[0]["answer"]
+    assert "30 pairings 1 helps" in said[0]["answer"]
     assert "the same recordings" in said[0]["says"]
-    assert "In 0 of the 1 the two tasks share no recordings" in said[0]["says"]
+    assert "Tasks that share no recordings: 0 of 1. Pairs in which both tasks gain: 0." in said[0]["says"]
     assert "95 % +7.0 to +7.0) against its two worst" in said[3]["says"]
 
 

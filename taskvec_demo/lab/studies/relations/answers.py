@@ -36,25 +36,26 @@ def _titles(contents: Contents) -> dict[str, str]:
 def _which(contents: Contents) -> tuple[str, str]:
     first, *others = (m for m in contents["matrices"] if m["name"] == contents["matrices"][0]["name"])
     n, helping = len(first["cells"]), [c for c in first["cells"] if c["significant"] and c["gain"] > 0]
-    answer = f"Of {n} pairings {_few(len(helping))} help beyond chance and {_few(first['worse'])} hurt."
+    answer = f"Of {n} pairings {_do(len(helping), 'help')} beyond chance and {_do(first['worse'], 'hurt')}."
     parts = [f"With {share_of_data(first)}:"]
     if helping:
         strongest = sorted(helping, key=lambda c: -c["gain"])[:NAMED]
         parts.append(f"{'; '.join(_cell(contents, c) for c in strongest)}.")
         unrelated = sum(not _related(contents, c) for c in helping)
         mutual = len({frozenset((c["task"], c["partner"])) for c in helping if _mirrored(c, helping)})
-        parts.append(f"In {unrelated} of the {len(helping)} the two tasks share no recordings;")
-        parts.append(f"in {_few(mutual)} of the pairs both tasks gain.")
+        parts.append(f"Tasks that share no recordings: {unrelated} of {len(helping)}.")
+        parts.append(f"Pairs in which both tasks gain: {mutual}.")
     else:
         best = max(first["cells"], key=lambda c: c["gain"])
         parts.append(f"the largest gain, {_cell(contents, best)}, is within what chance gives.")
     for m in others:
-        parts.append(f"With {share_of_data(m)} {_few(m['better'])} help and {_few(m['worse'])} hurt.")
+        parts.append(f"With {share_of_data(m)} {_do(m['better'], 'help')} and {_do(m['worse'], 'hurt')}.")
     return answer, " ".join(parts)
 
 
-def _few(count: int) -> str:
-    return str(count) if count else "none"
+def _do(count: int, verb: str) -> str:
+    """1 helps, 2 help, none helps"""
+    return f"{count or 'none'} {verb}{'' if count > 1 else 's'}"
 
 
 def _cell(contents: Contents, c: Mapping[str, Any]) -> str:
@@ -90,7 +91,7 @@ def _what_predicts(found: Mapping[str, Any]) -> tuple[str, str]:
     best = marked or single[:1]
     told = "; ".join(f"“{s['features']}” {s['auc']:.2f} (p = {s['p']:.3f})" for s in best[:NAMED])
     listed = f": {told}" if marked else f"; the best is {told}"
-    return answer, f"{all_properties(found)} By itself {_few(len(marked))} of {len(single)} does so{listed}."
+    return answer, f"{all_properties(found)} By themselves {len(marked)} of {len(single)} do so{listed}."
 
 
 # ---- another network? -----------------------------------------------------------------------------------------------
@@ -112,8 +113,8 @@ def _another_network(contents: Contents) -> tuple[str, str]:
     held = f" Of the {len(sure)} pairings beyond chance {same} keep their sign." if sure else ""
     return answer, (
         f"The rank correlation of the two matrices is {correlation(agreed)}; n = {agreed['cells']} pairings of "
-        f"{agreed['tasks']} tasks.{held} With the second network {_few(other['better'])} help and "
-        f"{_few(other['worse'])} hurt beyond chance."
+        f"{agreed['tasks']} tasks.{held} With the second network {_do(other['better'], 'help')} and "
+        f"{_do(other['worse'], 'hurt')} beyond chance."
     )
 
 

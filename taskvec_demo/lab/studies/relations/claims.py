@@ -77,8 +77,8 @@ def _beyond_chance(m: Mapping[str, Any]) -> dict[str, Any]:
         f"significant-{m['name']}-{100 * m['fraction']:.0f}",
         f"{m['title']}, {share_of_data(m)}: some pairings change a task beyond chance.",
         m["better"] + m["worse"] > 0,
-        f"Of {n} pairings {m['better']} help and {m['worse']} hurt (sign flips of sources, Benjamini–Hochberg at 5 % "
-        f"false discoveries); of {m['covering_zero']} the 95 % interval holds 0. The mean gain is "
+        f"Of {n} pairings {m['better']} help and {m['worse']} hurt: sign flips of sources (Benjamini–Hochberg at 5 %) "
+        f"and the interval say so. Of {m['covering_zero']} the 95 % interval holds 0. The mean gain is "
         f"{signed(100 * mean['value'])} points ({points_between(mean['low'], mean['high'])}, {len(m['tasks'])} tasks).",
         figures,
     )

@@ -111,8 +111,12 @@ def matrix_entry(m: Matrix) -> dict[str, Any]:
 
 
 def gain_entries(titles: Mapping[str, str], gains: Sequence[Gain]) -> dict[str, Any]:
-    """What every matrix of gains has: its tasks (name -> title), its cells, and how many of them are beyond chance."""
-    found = discoveries([g.p for g in gains])
+    """What every matrix of gains has: its tasks (name -> title), its cells, and how many of them are beyond chance.
+
+    "significant" are those whose test passes and whose interval, which draws seeds too, does not hold 0.
+    """
+    passed = discoveries([g.p for g in gains])
+    found = [one and not g.low <= 0 <= g.high for g, one in zip(gains, passed, strict=True)]
     return {
         "measure": "gain",
         "tasks": [{"name": name, "title": title} for name, title in titles.items()],

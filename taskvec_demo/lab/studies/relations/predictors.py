@@ -50,15 +50,17 @@ def task_features(clips: TaskClips, alone: Run, seconds: np.ndarray, snr: np.nda
     a, b = np.polyfit(at, loss, 1)
     features = {
         "label entropy": entropy,
-        "classes": float(np.log(len(clips.classes))),
-        "size": float(np.log(n_train)),
-        "seconds": float(seconds[clips.row[train]].mean()),
+        "number of classes": float(np.log(len(clips.classes))),
+        "training clips": float(np.log(n_train)),
+        "length of clips": float(seconds[clips.row[train]].mean()),
         "signal to noise": float(snr[clips.row[train]].mean()),
-        "log curve, slope": float(a),
-        "log curve, start": float(b),
+        "fitted log curve: slope": float(a),
+        "fitted log curve: start": float(b),
     }
     for moment in MOMENTS:
-        features[f"loss slope at {round(100 * moment)} %"] = float(slope[min(int(moment * POINTS), POINTS - 1)])
+        features[f"learning curve: slope at {round(100 * moment)} %"] = float(
+            slope[min(int(moment * POINTS), POINTS - 1)]
+        )
     return features
 
 
