@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,8 @@ def test_a_run_learns_and_is_not_computed_twice(tmp_path, monkeypatch):
     monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
     again = run(setup(), ["s"], tmp_path)
     assert np.array_equal(again.correct["s"], first.correct["s"])
+    with pytest.raises(TypeError):  # other inputs are another run
+        run(replace(setup(), inputs=setup().inputs + 1), ["s"], tmp_path)
 
 
 def test_a_matrix_has_both_directions_of_every_pair(tmp_path):

@@ -13,10 +13,20 @@ from taskvec_demo.lab.measuring.baselines import baselines_folder
 from taskvec_demo.lab.studies.relations.answers import answers
 from taskvec_demo.lab.studies.relations.claims import agreement_of, claims
 from taskvec_demo.lab.studies.relations.matrices import triples
-from taskvec_demo.lab.studies.relations.vectors import ERROR, SUM, disturbed, plain_vectors, vector_matrices
+from taskvec_demo.lab.studies.relations.vectors import (
+    ERROR,
+    SUM,
+    disturbed,
+    measure_vectors,
+    plain_vectors,
+    vector_entries,
+    vector_matrices,
+)
 from taskvec_demo.lab.tiny_clap.study import TINY
 from taskvec_demo.serve.artifacts import read_json
 from tests.support.made_up_predictor import MadeUp, N, random_like
+from tests.support.made_up_recordings import write_recordings
+from tests.support.paths import ARTIFACTS
 from tests.support.relations_study import made_up
 
 
@@ -75,6 +85,20 @@ def test_vectors_without_rehearsal_are_the_baselines_own_and_only_missing_ones_a
         found = plain_vectors(experiment, tmp_path, lambda step: None)
         assert {name: vector.name for name, vector in found.items()} == names
     assert trained == list(names.values())
+
+
+def test_both_matrices_of_a_checkpoint_are_measured_and_not_trained_twice(tmp_path, monkeypatch):
+    write_recordings(tmp_path / "data", (("train", 1), ("validation", 1), ("test", 2)))
+    names = TINY.main[:2]
+    study = replace(TINY, fine_tunings={n: replace(TINY.fine_tunings[n], epochs=1) for n in names})
+    places = (ARTIFACTS, tmp_path / "data", tmp_path / "work")
+    found = measure_vectors(study, *places, lambda step: None)
+    assert [(g.task, g.partner) for g in found.gains] == sorted([names, names[::-1]])
+    assert {g.task: g.n_clips for g in found.gains} == {n: 2 * len(TINY.tasks[n].class_names) for n in names}
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.vectors.finetune", None)  # calling it would fail
+    assert measure_vectors(study, *places, lambda step: None) == found
+    entries = vector_entries(found)
+    assert [(m["name"], m["measure"], len(m["cells"])) for m in entries] == [(SUM, "gain", 2), (ERROR, "error", 2)]
 
 
 # ---- what the figures say -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ....recordings.splits import SPLITS
-from ...data.datasets import ClipRow, read_rows
+from ...data.datasets import SETS, ClipRow, read_rows
 
 EMOTIONS = frozenset(("angry", "fearful", "happy", "neutral", "sad", "surprised"))  # those of both sets of speech
 
@@ -70,11 +70,12 @@ class TaskClips:
 
 
 def related_rows(data: Path, tasks: Iterable[str] = TASKS) -> list[ClipRow]:
-    """The rows of the tasks' sets. Raises TaskVecError for missing sets.
+    """The rows of the tasks' sets, in the order of `SETS`: so the cached windows of pretraining serve this study too.
 
-    A Freesound source that a set holds out is training material of none.
+    A Freesound source that a set holds out is training material of none. Raises TaskVecError for missing sets.
     """
-    return read_rows(data, tuple(dict.fromkeys(name for task in tasks for name in TASKS[task].sets)))
+    wanted = dict.fromkeys(name for task in tasks for name in TASKS[task].sets)
+    return read_rows(data, tuple(sorted(wanted, key=lambda n: SETS.index(n) if n in SETS else len(SETS))))
 
 
 def task_clips(task: RelatedTask, rows: Sequence[ClipRow]) -> TaskClips:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,11 @@ class Setup:
     inputs: torch.Tensor
     clips: Mapping[str, TaskClips]
 
-    @property
+    @cached_property
     def key(self) -> list:
-        return [FORMAT, self.body, self.fraction, self.steps, list(self.seeds), list(self.inputs.shape)]
+        """What all runs depend on; the inputs as a hash, since other features may have the same shape."""
+        inputs = hashlib.sha256(self.inputs.contiguous().numpy().data).hexdigest()
+        return [FORMAT, self.body, self.fraction, self.steps, list(self.seeds), inputs]
 
 
 def run(setup: Setup, tasks: Sequence[str], folder: Path) -> Run:
