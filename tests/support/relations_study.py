@@ -6,6 +6,7 @@ Nothing of it is imported before a test asks for it, because pytest loads this a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ N_TEST, EACH, SEEDS = 60, 3, 4  # test clips, of a source, seeds
 
 def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float = 0.1) -> Any:
     """A `Measured` of these tasks; `spread` is how much partners matter. Every task has clips of its own."""
-    from taskvec_demo.lab.studies.relations.gains import Gain
     from taskvec_demo.lab.studies.relations.matrices import Matrix, Triple, gains_of
     from taskvec_demo.lab.studies.relations.study import Measured
     from taskvec_demo.lab.studies.relations.tasks import TASKS
@@ -58,9 +58,7 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
         ranked = sorted((n for n in names if n != task), key=lambda n: -joint[0].validation_gain(task, n))
         a, b = ranked[:2] if kind == "best" else ranked[-2:]
         of = gains[task, a]
-        together = Gain(
-            task, f"{a}+{b}", of.alone, of.gain, of.low, of.high, of.p, of.n_clips, of.n_sources, of.by_seed
-        )
+        together = replace(of, partner=f"{a}+{b}")
         return Triple(kind, together, (gains[task, a], gains[task, b]))
 
     found = [triple(task, kind) for task in names for kind in ("best", "worst")]

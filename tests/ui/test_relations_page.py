@@ -38,6 +38,7 @@ def test_answers_claims_and_tables_carry_their_figures(contents):
         assert all(entry[part] in html for part in ("question", "answer", "says"))
     for claim in contents["claims"]:
         assert f"<b>{claim['claim']}</b> {claim['says']}" in html
+    assert f"{100 * contents['predictors']['majority']['accuracy']:.0f} %</td><td>–" in html
     aucs = [float(a) for a in re.findall(r"</span><b>(\d\.\d\d)</b>", html)]
     assert aucs == sorted(aucs, reverse=True)
     assert len(aucs) == len(contents["predictors"]["single"]) + 2  # all together, and the majority

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from ...core.evaluation import percent
 from .explore import badge, panel
 from .numbers import number_text
 from .paper_cells import html_table
@@ -31,11 +32,12 @@ _ANSWERS_LEAD = "The thesis asks them and plans the study; these answers are com
 _PREDICTORS_LEAD = (
     "How well a property of the two tasks sorts the pairings that gain from those that do not: AUC, 0.5 is guessing, 1 "
     "is perfect. Each task is left out in turn. Chance: what 95 % of shuffled gains stay below; ✓: beyond it, counting "
-    "all properties."
+    "all properties. Right: pairings whose sign is predicted; the majority always says what is more frequent."
 )
 _CLAIMS_LEAD = (
-    "Set before anything was measured. Intervals are 95 % bootstrap intervals over tasks; “within chance”: the "
-    "interval holds the other answer too."
+    "Set before anything was measured. Intervals of gains draw test sources (single clips where a task has fewer than "
+    "twelve) and seeds, those of correlations and means draw tasks. “Within chance”: the interval holds the other "
+    "answer too."
 )
 
 
@@ -52,11 +54,13 @@ def _predictors(contents: Mapping[str, Any]) -> str:
     found = contents["predictors"]
     rows = [(e["auc"], escape(e["features"]), _predictor(e)) for e in found["single"]]
     rows.append((found["together"]["auc"], "<em>All properties together</em>", _predictor(found["together"])))
-    rows.append((found["majority"], "<em>Baseline: the majority</em>", f"<td>{_auc(found['majority'])}</td><td>–</td>"))
+    majority = found["majority"]
+    cells = f"<td>{_auc(majority['auc'])}</td><td>{percent(majority['accuracy'])} %</td><td>–</td>"
+    rows.append((majority["auc"], "<em>Baseline: the majority</em>", cells))
     body = "".join(
         f"<tr><th scope='row'>{name}</th>{cells}</tr>" for _, name, cells in sorted(rows, key=lambda row: -row[0])
     )
-    head = "".join(f"<th scope='col'>{text}</th>" for text in ("Property", "AUC", "p"))
+    head = "".join(f"<th scope='col'>{text}</th>" for text in ("Property", "AUC", "Right", "p"))
     return (
         f"<table class='tv-table tv-ranked' data-table='relations-predictors'><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table><p class='tv-legend'>n = {found['pairs']} pairings of {found['tasks']} tasks, "
@@ -66,7 +70,8 @@ def _predictors(contents: Mapping[str, Any]) -> str:
 
 def _predictor(entry: Mapping[str, Any]) -> str:
     mark = " ✓" if entry.get("significant") else ""
-    return f"<td>{_auc(entry['auc'], entry['null_95'])}</td><td>{entry['p']:.3f}{mark}</td>"
+    right = f"<td>{percent(entry['accuracy'])} %</td>"
+    return f"<td>{_auc(entry['auc'], entry['null_95'])}</td>{right}<td>{entry['p']:.3f}{mark}</td>"
 
 
 def _auc(auc: float, null: float | None = None) -> str:

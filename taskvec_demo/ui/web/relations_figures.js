@@ -5,7 +5,7 @@ import { numberText, points } from "./figures.js";
 /**
  * A task and its partner. A matrix of gains has `gain` with the accuracy `alone`; one of errors has `error`, of which the
  * task's own clips give the share `own`.
- * @typedef {{task: string, partner: string, low: number, high: number, n_clips: number, n_sources: number, gain?: number,
+ * @typedef {{task: string, partner: string, low: number, high: number, n_clips: number, n_sources: number, drawn: string, gain?: number,
  *   alone?: number, p?: number, significant?: boolean, error?: number, own?: number}} Cell
  */
 /** Validation accuracy along a training: of the seeds the mean, the lowest, the highest. @typedef {{mean: number[], low: number[], high: number[]}} Curve */
@@ -35,6 +35,7 @@ const HEAD = [
   "beyond chance",
   "n",
   "sources",
+  "drawn",
 ];
 
 /** The shares of the data that a matrix was measured with. @param {Contents} contents @param {string} name */
@@ -102,18 +103,19 @@ export function heading(matrix, { task, partner }) {
 export function sentence(matrix, cell, seeds) {
   const { low, high, n_clips: clips, n_sources: sources } = cell;
   const counted = `n = ${clips} test clips of ${sources} ${sources === 1 ? "source" : "sources"}`;
+  const few = cell.drawn === "clips" ? " So few sources are no sample: the interval draws single clips." : "";
   if (cell.gain === undefined) {
     return (
       `ξ(1, 1) = ${cellText(cell)} (95 % ${numberText(low, 2)} to ${numberText(high, 2)}, ${counted} for the row’s task). ` +
       `${points(cell.own ?? 0)} % of its clips are answered otherwise once the partner’s vector is added; the rest of ξ is ` +
-      "the partner’s own share."
+      `the partner’s own share.${few}`
     );
   }
   const alone = cell.alone ?? 0;
   const trained = matrix.curves ? `, ${seeds} seeds` : "";
   return (
     `Test accuracy ${points(alone)} % alone, ${points(alone + cell.gain)} % together: ${signed(cell.gain)} points ` +
-    `(95 % ${signed(low)} to ${signed(high)}, ${counted}${trained}). ${verdict(cell)}`
+    `(95 % ${signed(low)} to ${signed(high)}, ${counted}${trained}). ${verdict(cell)}${few}`
   );
 }
 
@@ -139,6 +141,7 @@ export function rowsOf({ matrices }) {
     return matrix.cells.map((c) => [
       matrix.title, matrix.fraction, titles[c.task], titles[c.partner], c.alone ?? "", valueOf(c), c.low, c.high,
       c.p ?? "", c.significant === undefined ? "" : c.significant ? "yes" : "no", c.n_clips, c.n_sources,
+      c.drawn,
     ]); // prettier-ignore
   });
   return [HEAD, ...cells];

@@ -38,7 +38,7 @@ def made_run(task: str, correct: np.ndarray) -> Run:
 
 
 def sources(n: int, each: int = 1) -> np.ndarray:
-    return np.array([f"s{i // each}" for i in range(n)])
+    return np.array([f"s{i // each:03}" for i in range(n)])
 
 
 # ---- gains ----------------------------------------------------------------------------------------------------------
@@ -59,15 +59,27 @@ def test_a_gain_is_the_difference_of_the_mean_accuracies_and_lies_in_its_interva
 
 
 def test_clips_of_one_source_count_as_one():
-    """The same answers, once as 100 recordings and once as four: the interval must know the difference."""
+    """The same answers, once as 192 recordings and once as twelve: the interval must know the difference."""
     draw = np.random.default_rng(2)
-    better = draw.random(4) < 0.75
-    before, after = np.zeros((1, 100), bool), np.repeat(better, 25)[None]
-    many = gain("a", "b", made_run("a", before), made_run("a", after), sources(100))
-    few = gain("a", "b", made_run("a", before), made_run("a", after), sources(100, each=25))
+    better = draw.random(12) < 0.6
+    before, after = np.zeros((1, 192), bool), np.repeat(better, 16)[None]
+    many = gain("a", "b", made_run("a", before), made_run("a", after), sources(192))
+    few = gain("a", "b", made_run("a", before), made_run("a", after), sources(192, each=16))
     assert few.gain == many.gain
     assert few.high - few.low > 2 * (many.high - many.low)
     assert few.p > many.p
+    assert (few.n_sources, few.drawn) == (12, "sources")
+
+
+def test_clips_are_drawn_where_sources_are_no_sample():
+    """One speaker, drawn again and again, would leave no uncertainty at all."""
+    draw = np.random.default_rng(6)
+    before, after = draw.random((1, 96)) < 0.5, draw.random((1, 96)) < 0.6
+    one = gain("a", "b", made_run("a", before), made_run("a", after), sources(96, each=96))
+    each = gain("a", "b", made_run("a", before), made_run("a", after), sources(96))
+    assert (one.low, one.high, one.p) == (each.low, each.high, each.p)
+    assert one.low < one.gain < one.high
+    assert (one.n_sources, one.drawn) == (1, "clips")
 
 
 def test_discoveries_follow_benjamini_and_hochberg():
@@ -77,7 +89,7 @@ def test_discoveries_follow_benjamini_and_hochberg():
 
 
 def of_seeds(*by_seed: float, task: str = "a", partner: str = "b") -> Gain:
-    return Gain(task, partner, 0.5, float(np.mean(by_seed)), 0.0, 0.0, 1.0, 10, 10, by_seed)
+    return Gain(task, partner, 0.5, float(np.mean(by_seed)), 0.0, 0.0, 1.0, 10, 10, "clips", by_seed)
 
 
 def test_halves_of_the_seeds_agree_where_seeds_do_not_matter():

@@ -135,7 +135,8 @@ def test_answers_follow_the_figures(figures):
     for cell in first["cells"]:
         cell["significant"] = False
     first |= {"better": 0, "worse": 0}
-    predicted = {"together": {"features": "all", "auc": 0.5, "null_95": 0.6, "p": 0.5}, "majority": 0.5}
+    together = {"features": "all", "auc": 0.5, "accuracy": 0.7, "null_95": 0.6, "p": 0.5}
+    predicted = {"together": together, "majority": {"auc": 0.5, "accuracy": 0.6}}
     network = agreement_of(figures, "mlp", "cnn")
     network |= {"low": -0.2, "value": 0.1, "high": 0.4}
     single = [{**s, "significant": False} for s in figures["predictors"]["single"]]
@@ -149,8 +150,7 @@ def test_answers_follow_the_figures(figures):
     helped |= {"significant": True, "gain": 0.2}
     first["better"] = 1
     network["low"] = 0.05
-    predicted["together"]["auc"] = 0.9
-    nothing["predictors"] |= predicted
+    together["auc"] = 0.9
     nothing["triples"] = [{**t, "gain": 0.05 if t["kind"] == "best" else -0.02} for t in figures["triples"]]
     said = answers(nothing)
     assert [a["answer"].split(" ")[0] for a in said] == ["Of", "To", "In", "Yes:"]
@@ -158,6 +158,9 @@ def test_answers_follow_the_figures(figures):
     assert "the same recordings" in said[0]["says"]
     assert "Tasks that share no recordings: 0 of 1. Pairs in which both tasks gain: 0." in said[0]["says"]
     assert "95 % +7.0 to +7.0) against its two worst" in said[3]["says"]
+    together["accuracy"] = 0.6  # as often right as the majority
+    assert answers(nothing)[1]["answer"].startswith("Hardly: ")
+    assert not next(c["reached"] for c in claims(nothing) if c["name"] == "predicted")
 
 
 def test_partners_of_triples_are_chosen_on_validation_clips(monkeypatch, tmp_path):

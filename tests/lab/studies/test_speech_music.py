@@ -13,16 +13,10 @@ import torch
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow
 from taskvec_demo.lab.finetuning import training_state
+from taskvec_demo.lab.studies.intervals import MIN_SOURCES, units
 from taskvec_demo.lab.studies.speech_music import study
 from taskvec_demo.lab.studies.speech_music.distillation import distil, warm_up
-from taskvec_demo.lab.studies.speech_music.figures import (
-    MIN_SOURCES,
-    compared,
-    difference,
-    mean_accuracy,
-    rank_correlation,
-    units,
-)
+from taskvec_demo.lab.studies.speech_music.figures import compared, difference, mean_accuracy, rank_correlation
 from taskvec_demo.lab.studies.speech_music.plan import QUICK
 from taskvec_demo.lab.studies.speech_music.probes import Probe, best_on, fit
 from taskvec_demo.lab.studies.speech_music.tasks import Judged, judged_tasks, speaker_clips, utterance
@@ -130,20 +124,11 @@ def test_a_model_is_no_better_than_itself_and_a_difference_lies_in_its_interval(
     assert turned.value == pytest.approx(-found.value)
 
 
-def test_clips_are_drawn_where_sources_are_few(tasks):
-    clips = next(t.clips for t in tasks if t.name == "digits")
-    places = clips.of("test")
+def test_clips_are_drawn_where_sources_are_few():
+    def drawn(n: int) -> int:
+        return len(set(units(np.array([f"s{i % n}" for i in range(60)]))))
 
-    def drawn(sources: int) -> np.ndarray:
-        source = clips.source.astype("<U40")
-        source[places] = [f"s{i % sources}" for i in range(len(places))]
-        return units(Judged("speech", replace(clips, source=source)), "test")
-
-    assert len(set(drawn(2))) == len(places)
-    many = replace(clips, **{k: np.repeat(getattr(clips, k), 6) for k in ("row", "label", "split", "source")})
-    source = np.array([f"s{i // 2}" for i in range(len(many.source))])
-    of = units(Judged("speech", replace(many, source=source)), "test")
-    assert MIN_SOURCES <= len(set(of)) < len(of)
+    assert [drawn(n) for n in (1, MIN_SOURCES - 1, MIN_SOURCES, 60)] == [60, 60, MIN_SOURCES, 60]
 
 
 def test_an_average_that_rises_with_the_dial_follows_it(tasks):

@@ -17,7 +17,7 @@ import {
 } from "../../../taskvec_demo/ui/web/relations_figures.js";
 
 const TASKS = ["a", "b", "c"].map((name) => ({ name, title: name.toUpperCase() }));
-const COUNTS = { n_clips: 60, n_sources: 20 };
+const COUNTS = { n_clips: 60, n_sources: 20, drawn: "sources" };
 
 /** @param {number} gain @param {Partial<import("../../../taskvec_demo/ui/web/relations_figures.js").Cell>} more */
 const gained = (gain, more = {}) => ({
@@ -89,6 +89,10 @@ test("a sentence says as much as its interval carries", () => {
     told({}),
     "Test accuracy 50.0 % alone, 53.0 % together: +3.0 points (95 % +1.0 to +5.0, n = 60 test clips of 20 sources, " +
       "4 seeds). By itself it is beyond chance, among so many pairings it is not.",
+  );
+  assert.match(
+    told({ drawn: "clips" }),
+    /it is not\. So few sources are no sample: the interval draws single clips\.$/,
   );
   assert.match(told({ low: -0.01 }), /holds 0: this may be chance\.$/);
   assert.match(told({ significant: true }), /The partner helps beyond chance\.$/);

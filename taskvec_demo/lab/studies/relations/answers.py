@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..wording import points_between, signed
-from .claims import Contents, agreement_of, all_properties, correlation, matrix_of, share_of_data
+from .claims import (
+    Contents,
+    agreement_of,
+    all_properties,
+    beats_chance,
+    beats_majority,
+    correlation,
+    matrix_of,
+    share_of_data,
+)
 from .gains import over_tasks
 
 NAMED = 3  # pairings that an answer names
@@ -17,7 +26,7 @@ NAMED = 3  # pairings that an answer names
 def answers(contents: Contents) -> list[dict[str, str]]:
     """Each a `question`, a short `answer`, and the figures that it rests on (`says`)."""
     return [
-        _answer("Which audio tasks improve each other?", *_which(contents)),
+        _answer("Which unrelated audio tasks improve each other?", *_which(contents)),
         _answer("Can one tell in advance which partner helps?", *_what_predicts(contents["predictors"])),
         _answer("Does it carry over to another kind of network?", *_another_network(contents)),
         _answer("Does it hold for more than two tasks at once?", *_more_tasks(contents)),
@@ -79,11 +88,12 @@ def _mirrored(c: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> bool:
 
 # ---- what predicts it? ----------------------------------------------------------------------------------------------
 def _what_predicts(found: Mapping[str, Any]) -> tuple[str, str]:
-    together, single = found["together"], found["single"]
+    single = found["single"]
     marked = [s for s in single if s["significant"]]
-    known = together["auc"] > max(together["null_95"], found["majority"])
-    if known:
-        answer = "To some degree: properties of the tasks predict it better than chance."
+    if beats_chance(found) and beats_majority(found):
+        answer = "To some degree: properties of the tasks predict it better than chance and majority do."
+    elif beats_chance(found):
+        answer = "Hardly: the tasks’ properties sort the pairings, but are right no more often than the majority."
     elif marked:
         answer = "Hardly: single properties do better than chance, all of them together do not."
     else:
@@ -91,7 +101,7 @@ def _what_predicts(found: Mapping[str, Any]) -> tuple[str, str]:
     best = marked or single[:1]
     told = "; ".join(f"“{s['features']}” {s['auc']:.2f} (p = {s['p']:.3f})" for s in best[:NAMED])
     listed = f": {told}" if marked else f"; the best is {told}"
-    return answer, f"{all_properties(found)} By themselves {len(marked)} of {len(single)} do so{listed}."
+    return answer, f"{all_properties(found)} By themselves {len(marked)} of {len(single)} are beyond chance{listed}."
 
 
 # ---- another network? -----------------------------------------------------------------------------------------------

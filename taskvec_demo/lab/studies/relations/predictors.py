@@ -28,13 +28,15 @@ RIDGE = 1.0
 
 @dataclass(frozen=True)
 class Judged:
-    """How well a set of features tells which pairs gain: pooled AUC with each main task left out in turn.
+    """How well a set of features tells which pairs gain, with each main task left out in turn: pooled AUC and accuracy.
 
-    `null_95` is what 95 % of the same procedures on shuffled gains stay below; `p` their share that does as well.
+    `null_95` is what the AUC of 95 % of the same procedures on shuffled gains stays below; `p` their share that does as
+    well.
     """
 
     features: str
     auc: float
+    accuracy: float
     null_95: float
     p: float
 
@@ -112,7 +114,10 @@ def left_out_scores(x: np.ndarray, positive: np.ndarray, task: Sequence[str]) ->
 
 
 def majority_scores(positive: np.ndarray, task: Sequence[str]) -> np.ndarray:
-    """The baseline without features: the share of pairs that gain among those of the other main tasks."""
+    """The baseline without features: the share of pairs that gain among those of the other main tasks.
+
+    Its AUC is at most 0.5: where a task gains less often than others, the others' share is higher.
+    """
     names = np.asarray(task)
     return np.array([positive[names != name].mean() for name in task])
 
@@ -121,9 +126,11 @@ def judged(name: str, x: np.ndarray, gains: Sequence[Gain], seed: int = 0) -> Ju
     """AUC of `x` and its place among the same procedure on gains that were shuffled within each main task."""
     positive = np.array([g.gain > 0 for g in gains])
     task = [g.task for g in gains]
-    score = auc(left_out_scores(x, positive, task), positive)
+    scores = left_out_scores(x, positive, task)
+    score = auc(scores, positive)
     null = _null(lambda shuffled: auc(left_out_scores(x, shuffled, task), shuffled), positive, task, seed)
-    return Judged(name, score, float(np.quantile(null, 0.95)), float((1 + (null >= score).sum()) / (1 + len(null))))
+    p = (1 + (null >= score).sum()) / (1 + len(null))
+    return Judged(name, score, float(((scores > 0) == positive).mean()), float(np.quantile(null, 0.95)), float(p))
 
 
 def _null(score: Callable[[np.ndarray], float], positive: np.ndarray, task: Sequence[str], seed: int) -> np.ndarray:
@@ -148,6 +155,7 @@ def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> d
     features = {t: task_features(c, m.alone[t], seconds, levels, n_train[t]) for t, c in m.setup.clips.items()}
     names, x = pair_features(features, m.gains)
     positive = np.array([g.gain > 0 for g in m.gains])
+    majority = majority_scores(positive, [g.task for g in m.gains])
     properties = list(next(iter(features.values())))
     single = [judged(n, x[:, [i for i, c in enumerate(names) if c.startswith(f"{n} (")]], m.gains) for n in properties]
     found = discoveries([j.p for j in single])
@@ -156,7 +164,7 @@ def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> d
         "positive": int(positive.sum()),
         "pairs": len(positive),
         "tasks": len(features),
-        "majority": auc(majority_scores(positive, [g.task for g in m.gains]), positive),
+        "majority": {"auc": auc(majority, positive), "accuracy": float(((majority > 0.5) == positive).mean())},
         "together": asdict(judged("all", x, m.gains)),
         "single": [{**asdict(j), "significant": significant} for j, significant in ranked],
         "features": features,

@@ -21,7 +21,8 @@ from ...data.study import Study
 from ...finetuning.finetune import finetune
 from ...measuring.baselines import TRAINING_SEED, baselines_folder
 from ...measuring.predictions import ModelPredictor, Predictor
-from .gains import RESAMPLES, Cell, Gain, gain
+from ..intervals import units
+from .gains import RESAMPLES, Cell, Drawn, Gain, drawn_of, gain
 from .matrices import gain_entries
 from .training import Run
 
@@ -47,6 +48,7 @@ class Disturbance:
     own: float
     n_clips: int
     n_sources: int
+    drawn: Drawn
 
 
 @dataclass(frozen=True)
@@ -140,20 +142,29 @@ def _run(task: str, right: np.ndarray) -> Run:
 def disturbed(
     pair: tuple[str, str], changed: Mapping[str, np.ndarray], sources: Mapping[str, np.ndarray], seed: int = 0
 ) -> list[Disturbance]:
-    """Both directions of a pair. `changed[task]` (n,) bool; sources are drawn, because clips of one answer alike."""
+    """Both directions of a pair. `changed[task]` (n,) bool; what is drawn are the `units` of `sources[task]` (n,)."""
     draw = np.random.default_rng((seed, *(sum(task.encode()) for task in sorted(pair))))
     total = np.zeros(RESAMPLES)
-    n_sources = {}
     for task in sorted(pair):
-        names, place = np.unique(sources[task], return_inverse=True)
-        n_sources[task] = len(names)
-        counts = draw.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
-        sums = np.bincount(place, weights=changed[task], minlength=len(names))
-        total += counts @ sums / (counts @ np.bincount(place, minlength=len(names)))
+        place = units(sources[task])
+        sizes = np.bincount(place)
+        counts = draw.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=RESAMPLES)
+        total += counts @ np.bincount(place, weights=changed[task], minlength=len(sizes)) / (counts @ sizes)
     low, high = (float(v) for v in np.quantile(total, [0.025, 0.975]))
     shares = {task: float(changed[task].mean()) for task in pair}
+    error = sum(shares.values())
     return [
-        Disturbance(task, partner, sum(shares.values()), low, high, shares[task], len(changed[task]), n_sources[task])
+        Disturbance(
+            task,
+            partner,
+            error,
+            low,
+            high,
+            shares[task],
+            len(changed[task]),
+            len(set(sources[task])),
+            drawn_of(sources[task]),
+        )
         for task, partner in (pair, pair[::-1])
     ]
 

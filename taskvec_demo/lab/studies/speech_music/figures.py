@@ -9,14 +9,13 @@ import numpy as np
 
 from ....core.evaluation import Accuracy
 from ....core.intervals import mcnemar
-from ..intervals import Interval
+from ..intervals import Interval, units
 from ..relations.gains import discoveries
 from .measure import Right
 from .plan import DOMAINS
 from .tasks import Judged
 
 RESAMPLES = 2000
-MIN_SOURCES = 12  # fewer recordings' sources are no sample: their clips are drawn instead
 
 
 def mean_accuracy(tasks: Sequence[Judged], right: Right, domain: str | None = None) -> float:
@@ -30,15 +29,9 @@ def domains_of(tasks: Sequence[Judged]) -> list[str]:
     return [d for d in DOMAINS if any(t.domain == d for t in tasks)]
 
 
-def units(task: Judged, split: str) -> np.ndarray:
-    """The number of the unit that each clip of a split is drawn with (n,): its source where there are enough."""
-    sources, place = np.unique(task.clips.source[task.clips.of(split)], return_inverse=True)
-    return place if len(sources) >= MIN_SOURCES else np.arange(len(place))
-
-
 def resampled(task: Judged, split: str, right: np.ndarray, draw: np.random.Generator, n: int = RESAMPLES) -> np.ndarray:
     """Accuracies (n, models) of `right` (models, clips) on units drawn with replacement, the same for all models."""
-    of = units(task, split)
+    of = units(task.clips.source[task.clips.of(split)])
     size = np.bincount(of)
     sums = np.stack([np.bincount(of, weights=row, minlength=len(size)) for row in right.astype(np.float64)])
     counts = draw.multinomial(len(size), np.full(len(size), 1 / len(size)), size=n)
