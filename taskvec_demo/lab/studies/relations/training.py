@@ -116,7 +116,7 @@ def _train(setup: Setup, tasks: tuple[str, ...]) -> Run:
     curve = {task: np.zeros((n_seeds, POINTS), np.float32) for task in tasks}
     loss = {task: np.zeros((n_seeds, POINTS), np.float32) for task in tasks}
     best = {task: np.full(n_seeds, -1.0) for task in tasks}
-    correct = {task: np.zeros((n_seeds, len(setup.clips[task].of("test"))), bool) for task in tasks}
+    kept = {task: {name: t.clone() for name, t in network.state_dict().items()} for task in tasks}
     for step in range(every * POINTS):
         network.train()
         total = torch.zeros(())
@@ -134,9 +134,13 @@ def _train(setup: Setup, tasks: tuple[str, ...]) -> Run:
             for task in tasks:
                 curve[task][:, point] = _right(network, setup, task, "validation").mean(1)
                 better = curve[task][:, point] > best[task]
-                if better.any():
-                    correct[task][better] = _right(network, setup, task, "test")[better]
-                    best[task][better] = curve[task][better, point]
+                best[task][better] = curve[task][better, point]
+                for name, weights in network.state_dict().items():
+                    kept[task][name][better] = weights[better]
+    correct = {}
+    for task in tasks:  # test clips are looked at once
+        network.load_state_dict(kept[task])
+        correct[task] = _right(network, setup, task, "test")
     return Run(tasks, correct, curve, loss)
 
 
