@@ -102,7 +102,7 @@ def test_modules_come_once_from_an_address_that_a_browser_may_keep(new_visitor):
     assert {r.url.removeprefix(page.server.url).rsplit("/", 1)[0] for r in answers} == {live.address()}
     assert {r.status for r in answers} == {200}
     assert all("immutable" in r.headers["cache-control"] for r in answers)
-    assert sum(int(r.headers["content-length"]) for r in answers) < 100_000
+    assert sum(int(r.headers["content-length"]) for r in answers) < 120_000
     own = page.page.evaluate("() => Object.keys(window).filter((key) => /^(tv|taskvec)/i.test(key))")
     assert own == ["taskvec"]
     assert page.errors == []

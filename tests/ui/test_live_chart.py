@@ -85,6 +85,7 @@ def test_the_browser_takes_over_without_a_change(page):
     page.held = []
     page.page.goto(page.server.url)
     page.page.wait_for_selector("#chart .tv-task", state="attached")
+    page.page.wait_for_selector("#classes", state="attached")
     page.page.wait_for_selector("#lambda-urban input[type=range]", state="attached")
     page.at_rest()
     assert page.page.evaluate("() => window.taskvec.state.tasks") is None
