@@ -157,6 +157,7 @@ def build_controls(
         return _row(name, row_values[name], series.get(name, 0), FAINT if name in faint else None)
 
     with gr.Row(elem_id="operations"):
+        plain_html("Allow", elem_id="operations-lead")  # they open ways to go; none of them does anything yet
         add = gr.Checkbox(addition, label="Add", min_width=60, elem_id="op-addition")
         neg = gr.Checkbox(negation, label="Negate", min_width=60, elem_id="op-negation")
         ana = gr.Checkbox(analogy, label="Analogy", min_width=60, visible=len(names) > 2, elem_id="op-analogy")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .html.bars import task_series
 from .page import Page
 
 WEB = Path(__file__).parent / "web"
+PAGE, STUDIES = "page.js", "studies.js"  # what gradio calls at load, and in the tab of studies only
 A_YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -40,14 +42,24 @@ def address() -> str:
 
 
 def serve_modules() -> dict[str, Any]:
-    """Options of `launch`: the modules at their address, and that the browser fetches them all at once.
+    """Options of `launch`: the modules at their address, and that the browser fetches those of `PAGE` all at once.
 
     Each is a route of its own: starlette's `Mount` finds no file when the app runs behind a proxy with a root path.
     """
     modules = {f"{address()}/{path.name}": path for path in sorted(WEB.glob("*.js"))}
-    preloads = "".join(f'<link rel="modulepreload" href="{at}">' for at in modules)
+    preloads = "".join(f'<link rel="modulepreload" href="{address()}/{name}">' for name in needed_by(PAGE))
     routes = [Route(f"/{at}", functools.partial(_send, path)) for at, path in modules.items()]
     return {"app_kwargs": {"routes": routes}, "head": preloads}
+
+
+def needed_by(module: str) -> list[str]:
+    """File names of a module and of all that it imports, sorted."""
+    found, unread = {module}, [module]
+    while unread:
+        imported = set(re.findall(r'from "\./([\w.]+)"', (WEB / unread.pop()).read_text("utf-8"))) - found
+        found |= imported
+        unread += imported
+    return sorted(found)
 
 
 async def _send(path: Path, request: Request) -> FileResponse:
@@ -56,18 +68,18 @@ async def _send(path: Path, request: Request) -> FileResponse:
     return FileResponse(path, media_type="text/javascript", headers=kept)
 
 
-def on_load(function: str, *arguments: str) -> str:
-    """`js_on_load` of a gr.HTML: calls a function of page.js with `element` and others of gradio's names."""
-    return f"{_page()}.then((page) => page.{function}({', '.join(('element', *arguments))}))"
+def on_load(function: str, *arguments: str, module: str = PAGE) -> str:
+    """`js_on_load` of a gr.HTML: calls a function of a module with `element` and others of gradio's names."""
+    return f"{_import(module)}.then((module) => module.{function}({', '.join(('element', *arguments))}))"
 
 
-def call(function: str) -> str:
-    """`js` of an event: calls a function of page.js with the values of its inputs."""
-    return f"(...values) => {_page()}.then((page) => page.{function}(...values))"
+def call(function: str, module: str = PAGE) -> str:
+    """`js` of an event: calls a function of a module with the values of its inputs."""
+    return f"(...values) => {_import(module)}.then((module) => module.{function}(...values))"
 
 
-def _page() -> str:
-    return f"import(new URL('{address()}/page.js', document.baseURI))"
+def _import(module: str) -> str:
+    return f"import(new URL('{address()}/{module}', document.baseURI))"
 
 
 def serve_files(page: Page) -> None:

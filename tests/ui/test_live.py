@@ -43,6 +43,16 @@ def test_a_changed_module_has_another_address(web):
     assert live.address() in live.on_load("startChart")
 
 
+def test_every_module_is_needed_by_the_page_or_by_its_studies(web):
+    page, studies = live.needed_by(live.PAGE), live.needed_by(live.STUDIES)
+    assert sorted({*page, *studies}) == MODULES
+    assert live.STUDIES not in page
+    assert "recipe.js" in page
+    (web / "recipe.js").write_text('import { alone } from "./alone.js";\n')
+    (web / "alone.js").write_text("export const alone = 1;\n")
+    assert "alone.js" in live.needed_by(live.PAGE)
+
+
 @pytest.mark.parametrize("root", ["", "/behind/a/proxy"])
 def test_modules_are_served_at_the_root_and_behind_a_proxy(root):
     """A proxy takes its own path away before it asks, and the app is told that path."""
@@ -98,11 +108,11 @@ def test_modules_come_once_from_an_address_that_a_browser_may_keep(new_visitor):
     page.page.on("response", lambda r: answers.append(r) if "/web/" in r.url else None)
     page.open({"urban": 0.5})
     names = [r.url.rsplit("/", 1)[-1] for r in answers]
-    assert sorted(names) == MODULES
+    assert sorted(names) == live.needed_by(live.PAGE)  # those of studies come with their tab
     assert {r.url.removeprefix(page.server.url).rsplit("/", 1)[0] for r in answers} == {live.address()}
     assert {r.status for r in answers} == {200}
     assert all("immutable" in r.headers["cache-control"] for r in answers)
-    assert sum(int(r.headers["content-length"]) for r in answers) < 120_000
+    assert sum(int(r.headers["content-length"]) for r in answers) < 100_000
     own = page.page.evaluate("() => Object.keys(window).filter((key) => /^(tv|taskvec)/i.test(key))")
     assert own == ["taskvec"]
     assert page.errors == []

@@ -44,12 +44,14 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
     view = plain_html(
         adapters_html(study.contents, series, file.as_posix(), sha256_of(file)[:12]),
         elem_id="adapters-study",
-        js_on_load=live.on_load("startAdapters", "(chosen, serial) => trigger('asked', { chosen, serial })"),
+        js_on_load=live.on_load(
+            "startAdapters", "(chosen, serial) => trigger('asked', { chosen, serial })", module=live.STUDIES
+        ),
     )
     told = gr.Textbox("", visible="hidden", elem_id="adapters-answer")
     view.asked(answer, clip, told, trigger_mode="multiple", **TRACE_CONCURRENCY, **QUIET)
-    told.change(None, told, None, js=live.call("handAdapters"), queue=False, show_progress="hidden")
-    clip.change(None, None, None, js=live.call("tellAdaptersClip"), queue=False, show_progress="hidden")
+    told.change(None, told, None, js=live.call("handAdapters", module=live.STUDIES), queue=False, show_progress="hidden")
+    clip.change(None, None, None, js=live.call("tellAdaptersClip", module=live.STUDIES), queue=False, show_progress="hidden")
     plain_html(results_html(study.contents), elem_id="adapters-results")
 
 

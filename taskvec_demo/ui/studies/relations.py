@@ -25,7 +25,7 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
     plain_html(
         relations_html(contents, file.as_posix(), sha256_of(file)[:12]),
         elem_id="relations-study",
-        js_on_load=live.on_load("startRelations"),
+        js_on_load=live.on_load("startRelations", module=live.STUDIES),
     )
     plain_html(results_html(contents), elem_id="relations-results")
 

@@ -35,6 +35,8 @@ export class CurvePicture {
     this.width = width;
     place.replaceChildren();
     this.heading = html("h3", "", place);
+    this.moving = html("span", "", this.heading);
+    html("small", "○ measured", this.heading);
     this.height = Math.max(height - 26, 90);
     this.svg = svg("svg", { width, height: this.height, role: "img" }, place);
     const names = svg("g", { class: "tv-names" }, this.svg);
@@ -122,9 +124,9 @@ export class CurvePicture {
 
   /** @param {string} what moves */
   entitle(what) {
-    if (this.heading.dataset.what === what) return;
-    this.heading.dataset.what = what;
-    this.heading.textContent = `Along λ: ${what}`;
+    if (this.moving.dataset.what === what) return;
+    this.moving.dataset.what = what;
+    this.moving.textContent = `Along λ: ${what}`;
     this.heading.title = "Drag in the picture to move the slider";
     this.svg.setAttribute("aria-label", `Validation accuracy of ${this.lines.length} tasks along λ of ${what}`);
   }

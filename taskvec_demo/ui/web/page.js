@@ -1,16 +1,12 @@
 // The functions that gradio calls: one for each of its components and buttons that need a script.
 
-export { handAdapters, startAdapters, tellAdaptersClip } from "./adapters_study.js";
 export { startChart } from "./chart.js";
 export { startClasses } from "./classes.js";
 export { startCurve } from "./curve.js";
-export { handLikeness, tellOtherClip } from "./dial_near.js";
-export { startDial, startDialTable } from "./dial_study.js";
 export { startExact } from "./exact.js";
 export { startExplore } from "./explore.js";
 export { handOpened, handOver, tellProgress } from "./latest.js";
 export { switchedOn } from "./recipe.js";
-export { startRelations } from "./relations_study.js";
 export { startPaper } from "./replay.js";
 export { startLabels } from "./labels.js";
 export { pinnedQuery } from "./pin.js";
