@@ -29,7 +29,7 @@ METHOD = (
     "must give the same answers."
 )
 CLIPS = 400
-TASK = "esc10"
+TASK = "esc50"
 LIMIT_S, PEER_LIMIT = 1.0, 3
 PATIENCE_S = 600
 

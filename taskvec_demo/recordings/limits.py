@@ -8,7 +8,7 @@ from ..errors import BadAudioError
 
 MIN_SECONDS = 0.1  # a shorter clip is refused: these are 1600 samples at 16 kHz, 10 mel frames
 MAX_SECONDS = 600  # 10 min
-USED_SECONDS = 60  # this much is decoded and classified: 12 windows of 5.1 s
+USED_SECONDS = 60  # this much is decoded and classified: 12 windows of 5 s
 MAX_BYTES = 25 * 10**6  # 25 MB: 10 min of mp3 at 320 kbit/s is 600 s * 40 kB/s = 24 MB
 MIN_RATE, MAX_RATE = 1_000, 384_000  # Hz
 ACCEPTED_FORMATS = ("wav", "flac", "ogg", "opus", "mp3")

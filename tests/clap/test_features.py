@@ -45,9 +45,8 @@ def recordings(config):
 def reference(samples, name):
     """Features (n_frames, n_mels) by transformers, which pads by itself."""
     rate = PREPROCESSORS[name]["sampling_rate"]
-    length = FeatureConfig.from_preprocessor(PREPROCESSORS[name]).n_samples  # its own is the float 5.1 * 16000
     extractor = ClapFeatureExtractor(**PREPROCESSORS[name])
-    found = extractor(samples, sampling_rate=rate, max_length=length, return_tensors="np")
+    found = extractor(samples, sampling_rate=rate, return_tensors="np")
     return torch.from_numpy(found["input_features"][0, 0]).float()
 
 

@@ -85,11 +85,11 @@ def test_a_folder_is_complete_and_fits_together(folder):
 def test_heads_are_those_of_the_text_tower(folder):
     artifacts = Artifacts(folder)
     checkpoint = Checkpoint.from_folder(artifacts.model_folder, artifacts.name)
-    task = artifacts.tasks["esc10"]
+    task = artifacts.tasks["esc50"]
     texts = [template.format(task.prompts[0]) for template in task.templates]
     mean = checkpoint.embed_text(texts).mean(0)
-    assert np.allclose(artifacts.heads["esc10"].matrix[0], mean / mean.norm(), atol=1e-4)
-    assert not np.allclose(artifacts.heads["esc10"].matrix[1], mean / mean.norm(), atol=1e-2)
+    assert np.allclose(artifacts.heads["esc50"].matrix[0], mean / mean.norm(), atol=1e-4)
+    assert not np.allclose(artifacts.heads["esc50"].matrix[1], mean / mean.norm(), atol=1e-2)
 
 
 def test_presets_are_recipes_of_this_checkpoint_with_test_figures(folder):
@@ -108,7 +108,7 @@ def test_presets_are_recipes_of_this_checkpoint_with_test_figures(folder):
             assert entry["n"] == sum(row["n"] for row in entry["per_class"]) > 0
             for model in ("pretrained", "edited"):
                 assert 0 <= entry[model]["low"] <= entry[model]["accuracy"] <= entry[model]["high"] <= 1
-        assert artifacts.surfaces["esc10"].contains(preset.recipe.coefficients)
+        assert artifacts.surfaces["esc50"].contains(preset.recipe.coefficients)
 
 
 def test_nothing_is_pickled_and_nothing_is_large(folder):
@@ -137,7 +137,7 @@ def test_what_is_shipped_was_trained():
     """The shipped folder must not be the random one of the tests."""
     sources = {source["name"] for source in read_json(SHIPPED / "manifest.json")["sources"]}
     assert "random numbers" not in sources, f"{SHIPPED} was written by tests.support.random_artifacts"
-    assert any("ESC-10" in name for name in sources)
+    assert any("ESC-50" in name for name in sources)
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ ONE_OF_EACH = (
     "model/model.safetensors",
     "model/config.json",
     "vectors/urban.safetensors",
-    "heads/esc10.safetensors",
+    "heads/esc50.safetensors",
     "surfaces/urban.validation.safetensors",
     "tables/presets.json",
     "examples/rain.flac",

@@ -26,7 +26,7 @@ from taskvec_demo.serve.exact_figures import FIRST_BATCH, steps
 from taskvec_demo.serve.workbench import Workbench
 from tests.support.sounds import RATE, noise, tone
 
-CLASSES = {"esc10": ("rain", "rooster", "clock_tick"), "urban": ("siren", "jackhammer")}
+CLASSES = {"esc50": ("rain", "rooster", "clock_tick"), "urban": ("siren", "jackhammer")}
 PER_CLASS = 4
 EDIT = {"urban": 0.5, "emotion": -0.3}
 

@@ -53,9 +53,7 @@ def plain_answer(folder, clip, labels, templates):
     texts = [template.format(label) for label in labels for template in templates]
     with torch.inference_mode():
         text = processor.tokenizer(texts, padding=True, return_tensors="pt")
-        # Without max_length transformers would compute with 5.1 s x 16 kHz = 81600.0, which is no length for numpy
-        n = round(processor.feature_extractor.nb_max_samples)
-        audio = processor.feature_extractor(samples, sampling_rate=rate, max_length=n, return_tensors="pt")
+        audio = processor.feature_extractor(samples, sampling_rate=rate, return_tensors="pt")
         found = model(**text, **audio)
         heads = F.normalize(found.text_embeds.reshape(len(labels), len(templates), -1).mean(1), dim=-1)
         return (model.logit_scale_a.exp() * found.audio_embeds @ heads.T)[0].softmax(-1).tolist()

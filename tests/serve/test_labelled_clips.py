@@ -124,17 +124,17 @@ def test_a_set_that_cannot_tell_what_a_task_asks_is_refused(data, tmp_path):
 
 
 def test_synthesized_clips_are_read_where_they_are(tmp_path):
-    tasks = {"esc10": replace(SOUNDS, name="esc10", class_names=("rain", "rooster"))}
+    tasks = {"esc50": replace(SOUNDS, name="esc50", class_names=("rain", "rooster"))}
     assert read_synthesized(tmp_path / "synthesized", tasks) == []
     folder = tmp_path / "synthesized"
     folder.mkdir()
-    made = [c for c in labelled_set(0, per_class=1) if c[0] == "esc10"]
+    made = [c for c in labelled_set(0, per_class=1) if c[0] == "esc50"]
     with (folder / "clips.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("file", "task", "label"))
         table.writerows((f"{task}-{label}.flac", task, label) for task, label, _ in made)
     found = {clip.path.name: dict(clip.classes) for clip in read_synthesized(folder, tasks)}
-    assert found == {"esc10-rain.flac": {"esc10": 0}, "esc10-rooster.flac": {"esc10": 1}}  # other classes are not ours
+    assert found == {"esc50-rain.flac": {"esc50": 0}, "esc50-rooster.flac": {"esc50": 1}}  # other classes are not ours
 
 
 def test_tasks_go_through_a_manifest_and_old_ones_are_read():

@@ -29,7 +29,6 @@ SPECS = {
         FineTuning("still", "sounds", epochs=1, peak_rate=0.0),
         FineTuning("rehearsed", "sounds", epochs=12, peak_rate=3e-3, rehearsal=10.0),
         FineTuning("briefly-rehearsed", "sounds", epochs=2, peak_rate=2e-3, rehearsal=10.0),
-        FineTuning("averaged", "sounds", epochs=12, peak_rate=3e-3, regmean=1.0, scale=1.5),
     )
 }
 STUDY = replace(TINY, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS)

@@ -19,7 +19,8 @@ COLUMNS = ("file", "label", "split", "group", "gender")
 
 def write_recordings(data: Path, splits: Sequence[tuple[str, int]] = (("validation", 1),)) -> None:
     """Write `data`/<set>/clips.csv and its files: (split, clips of every class) for each of `splits`."""
-    classes = {f: t.class_names for t in reversed(TASKS.values()) for f in t.clips_folders} | {"drums": ("drum",)}
+    classes = {f: t.class_names for t in reversed(TASKS.values()) for f in t.clips_folders}
+    classes |= {"drums": ("drum",), "animals": ("cat", "cow")}
     for name in SETS:
         folder = data / name
         folder.mkdir(parents=True)
@@ -27,7 +28,7 @@ def write_recordings(data: Path, splits: Sequence[tuple[str, int]] = (("validati
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for class_name in classes[name]:
-                gender, label = class_name.split("_", 1) if name == "ravdess" else ("", class_name)
+                gender, label = class_name.split("_", 1) if name in ("ravdess", "nemo") else ("", class_name)
                 for split, n in splits:
                     for i in range(n):
                         clip = f"{class_name}-{split}-{i}.wav"

@@ -187,18 +187,6 @@ def test_what_the_control_shares_with_the_target_is_set_apart(tables: dict) -> N
     assert "in both" not in instruments
 
 
-def test_a_temperature_is_said_where_a_vector_had_one(tables: dict) -> None:
-    for temperatures in ({}, {"urban": 4.0}):
-        html = paper_html({"negation": tables["negation"] | {"temperatures": temperatures}}, TASKS)
-        assert ("a temperature (“Urban sounds” 4)" in html) == bool(temperatures)
-
-
-def test_regmean_is_said_where_a_vector_went_through_it(tables: dict) -> None:
-    for names in ([], ["urban"]):
-        html = paper_html({"negation": tables["negation"] | {"regmean": names}}, TASKS)
-        assert ("(“Urban sounds”) went through RegMean" in html) == bool(names)
-
-
 def test_a_missing_table_is_a_sentence(tables: dict, tmp_path: Path) -> None:
     assert load_tables(tmp_path) == {}
     html = paper_html({}, TASKS)

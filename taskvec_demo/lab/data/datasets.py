@@ -24,7 +24,7 @@ from ...recordings.audio import load_clip, windows
 from ...recordings.layouts import TABLE, read_set
 from ...serve.artifacts import write_json
 
-SETS = ("esc10", "urban", "ravdess", "animals", "philharmonia", "fsdd", "drums")
+SETS = ("esc50", "urban", "kitchen20", "gtzan_mini", "animals", "philharmonia", "drums", "fsdd", "ravdess", "nemo")
 FREESOUND_SETS = (
     "esc10",
     "esc50",
@@ -32,7 +32,7 @@ FREESOUND_SETS = (
     "urbansound8k",
     "kitchen20",
 )  # groups are Freesound's numbers
-MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5.1 s
+MAX_WINDOWS = 2  # of a clip: 10 s where a window has 5 s
 NAMED = 5  # unreadable clips that a warning names
 
 

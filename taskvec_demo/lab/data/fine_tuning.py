@@ -27,7 +27,6 @@ class Accepted:
 
 
 FROM_ZERO = Accepted("a number from 0", lambda value: 0 <= value < math.inf)
-ABOVE_ZERO = Accepted("a number above 0", lambda value: 0 < value < math.inf)
 ZERO_TO_ONE = Accepted("a number from 0 to 1", lambda value: 0 <= value <= 1)
 COUNT = Accepted("a whole number from 1", lambda value: value >= 1)
 
@@ -80,13 +79,8 @@ class FineTuning:
     peak_rate: float = option(3e-4, "highest learning rate", ZERO_TO_ONE, flag="rate")
     # Each training has a seed of its own.
     runs: int = option(1, "number of trainings of whose weights the mean is taken", COUNT, afterwards=True)
-    # Above 1, clips that are recognised already go on teaching.
-    temperature: float = option(1.0, "what logits are divided by in the loss", ABOVE_ZERO)
     # 1 − cosine, over training clips of other sets.
     rehearsal: float = option(0.0, "weight in the loss of keeping how other sets embed", FROM_ZERO)
-    # 0: the weights stay as trained. See `regmean.py`.
-    regmean: float = option(0.0, "weight of the pre-trained model on clips to keep", FROM_ZERO, afterwards=True)
-    scale: float = option(1.0, "scale of what is left of the vector after RegMean", ABOVE_ZERO, afterwards=True)
 
     def __post_init__(self) -> None:
         for one in options(type(self)):

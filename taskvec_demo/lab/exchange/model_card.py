@@ -123,7 +123,7 @@ def _recipes(vectors: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> st
 
 def _negation(table: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> str:
     rows, notes = [], []
-    for row in table["rows"]:
+    for row in [*table["rows"], *table.get("others", [])]:
         λ = _coefficients(row["coefficients"])
         rows.append([row["vector"], λ, _change(row["target"]), _change(row["control"]), _kept(row["control"])])
         for kind in ("random", "gradient_ascent", "gradient_ascent_last"):
@@ -206,9 +206,9 @@ def _estimates(study: Study, out: Path) -> str:
 def _rewordings(table: Mapping[str, Any]) -> str:
     rates = {name: entry for name, entry in table["phrases"].items() if isinstance(entry, Mapping) and "rate" in entry}
     rows = [[name, f"{tenths(e['rate'])} {interval(e)}", str(e["n"])] for name, e in rates.items()]
-    sets, (low, high) = table["esc10"], table["esc10"]["reworded_95_percent_of_sets"]
+    sets, (low, high) = table["control"], table["control"]["reworded_95_percent_of_sets"]
     text = (
-        f"With all ESC-10 labels reworded at once, the accuracy on {sets['n_clips']} test clips is "
+        f"With all labels of the control reworded at once, the accuracy on {sets['n_clips']} test clips is "
         f"{100 * sets['reworded']:.0f} % on average over {sets['n_label_sets']} draws (95 % of them {100 * low:.0f} to "
         f"{100 * high:.0f} %); with the canonical labels it is {100 * sets['canonical']:.1f} %."
     )

@@ -28,7 +28,6 @@ from ..data.datasets import MelStore
 from ..data.embedding import embed_rows, window_batch
 from ..data.fine_tuning import FineTuning
 from ..data.study import Study
-from .regmean import withdrawn
 from .rehearsal import Rehearsal, rehearsal_of
 from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
 from .training_state import StateFile, drawing, fingerprint
@@ -193,7 +192,6 @@ def finetune(
 
     With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only: what they have in
     common is the task, and the rest, which averages out, is what costs other tasks (model soups, arXiv:2203.05482).
-    With `spec.regmean` the weights then are those of `regmean.withdrawn`.
     With `work` its state is kept there, and a run that was stopped goes on; the other options are those of `train`.
     Every process returns the vector; the main one writes it.
     """
@@ -232,7 +230,6 @@ def finetune(
     if processes().is_main_process:
         buffers = [weights.buffer for weights, _ in members]
         weights = Weights(checkpoint.pretrained.layout, sum(buffers[1:], buffers[0]) / len(buffers))
-        weights = withdrawn(checkpoint, store, study, spec, weights)
         first, best = (Accuracy.of(hits(w).numpy()) for w in (checkpoint.pretrained, weights))
         training = {
             **spec.chosen(),

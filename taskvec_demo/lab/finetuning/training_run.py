@@ -72,7 +72,7 @@ class Run:
     def __init__(
         self, checkpoint: Checkpoint, spec: FineTuning, steps: int, seed: int, precision: Precision, at_once: int
     ) -> None:
-        self.pretrained, self.logit_scale = checkpoint.pretrained, checkpoint.logit_scale / spec.temperature
+        self.pretrained, self.logit_scale = checkpoint.pretrained, checkpoint.logit_scale
         self.seed, self.precision, self.at_once, self.rehearsal = seed, precision, at_once, spec.rehearsal
         self.processes = processes()
         self.pieces = max(-(-BATCH // at_once), self.processes.num_processes)  # of a batch

@@ -120,7 +120,7 @@ def train_joint(
 
     sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
     epochs = max(study.fine_tunings[n].epochs for n in names)
-    spec = replace(study.fine_tunings[names[0]], epochs=epochs, temperature=1.0)  # nothing is to be forgotten here
+    spec = replace(study.fine_tunings[names[0]], epochs=epochs)
     name = joint_name(names)
     own = {folder for n in names for folder in study.tasks[study.fine_tunings[n].task].clips_folders}
     rehearsal = rehearsal_of(checkpoint, store, own) if spec.rehearsal else None

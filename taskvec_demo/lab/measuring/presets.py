@@ -14,8 +14,7 @@ SIGNIFICANT = 0.05  # above this p of McNemar's test, an edit made no difference
 FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
 SUMS = {
     "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
-    "three": ("learn_three", "Learn three tasks", "Addition of three vectors, each with its own λ."),
-    "five": ("learn_five", "Learn all five tasks", "Addition of all five vectors with one λ."),
+    "all": ("learn_all", "Learn all tasks", "Addition of all vectors with one λ."),
 }
 CHOSEN = "λ was chosen on validation."
 
@@ -42,7 +41,7 @@ def preset_entries(
             }
         )
 
-    for row in contents["negation"]["rows"]:
+    for row in [*contents["negation"]["rows"], *contents["negation"].get("others", [])]:
         vector = row["vector"]
         title = "Forget " + study.tasks[vector].title.lower()
         add("negation", f"forget {vector}", f"forget_{vector}", title, f"Negation. {CHOSEN} {_forgetting(row)}")

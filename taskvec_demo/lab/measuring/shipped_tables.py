@@ -43,8 +43,6 @@ def content(
         "split": "test",
         "seeds": seeds(table.study, vectors),
         "rehearsed": [name for name, training in trained.items() if training.get("rehearsal")],
-        "temperatures": {n: t["temperature"] for n, t in trained.items() if t.get("temperature", 1.0) != 1.0},
-        "regmean": [name for name, training in trained.items() if training.get("regmean")],
     }
     if choices:
         fields |= {"rule": RULE, "control": table.study.control, "control_kept": CONTROL_KEPT}

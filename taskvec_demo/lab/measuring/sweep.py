@@ -16,7 +16,6 @@ import hashlib
 import itertools
 import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,19 +39,19 @@ from .choose_lambda import STEPS
 
 HELD_OUT_SHARE = 5  # every fifth free point measures the surface's error
 MAX_CLIPS = 128  # clips of a task, so that a point takes about two seconds on two cores
-PAIR_STEPS = (0.3, 0.6, 1.0)  # λ of two main vectors together
+PAIR_STEPS = (0.5, 1.0)  # λ of two main vectors together
 EVERY = 0  # stands for all vectors
-# (number of active vectors, points for each such set); each block draws from a sequence of its own
-FREE_DRAWS = ((2, 4), (3, 1), (4, 1), (EVERY, 30), (3, 1), (5, 1), (2, 4))
+# (number of active vectors, points in all): most where few are active, because people move few sliders at a time
+FREE_DRAWS = ((2, 144), (3, 84), (4, 60), (5, 40), (EVERY, 30))
+MOST_A_SET = 8  # points with the same active vectors, where there are few vectors
 
 
 def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Recipes to measure, (p, len(main) + len(extra)), and which of them are held out of the trial fit.
 
-    Five main vectors and the analogy's three make 793 points: 301 on lines and grids, where recipes are chosen (every
-    vector alone, main vectors in pairs, three and all main vectors at one λ, the analogy's B + C − A), then 492 free
-    ones with two to five or all vectors active, because people move few sliders at a time. λ of free points are Sobol
-    draws from the measured box.
+    Six main vectors and the analogy's three make 657 points: 299 on lines and grids, where recipes are chosen (every
+    vector alone, main vectors in pairs, the first two and all main vectors at one λ, the analogy's B + C − A), then
+    free ones with two to five or all vectors active. λ of free points are Sobol draws from the measured box.
     """
     k, n_main = len(main) + len(extra), len(main)
     grid: list[dict[int, float]] = [{}]
@@ -61,18 +60,17 @@ def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray,
     grid += [{i: j / 5} for i in range(n_main, k) for j in range(-5, 6) if j]
     for pair in itertools.combinations(range(n_main), 2):
         grid += [dict(zip(pair, values, strict=True)) for values in itertools.product(PAIR_STEPS, repeat=2)]
-    grid += [dict.fromkeys(range(n), j / 10) for n in sorted({min(3, n_main), n_main}) for j in range(1, 11)]
+    grid += [dict.fromkeys(range(n), j / 10) for n in sorted({min(2, n_main), n_main}) for j in range(1, 11)]
     if len(extra) == 3:  # A, B, C of the analogy
         grid += [{n_main: -j / 10, n_main + 1: j / 10, n_main + 2: j / 10} for j in range(1, 11)]
     free: list[dict[int, float]] = []
-    drawn: Counter[int] = Counter()  # blocks so far with as many active vectors
-    for active, each in ((active or k, each) for active, each in FREE_DRAWS if active < k):
-        chosen = list(itertools.combinations(range(k), active)) * each
-        seed = active + 100 * drawn[active]
-        drawn[active] += 1
-        draws = SobolEngine(active, scramble=True, seed=seed).draw(len(chosen)).double().numpy()
+    for active, n in ((active or k, n) for active, n in FREE_DRAWS if active < k):
+        sets, rng = list(itertools.combinations(range(k), active)), np.random.default_rng(active)
+        n = n if active == k else min(n, MOST_A_SET * len(sets))
+        rounds = [sets[i] for _ in range(-(-n // len(sets))) for i in rng.permutation(len(sets))]
+        chosen = rounds[:n]  # in random order, so that Sobol neighbours do not share vectors
+        draws = SobolEngine(active, scramble=True, seed=active).draw(n).double().numpy()
         draws = np.round(MEASURED_LOW + (MEASURED_HIGH - MEASURED_LOW) * draws, 2)
-        np.random.default_rng(seed).shuffle(chosen)  # so that Sobol neighbours do not share vectors
         free += [dict(zip(c, map(float, d), strict=True)) for c, d in zip(chosen, draws, strict=True)]
 
     def distinct(entries: list[dict[int, float]]) -> list[tuple[float, ...]]:

@@ -57,15 +57,16 @@ class Table:
 
 
 class Negation(Table):
+    """Every task forgotten; the study's pair, which the paper has, beside baselines."""
+
     name = "negation"
 
     def choices(self, predictor: Predictor) -> dict[str, Choice]:
-        return {v: choose_negation(predictor, v, negation_grid(v), f"forget {v}") for v in self.study.pair}
+        return {v: choose_negation(predictor, v, negation_grid(v), f"forget {v}") for v in self.study.main}
 
     def edits(self, choices: Choices) -> Edits:
-        edits: Edits = {}
+        edits: Edits = {f"forget {v}": choices[v].coefficients for v in self.study.main}
         for v in self.study.pair:
-            edits[f"forget {v}"] = choices[v].coefficients
             # The same λ makes an edit of the same size in every tensor, but in a random direction.
             edits |= {random_name(v, s): {random_name(v, s): choices[v].coefficients[v]} for s in RANDOM_SEEDS}
             edits |= {name: {name: 1.0} for name in (f"ascent-{v}", f"ascent-{v}-last")}
@@ -78,13 +79,15 @@ class Negation(Table):
             target, control = book.entry(edit, v), book.entry(edit, self.study.control)
             return {"coefficients": book.edits[edit], "target": target, "control": control}
 
+        def forgotten(v: str) -> dict[str, Any]:
+            held = {"vector": v, "holds_on_validation": choices[v].holds}
+            return held | figures(f"forget {v}", v) | self._apart(book, v)
+
         return {
+            "others": [forgotten(v) for v in self.study.main if v not in self.study.pair],
             "rows": [
                 {
-                    "vector": v,
-                    "holds_on_validation": choices[v].holds,
-                    **figures(f"forget {v}", v),
-                    **self._apart(book, v),
+                    **forgotten(v),
                     "random": [{"seed": s, **figures(random_name(v, s), v)} for s in RANDOM_SEEDS],
                     "gradient_ascent": {**_trained(trainings, f"ascent-{v}"), **figures(f"ascent-{v}", v)},
                     "gradient_ascent_last": {
@@ -93,13 +96,14 @@ class Negation(Table):
                     },
                 }
                 for v in self.study.pair
-            ]
+            ],
         }
 
     def _apart(self, book: AnswerBook, v: str) -> dict[str, Any]:
         """The control's figures without the classes that the target shares: these are meant to be forgotten."""
-        names = self.study.tasks[self.study.control].class_names
-        shared = [name for name in names if name in self.study.tasks[v].class_names]
+        control, prompts = self.study.tasks[self.study.control], self.study.tasks[v].prompts
+        names = control.class_names
+        shared = [name for name, prompt in zip(names, control.prompts, strict=True) if prompt in prompts]
         if not shared:
             return {}
         others = [i for i, name in enumerate(names) if name not in shared]

@@ -14,12 +14,13 @@ from ...errors import TaskVecError
 
 DIM = 256  # of the joint audio-text space
 
-# Keyword arguments of `ClapFeatureExtractor`; 5.1 s at 16 kHz with a hop of 20 ms are 256 frames, HTSAT's input here.
+# Keyword arguments of `ClapFeatureExtractor`. 5 s at 16 kHz with a hop of 313 samples are 256 frames, HTSAT's input
+# here; whole seconds, because `ClapFeatureExtractor` cannot pad to any other number.
 PREPROCESSOR = {
     "feature_size": 64,
     "sampling_rate": 16_000,
-    "hop_length": 320,
-    "max_length_s": 5.1,
+    "hop_length": 313,
+    "max_length_s": 5,
     "fft_window_size": 1024,
     "frequency_min": 50,
     "frequency_max": 8000,

@@ -21,7 +21,6 @@ from .class_names import (
     DRUMS,
     EMOTION,
     EMOTIONS,
-    ESC10,
     ESC50,
     GENRES,
     INSTRUMENTS,
@@ -154,5 +153,5 @@ def caption(row: ClipRow, told: AbstractSet[Unit]) -> str | None:
 
 def all_captions() -> list[str]:
     """Every phrase that pretraining or a task uses, without templates."""
-    names = [*ESC10.values(), *URBAN.values(), *INSTRUMENTS.values(), *EMOTION.values(), *EMOTIONS.values()]
+    names = [*EMOTIONS.values(), *(label for classes in NAMES.values() for label in classes.values())]
     return sorted({*names, *(w for by_name in (WORDINGS, AUDIOSET) for wordings in by_name.values() for w in wordings)})

@@ -54,19 +54,6 @@ ESC50 = {
     "water_drops": "water dripping",
     "wind": "wind",
 }
-# The ten classes of ESC-50 that are ESC-10, as that set names them.
-ESC10 = {
-    "baby_cry": "a baby crying",
-    "chainsaw": "a chainsaw",
-    "clock_tick": "a clock ticking",
-    "dog_bark": "a dog barking",
-    "fire_crackling": "a crackling fire",
-    "helicopter": "a helicopter",
-    "person_sneeze": "a person sneezing",
-    "rain": "rain",
-    "rooster": "a rooster crowing",
-    "sea_waves": "sea waves",
-}
 URBAN = {
     "air_conditioner": "an air conditioner",
     "car_horn": "a car horn",

@@ -34,7 +34,7 @@ from ..finetuning.training_run import processes
 from ..finetuning.training_state import StateFile, fingerprint, shapes
 from . import architecture as tiny
 from .audio_teachers import FIRST, Heads, read_outputs
-from .batches import BATCH, SHARES, Batch, Batches
+from .batches import BATCH, Batch, Batches
 from .captions import NAMES, TEMPLATES, WORDINGS, class_of
 from .teacher import Teacher, cached_embeddings
 from .text_space import text_space
@@ -44,7 +44,6 @@ CHECK_STEPS, CHECKED = 500, 200  # between two looks at validation clips, and cl
 CAPTION_WEIGHT, TAGGER_WEIGHT = 1.0, 0.25  # beside the teachers' own
 TAGGER_FLOOR, TAGGER_HEARD = 0.03, 0.1  # scores below the floor are noise
 UNLABELLED = ("music_x", "fx_x")
-LABELLED = tuple(name for name in SHARES if name not in UNLABELLED)
 EXPORTED = "audio.safetensors"  # the averaged tower, in the work folder
 
 
@@ -155,7 +154,7 @@ class _Run:
 
 def pretraining_clips(work: Path, data: Path, unlabelled: Path | None = None) -> list[MelStore]:
     """The windows of the labelled sets, and of those without labels where their folder is given."""
-    stores = [MelStore.open(work, data, tiny.FEATURES, read_rows(data, LABELLED))]
+    stores = [MelStore.open(work, data, tiny.FEATURES, read_rows(data))]
     if unlabelled is not None:
         stores.append(MelStore.open(work, unlabelled, tiny.FEATURES, read_rows(unlabelled, UNLABELLED)))
     return stores

@@ -16,19 +16,19 @@ from ...core.zero_shot import ZeroShotHead
 from ..data.embedding import embed_rows
 from ..data.experiment import Experiment
 from .captions import TEMPLATES
-from .class_names import ESC10
+from .class_names import ESC50
 from .rewordings import LABELS, REWORDINGS
 
-DRAWS = 200  # label sets with every ESC-10 label replaced by one of its rewordings
+DRAWS = 200  # label sets with every label of the control replaced by one of its rewordings
 
 
 def rewording_accuracy(experiment: Experiment) -> dict[str, Any]:
     """The contents of `tables/rewordings.json`.
 
     `phrases`: how often the text tower puts a held-out wording nearest to its own label among its task's.
-    `esc10`: test accuracy with the canonical labels and, over DRAWS label sets, with all ten reworded at once.
+    `control`: test accuracy with the canonical labels and, over DRAWS label sets, with all of them reworded at once.
     """
-    return {"phrases": _phrases(experiment.checkpoint), "esc10": _clips(experiment)}
+    return {"phrases": _phrases(experiment.checkpoint), "control": _clips(experiment)}
 
 
 def _head(checkpoint: Checkpoint, labels: list[str]) -> ZeroShotHead:
@@ -61,9 +61,9 @@ def _rate(hits: list[bool]) -> dict[str, float]:
 
 def _clips(experiment: Experiment) -> dict[str, Any]:
     checkpoint, store = experiment.checkpoint, experiment.store
-    rows, labels = experiment.study.labelled(store, "esc10", "test")
+    rows, labels = experiment.study.labelled(store, experiment.study.control, "test")
     embedded, truth = embed_rows(checkpoint, store, rows), torch.tensor(labels)
-    choices = [REWORDINGS["ESC-10"][label] for label in ESC10.values()]
+    choices = [REWORDINGS["ESC-50"][label] for label in ESC50.values()]
     phrases = [phrase for found in choices for phrase in found]
     matrix = _head(checkpoint, phrases).matrix
     starts = np.cumsum([0, *map(len, choices)])
@@ -73,7 +73,7 @@ def _clips(experiment: Experiment) -> dict[str, Any]:
         return float(((embedded @ head.T).argmax(1) == truth).float().mean())
 
     draws = [accuracy(matrix[[int(rng.integers(a, b)) for a, b in pairwise(starts)]]) for _ in range(DRAWS)]
-    canonical = accuracy(_head(checkpoint, list(ESC10.values())).matrix)
+    canonical = accuracy(_head(checkpoint, list(ESC50.values())).matrix)
     low, high = np.quantile(draws, [0.025, 0.975])
     return {
         "n_clips": len(rows),

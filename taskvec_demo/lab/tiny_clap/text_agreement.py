@@ -13,7 +13,7 @@ from .captions import TEMPLATES
 from .rewordings import LABELS, REWORDINGS
 from .teacher import Corpus, unit
 
-SOUNDS = ("ESC-10", "UrbanSound8K", "Philharmonia")  # sets whose labels held-out lemmas are compared with
+SOUNDS = ("ESC-50", "UrbanSound8K", "Philharmonia")  # sets whose labels held-out lemmas are compared with
 HELD_OUT_SAMPLE = 2000  # number of lemmas that are measured: the 95 % interval of a rate is then at most ±2.2 points
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts -> unit rows (n, dim)

@@ -32,7 +32,7 @@ from ..finetuning.training_state import StateFile, fingerprint, shapes
 from .alignment import task_prompts, text_map
 from .architecture import tower_state
 from .captions import TEMPLATES, all_captions
-from .rewordings import HELD_OUT
+from .rewordings import REWORDINGS
 from .teacher import WORDNET, Corpus, Teacher, cached_embeddings, text_corpus
 from .text_agreement import Encoder, text_agreement
 from .tokenizer import MAX_TOKENS, VOCABULARY, encode, padded, train_tokenizer
@@ -247,7 +247,7 @@ def distil_text(
     output = work / "text"
     space = text_map(work, folder, teacher)
     sounds = sound_phrases(data)
-    kept_for_measuring = {text.lower() for labels in HELD_OUT.values() for texts in labels.values() for text in texts}
+    kept_for_measuring = {text.lower() for labels in REWORDINGS.values() for texts in labels.values() for text in texts}
     corpus = text_corpus(sounds, TEMPLATES, folder, teacher, kept_for_measuring, task_prompts())
     embeddings = corpus.embed(teacher, work / "teacher", progress)
     if settings.threads:

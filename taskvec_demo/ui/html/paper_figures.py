@@ -64,13 +64,13 @@ def control_said(control: Mapping[str, Any]) -> str:
 def negation_verdict(row: Mapping[str, Any], title: str) -> str:
     target, control = row["target"], row["control"]
     what = {-1: "forgotten", 0: "not clearly forgotten", 1: "better instead of forgotten"}[_changed(target)]
-    others = [r["target"] for r in row["random"]]
+    said = f"{escape(title)}: {what} ({_from_to(target)}), and {control_said(control)}"
+    others = [r["target"] for r in row.get("random", [])]
+    if not others:
+        return f"{said}."
     moved = sum(_changed(entry) < 0 for entry in others)
     random = "do not do that" if not moved else f"do that in {moved} of {len(others)} cases"
-    return (
-        f"{escape(title)}: {what} ({_from_to(target)}), and {control_said(control)}; random vectors of the same size "
-        f"{random}."
-    )
+    return f"{said}; random vectors of the same size {random}."
 
 
 def negation_figure(row: Mapping[str, Any], title: str, load: Loader) -> str:
@@ -79,9 +79,11 @@ def negation_figure(row: Mapping[str, Any], title: str, load: Loader) -> str:
     if told:
         tracks.append(_both(f"Reported: {told.name}", told.target, told.control))
     tracks.append(_both(f"Ours, {lambdas(row['coefficients'])}", row["target"], row["control"], ours=True))
-    tracks.append(_randoms(row["random"], ("target", "control"), ("target", "control")))
-    for name, entry in (("stopped in time", row["gradient_ascent"]), ("to the end", row["gradient_ascent_last"])):
-        tracks.append(_both(f"Gradient ascent, {name}", entry["target"], entry["control"]))
+    if "random" in row:
+        tracks.append(_randoms(row["random"], ("target", "control"), ("target", "control")))
+    for name, kind in (("stopped in time", "gradient_ascent"), ("to the end", "gradient_ascent_last")):
+        if entry := row.get(kind):
+            tracks.append(_both(f"Gradient ascent, {name}", entry["target"], entry["control"]))
     picture = tracks_svg(f"Forget {title}: accuracy on test clips in percent", tracks)
     return figure(
         f"negation-{row['vector']}",

@@ -31,7 +31,7 @@ def envelope(samples: np.ndarray, seconds: float = 0.01) -> np.ndarray:
 
 
 def test_the_classes_are_those_of_the_tasks():
-    assert {task: len(sounds) for task, sounds in SOUNDS.items()} == {"esc10": 10, "urban": 10, "instruments": 16}
+    assert {task: len(sounds) for task, sounds in SOUNDS.items()} == {"esc50": 10, "urban": 10, "instruments": 16}
     assert set(EXAMPLES) <= set(EVERY)
 
 
@@ -58,7 +58,7 @@ def test_every_clip_of_the_labelled_set_is_another_one():
 
 def test_what_is_unknown_is_a_key_error():
     with pytest.raises(KeyError):
-        synthesize("esc10", "siren")
+        synthesize("esc50", "siren")
 
 
 def test_sounds_have_the_traits_of_their_class():
@@ -71,8 +71,8 @@ def test_sounds_have_the_traits_of_their_class():
         level = envelope(samples, 0.05)
         return float(np.median(level) / level.max())
 
-    assert mean("esc10", "rain", centroid) > 2_000 > 800 > mean("urban", "engine_idling", centroid)
-    assert mean("esc10", "rain", steadiness) > 0.6 > 0.2 > mean("esc10", "clock_tick", steadiness)
+    assert mean("esc50", "rain", centroid) > 2_000 > 800 > mean("urban", "engine_idling", centroid)
+    assert mean("esc50", "rain", steadiness) > 0.6 > 0.2 > mean("esc50", "clock_tick", steadiness)
     assert mean("urban", "air_conditioner", steadiness) > 0.6 > 0.2 > mean("urban", "gun_shot", steadiness)
     assert mean("instruments", "contrabassoon", centroid) < mean("instruments", "bassoon", centroid) + 300
     assert mean("instruments", "double_bass", centroid) < mean("instruments", "flute", centroid)
@@ -89,7 +89,7 @@ def test_a_clarinet_lacks_the_even_harmonics_that_an_oboe_has():
 
 
 def test_helicopter_and_jackhammer_beat_at_their_rates():
-    for task, name, low, high in (("esc10", "helicopter", 9, 14), ("urban", "jackhammer", 17, 24)):
+    for task, name, low, high in (("esc50", "helicopter", 9, 14), ("urban", "jackhammer", 17, 24)):
         level = envelope(synthesize(task, name), 0.005)
         spectrum = np.abs(np.fft.rfft(level - level.mean()))
         rates = np.fft.rfftfreq(len(level), 0.005)

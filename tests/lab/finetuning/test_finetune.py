@@ -338,29 +338,16 @@ def test_what_was_asked_is_trained_or_refused(
     def all_vectors(**asked) -> dict[str, TaskVector]:
         return finetune_all(study, *paths, "still", **asked)
 
-    made = all_vectors(trains="lora", peak_rate=1e-3, seed=3, temperature=4.0, at_once=16, patience=1)
+    made = all_vectors(trains="lora", peak_rate=1e-3, seed=3, rank=4, at_once=16, patience=1)
     training = made["still"].metadata["training"]
     assert list(made) == ["still"]
-    asked = ("trains", "peak_rate", "seed", "temperature", "patience")
-    assert [training[k] for k in asked] == ["lora", 1e-3, 3, 4.0, 1]
+    asked = ("trains", "peak_rate", "seed", "rank", "patience")
+    assert [training[k] for k in asked] == ["lora", 1e-3, 3, 4, 1]
     assert all_vectors(trains="lora")["still"].sha256 == all_vectors(seed=None)["still"].sha256 == made["still"].sha256
     with pytest.raises(TaskVecError, match=r"was trained with trains = 'lora', not 'full': remove it"):
         all_vectors(trains="full")
     with pytest.raises(TaskVecError, match=r"^There is no vector 'none'; choose one of: full, last-stage"):
         finetune_all(study, *paths, "none")
-
-
-def test_a_temperature_divides_the_logits_of_the_loss(checkpoint: Checkpoint) -> None:
-    """A temperature lets clips that are recognised already teach too."""
-    task = labelled(checkpoint)
-    x, target = task.batch(torch.arange(64), clips())
-    scale, embedded = checkpoint.logit_scale, checkpoint.embed_audio(x.unsqueeze(1))
-    for temperature in (1.0, 4.0):
-        spec = replace(SPECS["full"], temperature=temperature)
-        loss = training_run.Run(checkpoint, spec, 4, 0, "float32", 64).update(x, target, task.head)
-        logits = task.head.logits(embedded, scale) / temperature
-        expected = torch.nn.functional.cross_entropy(logits, target, label_smoothing=training_run.LABEL_SMOOTHING)
-        assert loss == pytest.approx(float(expected), rel=1e-4)
 
 
 # -- draws and refusals ----------------------------------------------------------------------------------------------
@@ -385,9 +372,7 @@ def test_draws_depend_on_their_place_alone() -> None:
         ({"trains": "half"}, {}, r"^The option trains is one of full, last-stage, linear, lora, not 'half'\.$"),
         ({"peak_rate": math.nan}, {}, r"^The option rate is a number from 0 to 1, not nan\.$"),
         ({"trains": "lora", "rank": 0}, {}, r"^The option rank is a whole number from 1, not 0\.$"),
-        ({"temperature": 0.0}, {}, r"^The option temperature is a number above 0, not 0\.0\.$"),
-        ({"regmean": -1.0}, {}, r"^The option regmean is a number from 0, not -1\.0\.$"),
-        ({"scale": 0.0}, {}, r"^The option scale is a number above 0, not 0\.0\.$"),
+        ({"rehearsal": -1.0}, {}, r"^The option rehearsal is a number from 0, not -1\.0\.$"),
         ({}, {"at_once": 0}, r"^The option batch is a whole number from 1, not 0\.$"),
         ({}, {"patience": 0}, r"^The option patience is a whole number from 1, not 0\.$"),
     ],

@@ -64,5 +64,5 @@ def test_a_flag_may_have_another_name_than_its_field(asked: Callable) -> None:
 
 def test_what_comes_after_a_training_does_not_make_it_another() -> None:
     spec = FineTuning("v", "sounds", epochs=1)
-    assert FineTuning("v", "sounds", epochs=1, runs=3, regmean=0.3, scale=2.0).one_training() == spec
-    assert FineTuning("v", "sounds", epochs=1, temperature=2.0).one_training() != spec
+    assert FineTuning("v", "sounds", epochs=1, runs=3).one_training() == spec
+    assert FineTuning("v", "sounds", epochs=1, rehearsal=2.0).one_training() != spec

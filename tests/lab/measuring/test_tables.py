@@ -63,7 +63,7 @@ def test_only_candidates_that_hold_the_control_are_taken() -> None:
 
 
 def test_negation_forgets_most_where_the_control_holds_and_never_asks_test() -> None:
-    predictor = MadeUp(urban=lambda urban=0.0: 0.6 + 0.5 * urban, esc10=lambda urban=0.0: 0.8 if urban > -0.72 else 0.6)
+    predictor = MadeUp(urban=lambda urban=0.0: 0.6 + 0.5 * urban, esc50=lambda urban=0.0: 0.8 if urban > -0.72 else 0.6)
     choice = choose_negation(predictor, "urban", choose_lambda.negation_grid("urban"), "")
     assert choice.coefficients == {"urban": -0.7}
     assert len(choice.candidates) == 20
