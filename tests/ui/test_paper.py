@@ -83,7 +83,7 @@ def test_every_experiment_has_a_verdict_a_figure_and_its_table_behind_a_disclosu
         assert re.search("<svg class='tv-tracks'|<table class='tv-heat'", section)
         assert section.index("tv-finding") < section.index("<summary>The table</summary>")
     drawn = re.findall("<svg.*?</svg>", html)
-    assert len(drawn) == len(TINY.pair) + len(TINY.sums) + 1
+    assert len(drawn) == len(TINY.main) + len(TINY.sums) + 1
     assert all(re.search(r"aria-label='[^']*n = \d+", picture) for picture in drawn)
     assert all("tv-whisker" in picture for picture in drawn)
 

@@ -121,16 +121,22 @@ def _recipes(vectors: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> st
     return _markdown("Every vector at λ = 1, and every recipe that was chosen on validation", head, rows)
 
 
+BASELINES = {
+    "plain": "fine-tuned without rehearsal, at a λ of its own",
+    "random": "random vector of the same size",
+    "gradient_ascent": "gradient ascent, same rule",
+    "gradient_ascent_last": "gradient ascent, to its end",
+}
+
+
 def _negation(table: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> str:
     rows, notes = [], []
     for row in [*table["rows"], *table.get("others", [])]:
         λ = _coefficients(row["coefficients"])
         rows.append([row["vector"], λ, _change(row["target"]), _change(row["control"]), _kept(row["control"])])
-        for kind in ("random", "gradient_ascent", "gradient_ascent_last"):
+        for kind, title in BASELINES.items():
             found = row.get(kind) or []
             for other in found if isinstance(found, list) else [found]:
-                name = {"random": "random vector of the same size", "gradient_ascent": "gradient ascent, same rule"}
-                title = name.get(kind, "gradient ascent, to its end")
                 rows.append([title, "", _change(other["target"]), _change(other["control"]), _kept(other["control"])])
         if row.get("shared"):
             apart = row["control_apart"]

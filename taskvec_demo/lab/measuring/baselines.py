@@ -1,7 +1,7 @@
-"""The baselines of task arithmetic: random vectors of equal norm, gradient ascent, joint fine-tuning.
+"""The baselines of task arithmetic: random vectors of equal norm, gradient ascent, joint and plain fine-tuning.
 
 A trained baseline is a difference from the pre-trained weights like any task vector, so it is applied, measured and
-stored as one, at λ = 1.
+stored as one: at λ = 1, but plain fine-tuning, which the papers do and which rehearses nothing, at a λ of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...core.weights import Weights
 from ..data.datasets import MelStore
 from ..data.embedding import embed_rows
 from ..data.study import Study
-from ..finetuning.finetune import Labelled, labelled_set, train
+from ..finetuning.finetune import Labelled, finetune, labelled_set, train
 from ..finetuning.rehearsal import rehearsal_of
 from ..finetuning.training_run import BATCH, WEIGHT_DECAY, processes, training_mode
 from .choose_lambda import choose_negation
@@ -138,6 +138,18 @@ def train_joint(
     return {name: _named(vector, name, training)}
 
 
+def train_plain(predictor: ModelPredictor, name: str, folder: Path) -> dict[str, TaskVector]:
+    """The vector of a task, fine-tuned without rehearsal."""
+    study, plain = predictor.study, plain_name(name)
+    spec = replace(study.fine_tunings[name], vector=plain, rehearsal=0.0)
+    out = folder / f"{plain}.safetensors"
+    return {plain: finetune(predictor.checkpoint, predictor.store, study, spec, out, TRAINING_SEED, folder)}
+
+
+def plain_name(of: str) -> str:
+    return f"plain-{of}"
+
+
 def joint_name(names: Sequence[str]) -> str:
     return "joint-" + "-".join(names)
 
@@ -153,18 +165,21 @@ def baselines_folder(work: Path, checkpoint: Checkpoint) -> Path:
 def trained_baselines(predictor: ModelPredictor, folder: Path) -> dict[str, TaskVector]:
     """The trained baselines in `folder`; those missing there, or of another checkpoint, are trained and written.
 
-    If one is missing, every process must call this, because they share the joint fine-tuning. The main process writes.
+    If one is missing, every process must call this, because they share all but gradient ascent. The main process
+    writes.
     """
     pair, main = predictor.study.pair, processes().is_main_process
     trainings: dict[tuple[str, ...], Callable[[], dict[str, TaskVector]]] = {
         (joint_name(pair),): partial(train_joint, predictor, pair, state=folder / ".joint.pt")
     }
+    trainings |= {(plain_name(n),): partial(train_plain, predictor, n, folder) for n in pair}
+    shared = set(trainings)
     trainings |= {(f"ascent-{n}", f"ascent-{n}-last"): partial(train_ascent, predictor, n) for n in pair}
     missing = [names for names in trainings if not all(_is_stored(predictor, folder, name) for name in names)]
     if missing:
         processes().wait_for_everyone()  # no process writes before all have looked
         for names in missing:
-            if main or names == (joint_name(pair),):
+            if main or names in shared:
                 for name, vector in trainings[names]().items():
                     if main:
                         vector.save(folder / f"{name}.safetensors")

@@ -63,14 +63,14 @@ def check_predictions(
     Returns a sentence on each edit whose answers differ by more than rounding explains.
 
     `places`: task -> positions in the stored lists of the clips that `predictor` has; default: it has all of them.
-    Edits in `absent` are left out.
+    Edits with a vector in `absent` are left out.
     """
     problems = []
     places = places if places is not None else {t: np.arange(len(y)) for t, y in book.labels.items()}
     if any(not np.array_equal(book.labels[t][places[t]], y) for t, y in predictor.labels("test").items()):
         return [f"{name}: the test clips in --data are not those of the shipped table."]
     for edit, coefficients in book.edits.items():
-        if edit in absent:
+        if coefficients.keys() & set(absent):
             continue
         stored = {t: answers[places[t]] for t, answers in book.predictions[edit].items()}
         problems += _differences(f"{name}, {edit}", stored, predictor.predictions("test", coefficients))
@@ -135,7 +135,11 @@ def check_tables(
     prompts = stored_prompts(folder / "tables") if only in (None, NAME) else {}
     if prompts:
         problems += check_prompts(prompts[TEST], replace(experiment, heads=artifacts.heads), places)
-    return problems, [name for name in absent if any(name in book.edits for book in books.values())]
+    return problems, [name for name in absent if any(_uses(book, name) for book in books.values())]
+
+
+def _uses(book: AnswerBook, vector: str) -> bool:
+    return any(vector in coefficients for coefficients in book.edits.values())
 
 
 def stored_baselines(folder: Path, reported: Mapping[str, Mapping[str, Any]]) -> dict[str, TaskVector]:

@@ -41,7 +41,8 @@ def preset_entries(
             }
         )
 
-    for row in [*contents["negation"]["rows"], *contents["negation"].get("others", [])]:
+    others = [row for row in contents["negation"].get("others", []) if row["holds_on_validation"] and _forgotten(row)]
+    for row in [*contents["negation"]["rows"], *others]:
         vector = row["vector"]
         title = "Forget " + study.tasks[vector].title.lower()
         add("negation", f"forget {vector}", f"forget_{vector}", title, f"Negation. {CHOSEN} {_forgetting(row)}")
@@ -89,15 +90,20 @@ def _control(row: Mapping[str, Any]) -> str:
     return f"The control holds: {_change(entry)}."
 
 
+def _forgotten(row: Mapping[str, Any]) -> bool:
+    """Half or more of what was known."""
+    entry = row["target"]
+    before, after = (entry[m]["accuracy"] for m in ("pretrained", "edited"))
+    return bool(before) and entry["mcnemar_p"] <= SIGNIFICANT and after <= FORGOTTEN * before
+
+
 def _forgetting(row: Mapping[str, Any]) -> str:
     entry = row["target"]
     before, after = (entry[m]["accuracy"] for m in ("pretrained", "edited"))
     if entry["mcnemar_p"] > SIGNIFICANT or after >= before:
         verdict = "It does not forget: no more than chance explains."
-    elif after > FORGOTTEN * before:
-        verdict = "It forgets less than half."
     else:
-        verdict = "It forgets half or more."
+        verdict = "It forgets half or more." if _forgotten(row) else "It forgets less than half."
     return f"On test the task falls {_change(entry)}. {verdict} {_control(row)}"
 
 

@@ -6,7 +6,7 @@ Pure functions: the same input gives the same JSON.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...core.evaluation import normalized_accuracy
 from ...core.task_vector import TaskVector
 from ..data.study import ANALOGY, SOMETHING, Study
 from .answers import AnswerBook, Edits
-from .baselines import RANDOM_SEEDS, joint_name, random_name
+from .baselines import RANDOM_SEEDS, joint_name, plain_name, random_name
 from .choose_lambda import (
     Choice,
     addition_grid,
@@ -24,10 +24,12 @@ from .choose_lambda import (
     choose_analogy,
     choose_negation,
     negation_grid,
+    shared_grid,
 )
 from .predictions import Predictor
 
 Choices = Mapping[str, Choice]
+PLAIN = "plain"  # the sum of the pair's vectors without rehearsal, at one λ
 Trainings = Mapping[str, Mapping[str, Any]]
 """Name of a trained baseline -> how it was trained."""
 
@@ -62,7 +64,11 @@ class Negation(Table):
     name = "negation"
 
     def choices(self, predictor: Predictor) -> dict[str, Choice]:
-        return {v: choose_negation(predictor, v, negation_grid(v), f"forget {v}") for v in self.study.main}
+        vectors = {v: v for v in self.study.main} | {plain_name(v): v for v in self.study.pair}
+        return {
+            name: choose_negation(predictor, task, negation_grid(name), f"forget {task}, {name}")
+            for name, task in vectors.items()
+        }
 
     def edits(self, choices: Choices) -> Edits:
         edits: Edits = {f"forget {v}": choices[v].coefficients for v in self.study.main}
@@ -70,6 +76,7 @@ class Negation(Table):
             # The same λ makes an edit of the same size in every tensor, but in a random direction.
             edits |= {random_name(v, s): {random_name(v, s): choices[v].coefficients[v]} for s in RANDOM_SEEDS}
             edits |= {name: {name: 1.0} for name in (f"ascent-{v}", f"ascent-{v}-last")}
+            edits[plain_name(v)] = choices[plain_name(v)].coefficients
         return edits
 
     def rows(
@@ -89,6 +96,11 @@ class Negation(Table):
                 {
                     **forgotten(v),
                     "random": [{"seed": s, **figures(random_name(v, s), v)} for s in RANDOM_SEEDS],
+                    "plain": {
+                        **_trained(trainings, plain_name(v)),
+                        "holds_on_validation": choices[plain_name(v)].holds,
+                        **figures(plain_name(v), v),
+                    },
                     "gradient_ascent": {**_trained(trainings, f"ascent-{v}"), **figures(f"ascent-{v}", v)},
                     "gradient_ascent_last": {
                         **_trained(trainings, f"ascent-{v}-last"),
@@ -117,23 +129,31 @@ class Addition(Table):
     def _joint(self) -> str:
         return joint_name(self.study.pair)
 
+    @property
+    def _plain(self) -> dict[str, str]:
+        """Task of the pair -> its vector without rehearsal."""
+        return {v: plain_name(v) for v in self.study.pair}
+
     def choices(self, predictor: Predictor) -> dict[str, Choice]:
-        return {
+        sums = {
             name: choose_addition(predictor, {v: v for v in added.vectors}, addition_grid(added), f"add {name}")
             for name, added in self.study.sums.items()
         }
+        grid = shared_grid(list(self._plain.values()))
+        return sums | {PLAIN: choose_addition(predictor, self._plain, grid, "add plain vectors")}
 
     def edits(self, choices: Choices) -> Edits:
-        alone: Edits = {v: {v: 1.0} for v in self.study.main}
+        alone: Edits = {v: {v: 1.0} for v in (*self.study.main, *self._plain.values())}
         return alone | {n: c.coefficients for n, c in choices.items()} | {self._joint: {self._joint: 1.0}}
 
     def rows(
         self, choices: Choices, book: AnswerBook, vectors: Mapping[str, TaskVector], trainings: Trainings
     ) -> dict[str, Any]:
-        def figures(edit: str, tasks: Sequence[str]) -> dict[str, Any]:
+        def figures(edit: str, vectors: Mapping[str, str]) -> dict[str, Any]:
+            """`vectors`: task -> the vector whose accuracy there counts as 1."""
             entries = []
-            for task in tasks:
-                own = book.entry(task, task)["edited"]["accuracy"]
+            for task, vector in vectors.items():
+                own = book.entry(vector, task)["edited"]["accuracy"]
                 entry = book.entry(edit, task)
                 entries.append(entry | {"normalized": _share(entry["edited"]["accuracy"], own)})
             shares = [e["normalized"] for e in entries if e["normalized"] is not None]
@@ -149,10 +169,15 @@ class Addition(Table):
         return {
             "finetuned": [book.entry(v, v) for v in self.study.main],
             "rows": [
-                {"name": n, "holds_on_validation": choices[n].holds, **figures(n, added.vectors)}
+                {"name": n, "holds_on_validation": choices[n].holds, **figures(n, {v: v for v in added.vectors})}
                 for n, added in self.study.sums.items()
             ],
-            "joint": {**_trained(trainings, self._joint), **figures(self._joint, self.study.pair)},
+            "joint": {**_trained(trainings, self._joint), **figures(self._joint, {v: v for v in self.study.pair})},
+            "plain": {
+                "finetuned": [book.entry(v, t) for t, v in self._plain.items()],
+                "holds_on_validation": choices[PLAIN].holds,
+                **figures(PLAIN, self._plain),
+            },
         }
 
 

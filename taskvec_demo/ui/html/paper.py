@@ -55,6 +55,10 @@ INTRO = (
     "checkpoint of this page: what was reported, ours, and what cheaper or simpler methods reach. Models, sounds and "
     "protocols differ, so compare what happens, not the digits.</p>"
 )
+PLAIN = (
+    "Fine-tuning without rehearsal is what the papers do: its vectors are measured by the same rule, each at the λ "
+    "that validation chooses. "
+)
 HOW_TO_READ = (
     "<p>Filled dot: accuracy of the edited model on test clips. Hollow dot: the pre-trained model on the same clips. "
     "Thin line: 95 % Wilson interval. n is the number of test clips. In the tables, p is McNemar's exact test: how "
@@ -134,9 +138,9 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader)
         "UrbanSound8K loses 21 points and the control 10, which leaves 87.6 % of it, and no λ tried from 0.1 on keeps "
         "95 %. Here, 95 % is a condition on validation. With n = 100, 10.0 % means anything from 5.5 to 17.4 %."
         f"{REHEARSED if table.get('rehearsed') else ''}</p>"
-        "<p><b>Baselines.</b> A random vector of the same size shows what a push in any direction does. Gradient "
-        "ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run on. "
-        "In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
+        f"<p><b>Baselines.</b> {PLAIN}A random vector of the same size shows what a push in any direction does. "
+        "Gradient ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run "
+        "on. In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
         "random vector, and to 3.9 % by gradient ascent, which took the control from 75.5 to 16.3 %.</p>"
     )
     return (
@@ -153,8 +157,11 @@ def _forgetting_baselines(row: Mapping[str, Any]) -> str:
     if "random" not in row:
         return "–"
     targets, controls = ([r[part] for r in row["random"]] for part in ("target", "control"))
+    plain = row.get("plain")
+    named = f"tuned without rehearsal, {lambdas(plain['coefficients'])}" if plain else ""
     return (
-        f"random vector: {spread(targets)}<br><small>control {spread(controls)}; same size, same λ, "
+        (f"{baseline(plain, named)}<br>" if plain else "")
+        + f"random vector: {spread(targets)}<br><small>control {spread(controls)}; same size, same λ, "
         f"{len(targets)} seeds</small><br>"
         + baseline(row["gradient_ascent"], "gradient ascent, stopped in time")
         + "<br>"
@@ -181,6 +188,14 @@ def _addition(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader)
         told = reported.ADDITION.get(row["name"], {})
         cells = [reported_cell(told[e["task"]]) for e in row["tasks"] if e["task"] in told] or [reported_cell(None)]
         rows.append((title(row), ["<br>".join(cells), ours, joint]))
+    if plain := table.get("plain"):
+        own = "<br>".join(f"alone {title_of(titles, e['task'])} {change(e)}" for e in plain["finetuned"])
+        cells = [
+            reported_cell(None),
+            f"{lambdas(plain['coefficients'])}<br>{lines(plain)}<br><small>{own}</small>",
+            "–",
+        ]
+        rows.append(("The same pair, tuned without rehearsal, one λ", cells))
     single = ", ".join(
         f"{title_of(titles, e['task'])} {tenths(e['edited']['accuracy'])} % (n = {e['n']})" for e in table["finetuned"]
     )

@@ -79,6 +79,9 @@ def negation_figure(row: Mapping[str, Any], title: str, load: Loader) -> str:
     if told:
         tracks.append(_both(f"Reported: {told.name}", told.target, told.control))
     tracks.append(_both(f"Ours, {lambdas(row['coefficients'])}", row["target"], row["control"], ours=True))
+    if plain := row.get("plain"):
+        name = f"Tuned without rehearsal, {lambdas(plain['coefficients'])}"
+        tracks.append(_both(name, plain["target"], plain["control"]))
     if "random" in row:
         tracks.append(_randoms(row["random"], ("target", "control"), ("target", "control")))
     for name, kind in (("stopped in time", "gradient_ascent"), ("to the end", "gradient_ascent_last")):
