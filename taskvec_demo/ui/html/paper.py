@@ -139,8 +139,8 @@ def _negation(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader)
         "95 %. Here, 95 % is a condition on validation. With n = 100, 10.0 % means anything from 5.5 to 17.4 %."
         f"{REHEARSED if table.get('rehearsed') else ''}</p>"
         f"<p><b>Baselines.</b> {PLAIN}A random vector of the same size shows what a push in any direction does. "
-        "Gradient ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it run "
-        "on. In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
+        "Gradient ascent trains the model to be wrong on the task; we stop it by the rule of the control, or let it "
+        "run on. In Ilharco et al. (2022), on images, the target fell from 64.8 to 19.0 % by negation, to 60.9 % by a "
         "random vector, and to 3.9 % by gradient ascent, which took the control from 75.5 to 16.3 %.</p>"
     )
     return (

@@ -22,7 +22,7 @@ def test_a_class_is_kept_if_half_of_its_clips_are_named_right(random_model: Path
         window = windows(samples, checkpoint.features.n_samples)
         return torch.nn.functional.normalize(checkpoint.embed_audio(log_mel(window, checkpoint.features))[0], dim=-1)
 
-    rain, tick = synthesize("esc10", "rain"), synthesize("esc10", "clock_tick")
+    rain, tick = synthesize("esc50", "rain"), synthesize("esc50", "clock_tick")
     rows = torch.stack([embedded(rain), embedded(tick), -embedded(rain)])
     head = ZeroShotHead(("rain", "clock_tick", "never"), rows)
     clips = [(name, sound) for name in ("rain", "never") for sound in (rain, rain)]
