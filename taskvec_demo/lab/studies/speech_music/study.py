@@ -15,7 +15,6 @@ from ....recordings.splits import SPLITS, TEST, VALIDATION
 from ....serve.studies.speech_music import FORMAT, INITIAL, VECTORS
 from ...data.datasets import MelStore, read_rows
 from ...tiny_clap.architecture import FEATURES, PREPROCESSOR
-from ...tiny_clap.pretrain import LABELLED
 from .distillation import TAUGHT_BY, Distilled, Say, distil, warm_up
 from .figures import accuracies, compared, difference, mean_accuracy, plain, rank_correlation
 from .measure import Judge, Right, Students
@@ -29,7 +28,7 @@ ANSWERS, CHECKED = "answers", "checked"  # folders in it: what was measured, and
 
 def clips_of(work: Path, data: Path) -> MelStore:
     """The windows that tiny-CLAP's pretraining uses: one cache serves both."""
-    return MelStore.open(work, data, FEATURES, read_rows(data, LABELLED))
+    return MelStore.open(work, data, FEATURES, read_rows(data))
 
 
 def train(store: MelStore, data: Path, work: Path, out: Path, plan: Plan, say: Say) -> list[dict[str, Any]]:
