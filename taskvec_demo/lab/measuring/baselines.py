@@ -102,11 +102,11 @@ def train_ascent(predictor: ModelPredictor, name: str) -> dict[str, TaskVector]:
 def train_joint(
     predictor: ModelPredictor, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
 ) -> dict[str, TaskVector]:
-    """One model fine-tuned on the tasks of all `names`, each against its own head.
+    """One model fine-tuned on the tasks of all `names`, each against its own head, in as many steps as their vectors took
+    together.
 
-    Training stops early on their mean accuracy.
-
-    It is saved in `state` and resumes from there; the caller removes that file.
+    Training stops early on their mean accuracy. It is saved in `state` and resumes from there; the caller removes that
+    file.
     """
     checkpoint, store, study = predictor.checkpoint, predictor.store, predictor.study
     held = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "validation") for n in names]
@@ -119,7 +119,9 @@ def train_joint(
         return sum(float(r.float().mean()) for r in right) / len(right)
 
     sets = [labelled_set(checkpoint, store, study, study.fine_tunings[n], "train")[1] for n in names]
-    epochs = max(study.fine_tunings[n].epochs for n in names)
+    steps = [-(-len(s.windows) // BATCH) for s in sets]
+    alone = sum(study.fine_tunings[n].epochs * each for n, each in zip(names, steps, strict=True))
+    epochs = max(1, round(alone / sum(steps)))  # as many steps as its tasks' own vectors together
     spec = replace(study.fine_tunings[names[0]], epochs=epochs)
     name = joint_name(names)
     own = {folder for n in names for folder in study.tasks[study.fine_tunings[n].task].clips_folders}

@@ -42,14 +42,14 @@ MAX_CLIPS = 128  # clips of a task, so that a point takes about two seconds on t
 PAIR_STEPS = (0.5, 1.0)  # λ of two main vectors together
 EVERY = 0  # stands for all vectors
 # (number of active vectors, points in all): most where few are active, because people move few sliders at a time
-FREE_DRAWS = ((2, 144), (3, 84), (4, 60), (5, 40), (EVERY, 30))
+FREE_DRAWS = ((2, 72), (3, 42), (4, 30), (5, 20), (EVERY, 15))
 MOST_A_SET = 8  # points with the same active vectors, where there are few vectors
 
 
 def sweep_points(main: Sequence[str], extra: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Recipes to measure, (p, len(main) + len(extra)), and which of them are held out of the trial fit.
 
-    Six main vectors and the analogy's three make 657 points: 299 on lines and grids, where recipes are chosen (every
+    Six main vectors and the analogy's three make 478 points: 299 on lines and grids, where recipes are chosen (every
     vector alone, main vectors in pairs, the first two and all main vectors at one λ, the analogy's B + C − A), then
     free ones with two to five or all vectors active. λ of free points are Sobol draws from the measured box.
     """

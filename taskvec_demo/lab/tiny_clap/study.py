@@ -68,13 +68,13 @@ _tuned = partial(FineTuning, rehearsal=5.0)
 FINE_TUNINGS = {
     f.vector: f
     for f in (
-        _tuned("music", "music", epochs=60),
-        _tuned("urban", "urban", epochs=12),
-        _tuned("emotion", "emotion", epochs=12),
-        _tuned("instruments", "instruments", epochs=14),
-        _tuned("digits", "digits", epochs=14),
-        _tuned("kitchen", "kitchen", epochs=20),
-        *(_tuned(c, ANALOGY, epochs=4, only_class=c) for c in ANALOGY_CLASSES[:3]),
+        _tuned("music", "music", epochs=40),
+        _tuned("urban", "urban", epochs=9),
+        _tuned("emotion", "emotion", epochs=8),
+        _tuned("instruments", "instruments", epochs=8),
+        _tuned("digits", "digits", epochs=8),
+        _tuned("kitchen", "kitchen", epochs=12),
+        *(_tuned(c, ANALOGY, epochs=2, only_class=c) for c in ANALOGY_CLASSES[:3]),
     )
 }
 SOURCES = (
