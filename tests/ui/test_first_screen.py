@@ -122,7 +122,7 @@ def test_the_clips_answer_follows_the_drag_and_is_exact_at_rest(page):
     assert held["after"] != first["after"]
     assert page.page.evaluate("questions.asked") == asked  # it was read from the trace that the page had
     assert rested_like(page, held)["before"] == first["before"]
-    other = next(v for v in recipes()["learn_five"] if v != vector)
+    other = next(v for v in recipes()["learn_all"] if v != vector)
     drag(page, other, 0.5, 0.9)  # a trace of another vector
     page.at_rest()
     assert page.page.evaluate("questions.asked") > asked

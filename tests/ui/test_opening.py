@@ -60,7 +60,7 @@ def test_every_tab_has_content(page):
 # ---- recipes in the address -----------------------------------------------------------------------------------------
 RECIPES = (
     {},
-    {"urban": 0.5, "female_happy": -0.4, "male_sad": 0.4, "female_sad": 0.4},
+    {"urban": 0.5, "female_happy": -0.4, "male_happy": 0.4, "female_sad": 0.4},
     {"urban": 0.25, "emotion": -0.6},
 )
 

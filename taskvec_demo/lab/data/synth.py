@@ -33,6 +33,7 @@ from taskvec_demo.lab.data.synth_instruments import (
     times,
     wander,
 )
+from taskvec_demo.lab.data.synth_music import MUSIC
 
 EXAMPLES = (  # (task, class) of the Examples row: one of each kind of sound, none that startles
     ("esc50", "dog"),
@@ -43,6 +44,8 @@ EXAMPLES = (  # (task, class) of the Examples row: one of each kind of sound, no
     ("urban", "jackhammer"),
     ("urban", "street_music"),
     ("instruments", "oboe"),
+    ("music", "rock"),
+    ("music", "classical"),
 )
 
 
@@ -273,6 +276,7 @@ SOUNDS: dict[str, dict[str, Sound]] = {  # task -> class -> sound
     )
     | {"dog_bark": dog},
     "instruments": dict(sorted(INSTRUMENTS.items())),
+    "music": MUSIC,
 }
 
 
