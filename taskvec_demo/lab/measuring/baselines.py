@@ -102,8 +102,7 @@ def train_ascent(predictor: ModelPredictor, name: str) -> dict[str, TaskVector]:
 def train_joint(
     predictor: ModelPredictor, names: Sequence[str], seed: int = TRAINING_SEED, state: Path | None = None
 ) -> dict[str, TaskVector]:
-    """One model fine-tuned on the tasks of all `names`, each against its own head, in as many steps as their vectors took
-    together.
+    """One model fine-tuned on the tasks of all `names`, each against its head, in as many steps as their own vectors.
 
     Training stops early on their mean accuracy. It is saved in `state` and resumes from there; the caller removes that
     file.

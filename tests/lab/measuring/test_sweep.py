@@ -85,7 +85,7 @@ def test_the_points_hold_what_recipes_are_chosen_from() -> None:
 
 def test_held_out_points_are_drawn_like_the_free_ones_that_are_fitted() -> None:
     points, held_out = sweep.sweep_points(MAIN, EXTRA)
-    assert held_out.sum() == 72
+    assert held_out.sum() == 36
     free = np.arange(len(points)) >= np.flatnonzero(held_out)[0]
     active = np.count_nonzero(points, axis=1)
     for n in (2, 3, 4, K):
