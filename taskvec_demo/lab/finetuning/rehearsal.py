@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from tqdm import tqdm
@@ -52,17 +53,18 @@ def rehearsal_of(checkpoint: Checkpoint, store: MelStore, without: Collection[st
 
     Raises TaskVecError where there is no such clip.
     """
-    rows = [r for r in store.select(split="train") if r.dataset not in without]
-    if not rows:
+    sets = [name for name in dict.fromkeys(r.dataset for r in store.select(split="train")) if name not in without]
+    if not sets:
         raise TaskVecError(
             f"There is nothing to rehearse: the data folder has no training clips but those of {', '.join(without)}."
         )
-    windows: dict[str, list[int]] = {}
-    for row in rows:
-        windows.setdefault(row.dataset, []).append(row.first_window)
-    parts = [(name, own[i : i + CHUNK]) for name, own in windows.items() for i in range(0, len(own), CHUNK)]
-    embedded: dict[str, list[torch.Tensor]] = {name: [] for name in windows}
-    for name, part in tqdm(parts, desc="what is rehearsed", unit="batch"):
-        embedded[name].append(checkpoint.embed_audio(window_batch(store, part)))
-    unit = {name: torch.nn.functional.normalize(torch.cat(e), dim=-1) for name, e in embedded.items()}
-    return Rehearsal(windows, unit)
+    found = {name: _embedded(checkpoint, store, name) for name in tqdm(sets, desc="what is rehearsed", unit="set")}
+    return Rehearsal({n: windows for n, (windows, _) in found.items()}, {n: rows for n, (_, rows) in found.items()})
+
+
+@lru_cache(maxsize=64)  # the vectors of one build rehearse much the same sets
+def _embedded(checkpoint: Checkpoint, store: MelStore, name: str) -> tuple[list[int], torch.Tensor]:
+    """The first windows of a set's training clips, and their unit embeddings (n, dim)."""
+    windows = [r.first_window for r in store.select(dataset=name, split="train")]
+    parts = [checkpoint.embed_audio(window_batch(store, windows[i : i + CHUNK])) for i in range(0, len(windows), CHUNK)]
+    return windows, torch.nn.functional.normalize(torch.cat(parts), dim=-1)
