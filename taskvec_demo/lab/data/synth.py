@@ -35,17 +35,19 @@ from taskvec_demo.lab.data.synth_instruments import (
 )
 from taskvec_demo.lab.data.synth_music import MUSIC
 
-EXAMPLES = (  # (task, class) of the Examples row: one of each kind of sound, none that startles
-    ("esc50", "dog"),
-    ("esc50", "rooster"),
-    ("esc50", "rain"),
-    ("esc50", "clock_tick"),
-    ("urban", "siren"),
-    ("urban", "jackhammer"),
-    ("urban", "street_music"),
-    ("instruments", "oboe"),
-    ("music", "rock"),
-    ("music", "classical"),
+# (task, class, seed) of the Examples row: one of each kind of sound, none that startles. Of a class's variations those
+# are shown that say something about the vectors: they are heard rightly before or after an edit, not both.
+EXAMPLES = (
+    ("esc50", "dog", 0),
+    ("esc50", "rain", 0),
+    ("esc50", "sea_waves", 0),
+    ("urban", "siren", 8),
+    ("urban", "car_horn", 6),
+    ("urban", "jackhammer", 0),
+    ("instruments", "oboe", 1),
+    ("music", "rock", 8),
+    ("music", "jazz", 0),
+    ("music", "classical", 8),
 )
 
 
@@ -290,7 +292,7 @@ def synthesize(task: str, name: str, seed: int = 0) -> np.ndarray:
 
 def examples() -> dict[str, np.ndarray]:
     """Class name -> clip, for the Examples row."""
-    return {name: synthesize(task, name) for task, name in EXAMPLES}
+    return {name: synthesize(task, name, seed) for task, name, seed in EXAMPLES}
 
 
 def labelled_set(seed: int, per_class: int) -> list[tuple[str, str, np.ndarray]]:

@@ -21,8 +21,7 @@ STORIES = "stories.json"
 class Flip:
     """A clip whose answer is `before` at λ = 0 of `vector` and `after` at the preset's λ, everything else as set.
 
-    `share` is the smaller one of both probabilities; `right` says that the clip is truly of the class that the edit is
-    about: that of `before` where the edit forgets, that of `after` where it learns.
+    `share` is the smaller one of both probabilities.
     """
 
     vector: str
@@ -30,11 +29,6 @@ class Flip:
     before: str
     after: str
     share: float
-    right: bool
-
-    @property
-    def rank(self) -> tuple[bool, float]:
-        return self.right, self.share
 
 
 def write_stories(folder: Path) -> dict[str, Story]:
@@ -51,7 +45,7 @@ def story_of(workbench: Workbench, preset: Preset) -> Story:
     own = [v for v in preset.recipe.coefficients if workbench.vectors[v].task == v]  # each has a task of its own name
     flips = [flip for vector in own for flip in flips_of(workbench, preset, vector)]
     if flips:
-        best = max(flips, key=lambda flip: flip.rank)
+        best = max(flips, key=lambda flip: flip.share)
         return Story(_sentence(best, preset), best.vector, best.clip)
     if not own:
         return Story("Drag λ: the new skill is made of three others, without one recording of its own.", "")
@@ -60,21 +54,20 @@ def story_of(workbench: Workbench, preset: Preset) -> Story:
 
 
 def flips_of(workbench: Workbench, preset: Preset, vector: str) -> Iterator[Flip]:
-    """The example clips whose answer at λ = 0 of a vector differs from that at the preset's λ.
+    """The example clips whose answer at λ = 0 of a vector differs from that at the preset's λ, as the edit means it.
 
-    Clips that an edit puts right by forgetting, or spoils by learning, are left out: they would tell the opposite.
+    It means to forget the right answer to a clip of the vector's task, or to learn it: other flips would tell nothing,
+    or the opposite.
     """
-    prompts = {
-        name: prompt for t in workbench.tasks.values() for name, prompt in zip(t.class_names, t.prompts, strict=True)
-    }
+    task = workbench.tasks[vector]
+    prompts = dict(zip(task.class_names, task.prompts, strict=True))
     coefficient = preset.recipe.coefficients[vector]
     for path in workbench.artifacts.examples:
         trace = workbench.trace(path, preset.recipe, vector)
         (before, p), (after, q) = (answer_at(trace, value) for value in (0.0, coefficient))
-        true = prompts.get(path.stem)
-        known, lost = (before, after) if coefficient < 0 else (after, before)  # how the story should go
-        if before != after and true != lost:
-            yield Flip(vector, path.stem, before, after, min(p, q), true == known)
+        known = before if coefficient < 0 else after
+        if before != after and prompts.get(path.stem) == known:
+            yield Flip(vector, path.stem, before, after, min(p, q))
 
 
 def answer_at(trace: Trace, scaling_coef: float) -> tuple[str, float]:

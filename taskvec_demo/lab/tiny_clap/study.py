@@ -15,14 +15,14 @@ from ..data.study import ANALOGY, Study, Sum
 from . import class_names
 from .captions import TEMPLATES
 
-# Every second class of the control and all of two targets, speech by gender only: at most 64 labels are accepted.
+# Every second class of the control and all of three targets, speech by gender only: at most 64 labels are accepted.
 DEFAULT_LABELS = tuple(
     dict.fromkeys(
         [
             *list(class_names.ESC50.values())[::2],
             *class_names.URBAN.values(),
             *class_names.INSTRUMENTS.values(),
-            "music",
+            *class_names.GENRES.values(),
             "a man speaking",
             "a woman speaking",
         ]
