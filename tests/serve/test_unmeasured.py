@@ -348,10 +348,10 @@ def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, b
     visitor.at_rest()
     bars = page.evaluate(BARS)
     assert page.locator("#own-heading").is_visible()
-    slider = page.locator("#lambda-urban input[type=range]")
-    slider.evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    slider = page.locator("#lambda-emotion input[type=range]")
+    slider.evaluate("(e) => { e.value = '0.9'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
     page.wait_for_function(
-        "() => document.querySelector('#chart .tv-badge')?.textContent === 'no estimate for τ_urban'"
+        "() => document.querySelector('#chart .tv-badge')?.textContent === 'no estimate for τ_emotion'"
     )
     assert set(page.evaluate(BARS)) == {"0%"}
     page.wait_for_function(measured)
@@ -359,8 +359,8 @@ def test_bars_of_a_checkpoint_alone_are_what_was_measured_at_rest(bare_server, b
     assert page.evaluate(BARS) != bars
     page.locator("#exact summary").first.click()
     page.wait_for_selector("#exact details[open] .tv-row")
-    slider.evaluate("(e) => { e.value = '0.9'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
-    page.wait_for_function("() => document.querySelector('#exact .tv-measured').dataset.query.includes('urban=0.9')")
+    slider.evaluate("(e) => { e.value = '1'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.wait_for_function("() => document.querySelector('#exact .tv-measured').dataset.query.includes('emotion=1')")
     page.wait_for_function(measured)
     visitor.at_rest()
     assert page.locator("#exact details[open]").count() == 1  # what a visitor opened stays open

@@ -43,18 +43,18 @@ def test_the_band_marks_where_the_control_keeps_its_accuracy(page):
 
 
 def test_the_band_follows_the_other_sliders_and_the_negation(page):
-    page.open({"emotion": -0.05, "instruments": -0.5})  # to forget both costs the control more than it may
-    page.page.wait_for_function(f"() => ({BAND})('instruments') !== 'none'")
+    page.open({"urban": -0.05, "kitchen": -0.5})  # to forget both costs the control more than it may
+    page.page.wait_for_function(f"() => ({BAND})('kitchen') !== 'none'")
     page.at_rest()
-    bands = {name: page.page.evaluate(BAND, name) for name in ("emotion", "instruments")}
-    slider(page, "emotion").focus()
+    bands = {name: page.page.evaluate(BAND, name) for name in ("urban", "kitchen")}
+    slider(page, "urban").focus()
     page.page.keyboard.press("Home")
-    page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
+    page.page.wait_for_function(f"(old) => ({BAND})('kitchen') !== old", arg=bands["kitchen"])
     page.at_rest()
-    assert page.page.evaluate(BAND, "emotion") == bands["emotion"]  # its own λ does not move its own band
-    bands["instruments"] = page.page.evaluate(BAND, "instruments")
+    assert page.page.evaluate(BAND, "urban") == bands["urban"]  # its own λ does not move its own band
+    bands["kitchen"] = page.page.evaluate(BAND, "kitchen")
     page.page.keyboard.press("End")
-    page.page.wait_for_function(f"(old) => ({BAND})('instruments') !== old", arg=bands["instruments"])
+    page.page.wait_for_function(f"(old) => ({BAND})('kitchen') !== old", arg=bands["kitchen"])
     assert page.errors == []
 
 

@@ -93,6 +93,8 @@ def test_a_verdict_says_what_its_numbers_say(tables: dict) -> None:
     row["target"] |= {"mcnemar_p": 0.001}
     row["target"]["edited"]["accuracy"] = row["target"]["pretrained"]["accuracy"] / 2
     assert "Music: forgotten (" in negation_verdict(row, "Music")
+    row["target"]["edited"]["accuracy"] = 0.6 * row["target"]["pretrained"]["accuracy"]
+    assert "Music: weakened (" in negation_verdict(row, "Music")
     row["target"]["mcnemar_p"] = 0.2
     assert "not clearly forgotten" in negation_verdict(row, "Music")
     control = row["control"]

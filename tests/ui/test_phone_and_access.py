@@ -17,7 +17,7 @@ from tests.support.page_actions import (
 
 pytestmark = pytest.mark.browser
 
-MAIN = ("urban", "instruments", "emotion")
+MAIN = ("music", "urban", "emotion")
 # Text and tables of few columns that one would have to scroll sideways for.
 BEYOND_THE_EDGE = """() => [...document.querySelectorAll('.tv-stacks, .tv-lead')]
     .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth)
@@ -81,7 +81,7 @@ def test_names_and_focus(page):
         page.page.keyboard.press("Tab")
         if page.page.evaluate("document.activeElement.type") == "range":
             break
-    assert page.page.evaluate("document.activeElement.closest('[id^=lambda-]')?.id") == "lambda-urban"
+    assert page.page.evaluate("document.activeElement.closest('[id^=lambda-]')?.id") == "lambda-music"
     style = "(e) => { const s = getComputedStyle(e); return [s.outlineStyle, s.outlineWidth, s.boxShadow]; }"
     focused = page.page.evaluate(f"({style})(document.activeElement)")
     page.page.evaluate("document.activeElement.blur()")

@@ -8,6 +8,7 @@ from html import escape
 from ...core.evaluation import percent
 from ...core.recipe import Recipe
 from ...serve.workbench import Classification
+from .numbers import width_text
 
 EMPTY = "<p class='tv-muted'>Upload or record a clip, or pick an example: both models' answers come here.</p>"
 
@@ -35,7 +36,7 @@ def answers_html(result: Classification, recipe: Recipe, pinned: Mapping[str, fl
 
 
 def _cell(name: str, probability: float, best: bool) -> str:
-    bar = f"<i style='width:{100 * probability:.1f}%'></i>"
+    bar = f"<i style='width:{width_text(probability)}'></i>"
     return f"<td class='tv-cell-{name}{' tv-best' if best else ''}'>{bar}<b>{percent(probability)}&hairsp;%</b></td>"
 
 

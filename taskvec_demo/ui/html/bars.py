@@ -14,6 +14,7 @@ from ...core.recipe import Recipe
 from ...core.tasks import Task
 from ...serve.artifacts import Preset
 from .deltas import delta_html, points_text
+from .numbers import width_text
 from .paper_cells import scroll_box
 from .verdict import aim_of, verdict
 from .words import help_html
@@ -146,10 +147,10 @@ def _track(before: float, after: float, low: float, high: float) -> str:
     left, width = min(before, after), abs(after - before)
     return (
         f"<span class='tv-track {'tv-gain' if after > before else 'tv-loss'}'>"
-        f"<i class='tv-pre' style='width:{100 * before:.1f}%'></i>"
-        f"<i class='tv-ed' style='width:{100 * after:.1f}%;--from:{100 * before:.1f}%'></i>"
-        f"<i class='tv-change' style='left:{100 * left:.1f}%;width:{100 * width:.1f}%'></i>"
-        f"<i class='tv-ci' style='left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%'></i></span>"
+        f"<i class='tv-pre' style='width:{width_text(before)}'></i>"
+        f"<i class='tv-ed' style='width:{width_text(after)};--from:{width_text(before)}'></i>"
+        f"<i class='tv-change' style='left:{width_text(left)};width:{width_text(width)}'></i>"
+        f"<i class='tv-ci' style='left:{width_text(low)};width:{width_text(high - low)}'></i></span>"
     )
 
 

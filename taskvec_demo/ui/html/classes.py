@@ -7,7 +7,9 @@ from html import escape
 
 from ...core.evaluation import Accuracy, TaskResult, percent
 from .deltas import delta_html, points_text
+from .numbers import width_text
 
+MANY = 24  # classes; a task with more takes the whole width, in columns
 LEGEND = (
     "<i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after <i class='tv-key tv-ci'></i>95 % interval. "
     "Share of each class recognised, n clips beside each; the classes that an edit changes most come first."
@@ -26,6 +28,8 @@ def _panel(result: TaskResult, hidden: bool) -> str:
     row = class_row if len(result.labels) else _empty_row
     rows = "".join(row(name, before, after) for name, before, after in result.per_class)
     state = result.task.role if len(result.labels) else f"{result.task.role} tv-unknown"
+    if len(result.task.class_names) > MANY:
+        state += " tv-many"
     return (
         f"<section class='tv-panel tv-{state}' data-task='{escape(result.task.name)}'{' hidden' if hidden else ''}>"
         f"<h4 tabindex='-1'>{escape(result.task.title)} <em>{result.task.role}</em> "
@@ -44,9 +48,9 @@ def class_row(name: str, before: Accuracy, after: Accuracy) -> str:
     return (
         f"<div class='tv-row' title='{described}' role='img' aria-label='{described}'>"
         f"<span class='tv-name'>{shown} <small>{after.n}</small></span><span class='tv-track'>"
-        f"<i class='tv-pre' style='width:{100 * before.accuracy:.1f}%'></i>"
-        f"<i class='tv-ed' style='width:{100 * after.accuracy:.1f}%;--from:{100 * before.accuracy:.1f}%'></i>"
-        f"<i class='tv-ci' style='left:{100 * after.low:.1f}%;width:{100 * (after.high - after.low):.1f}%'></i></span>"
+        f"<i class='tv-pre' style='width:{width_text(before.accuracy)}'></i>"
+        f"<i class='tv-ed' style='width:{width_text(after.accuracy)};--from:{width_text(before.accuracy)}'></i>"
+        f"<i class='tv-ci' style='left:{width_text(after.low)};width:{width_text(after.high - after.low)}'></i></span>"
         f"<span class='tv-num'>{percent(after.accuracy)}&hairsp;%</span>"
         f"{delta_html(before.accuracy, after.accuracy)}</div>"
     )

@@ -16,6 +16,7 @@ from . import reported
 from .figures import HeatCell, Mark, Track, disclosure, heat_table, tracks_svg
 from .numbers import number_text, range_text
 from .paper_cells import lambda_size, lambdas, number, spread_text
+from .verdict import FORGOTTEN
 
 Loader = Callable[[Mapping[str, float], str], str]
 """λ by vector, text -> a button that loads the recipe; "" where the page lacks one of the vectors."""
@@ -63,7 +64,9 @@ def control_said(control: Mapping[str, Any]) -> str:
 # -- negation ---------------------------------------------------------------------------------------------------------
 def negation_verdict(row: Mapping[str, Any], title: str) -> str:
     target, control = row["target"], row["control"]
-    what = {-1: "forgotten", 0: "not clearly forgotten", 1: "better instead of forgotten"}[_changed(target)]
+    what = {-1: "weakened", 0: "not clearly forgotten", 1: "better instead of forgotten"}[_changed(target)]
+    if what == "weakened" and target["edited"]["accuracy"] <= FORGOTTEN * target["pretrained"]["accuracy"]:
+        what = "forgotten"
     said = f"{escape(title)}: {what} ({_from_to(target)}), and {control_said(control)}"
     others = [r["target"] for r in row.get("random", [])]
     if not others:

@@ -50,8 +50,12 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
     )
     told = gr.Textbox("", visible="hidden", elem_id="adapters-answer")
     view.asked(answer, clip, told, trigger_mode="multiple", **TRACE_CONCURRENCY, **QUIET)
-    told.change(None, told, None, js=live.call("handAdapters", module=live.STUDIES), queue=False, show_progress="hidden")
-    clip.change(None, None, None, js=live.call("tellAdaptersClip", module=live.STUDIES), queue=False, show_progress="hidden")
+    told.change(
+        None, told, None, js=live.call("handAdapters", module=live.STUDIES), queue=False, show_progress="hidden"
+    )
+    clip.change(
+        None, None, None, js=live.call("tellAdaptersClip", module=live.STUDIES), queue=False, show_progress="hidden"
+    )
     plain_html(results_html(study.contents), elem_id="adapters-results")
 
 

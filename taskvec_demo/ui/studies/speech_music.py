@@ -81,9 +81,17 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
     answer = gr.Textbox("", visible="hidden", elem_id="dial-answer")
     # Not "always_last": with it the newest question was seen to go unanswered
     view.asked(likenesses.answer, clip, answer, trigger_mode="multiple", **TRACE_CONCURRENCY, **QUIET)
-    answer.change(None, answer, None, js=live.call("handLikeness", module=live.STUDIES), queue=False, show_progress="hidden")
-    clip.change(None, None, None, js=live.call("tellOtherClip", module=live.STUDIES), queue=False, show_progress="hidden")
-    plain_html(results_html(study.contents), elem_id="dial-results", js_on_load=live.on_load("startDialTable", module=live.STUDIES))
+    answer.change(
+        None, answer, None, js=live.call("handLikeness", module=live.STUDIES), queue=False, show_progress="hidden"
+    )
+    clip.change(
+        None, None, None, js=live.call("tellOtherClip", module=live.STUDIES), queue=False, show_progress="hidden"
+    )
+    plain_html(
+        results_html(study.contents),
+        elem_id="dial-results",
+        js_on_load=live.on_load("startDialTable", module=live.STUDIES),
+    )
 
 
 VIEW = StudyView(

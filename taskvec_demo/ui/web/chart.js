@@ -14,7 +14,7 @@ import { loadTasks } from "./loading.js";
 import { BadRecipeError, compose, formulaText, recipePairs } from "./recipe.js";
 import { Rows } from "./rows.js";
 import { SafeRegions } from "./safe_region.js";
-import { slidersOf } from "./sliders.js";
+import { mostMoved, slidersOf } from "./sliders.js";
 import { storyOf } from "./stories.js";
 
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
@@ -62,6 +62,7 @@ export class Chart {
     this.sliders = new Map(slidersOf(live.rows).map((slider) => [`lambda-${slider.name}`, slider]));
     this.rows = new Rows(live);
     this.byHand = false; // a slider was moved since the last frame
+    this.touched = false; // a slider was moved at all
     this.drag = new Drag(this.sliders, this);
   }
 
@@ -128,7 +129,7 @@ export class Chart {
     state.values = state.values.with(slider.at, value);
     if (!slider.analogy) state.values[slider.on] = true; // moving a slider switches its vector on
     state.axis = slider.name;
-    this.byHand = true;
+    this.byHand = this.touched = true;
     this.changed(!byHand);
   }
 
@@ -200,11 +201,12 @@ export class Chart {
     drawn.give(state);
   }
 
-  /** A recipe that is a story's chooses the story, and the slider that it is about. */
+  /** A recipe that is a story's chooses the story, and the slider that it is about; until one is touched, any recipe does. */
   followStory() {
     const { state } = this;
     const story = storyOf(state);
     if (story && story.name !== state.story) state.axis = story.vector;
+    else if (!story && !this.touched) state.axis = mostMoved(this.sliders.values(), state.values) ?? state.axis;
     state.story = story?.name ?? "";
   }
 

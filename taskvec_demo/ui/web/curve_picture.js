@@ -36,7 +36,7 @@ export class CurvePicture {
     place.replaceChildren();
     this.heading = html("h3", "", place);
     this.moving = html("span", "", this.heading);
-    html("small", "○ measured", this.heading);
+    html("small", "", this.heading, "○ measured");
     this.height = Math.max(height - 26, 90);
     this.svg = svg("svg", { width, height: this.height, role: "img" }, place);
     const names = svg("g", { class: "tv-names" }, this.svg);

@@ -57,3 +57,15 @@ export function wayOf(slider, { values, vectors, live }) {
 
 /** The name of the vector that a slider moves. @param {Slider} slider @param {State} state */
 export const vectorOf = (slider, { live, vectors }) => (slider.analogy ? "" : vectors[live.rows.indexOf(slider.name)]);
+
+/**
+ * The name of the slider with the largest |λ| of those that are on; undefined where all are off or 0.
+ * @param {Iterable<Slider>} sliders
+ * @param {any[]} values
+ * @returns {string | undefined}
+ */
+export function mostMoved(sliders, values) {
+  const size = (/** @type {Slider} */ slider) => (values[slider.on] ? Math.abs(Number(values[slider.at] || 0)) : 0);
+  const [most] = [...sliders].sort((a, b) => size(b) - size(a));
+  return most && size(most) > 0 ? most.name : undefined;
+}
