@@ -22,7 +22,7 @@ def shipped() -> Workbench:
 
 @pytest.mark.parametrize(
     ("wording", "label"),
-    [("puppy", "dog"), ("downpour", "rain"), ("campfire", "crackling_fire"), ("infant", "crying_baby")],
+    [("puppy", "dog"), ("downpour", "rain"), ("bonfire", "crackling_fire"), ("infant", "crying_baby")],
 )
 def test_a_wording_lands_on_its_label(shipped: Workbench, wording: str, label: str) -> None:
     head = shipped.artifacts.heads["esc50"]

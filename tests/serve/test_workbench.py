@@ -345,7 +345,7 @@ def test_test_figures_are_for_presets_alone(workbench):
 def test_vectors_are_described(workbench):
     rows = workbench.describe_vectors()
     assert [row["name"] for row in rows] == list(workbench.vectors)
-    assert rows[0]["task"] == "urban"
+    assert rows[0]["task"] == "music"
     assert {row["pretrained_sha256"] for row in rows} == {workbench.checkpoint.pretrained.sha256}
     assert len({row["sha256"] for row in rows}) == len(rows)
     assert all(row["norm"] > 0 for row in rows)

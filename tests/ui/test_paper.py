@@ -138,6 +138,7 @@ def test_a_recipe_of_each_row_can_be_loaded(tables: dict) -> None:
 
     html = paper_html(tables, TASKS, load)
     rows = [r["coefficients"] for name in NAMES[:3] for r in tables[name]["rows"]]
+    rows += [r["coefficients"] for r in tables["negation"]["others"]]
     rows += [{r["vector"]: 1.0} for r in tables["vectors"]["rows"]]
     assert all(row in asked for row in rows)
     assert html.count("<button>") == len(asked) == len(rows)
@@ -151,7 +152,7 @@ def test_a_figure_has_n_and_its_interval(tables: dict) -> None:
         f"<b>{100 * after['accuracy']:.1f} %</b> <small>[{100 * after['low']:.1f}, {100 * after['high']:.1f}], n = {n}"
     )
     assert shown in html
-    assert f"λ = −{-row['coefficients']['urban']:g}" in html
+    assert f"λ = −{-row['coefficients'][row['vector']]:g}" in html
     assert "83.0 %" in html  # reported
     assert "on validation" in html
 
@@ -182,11 +183,12 @@ def test_rehearsal_is_said_where_vectors_were_rehearsed(tables: dict, name: str)
 
 
 def test_what_the_control_shares_with_the_target_is_set_apart(tables: dict) -> None:
-    urban, instruments = (
-        paper_html({"negation": tables["negation"] | {"rows": [r]}}, TASKS) for r in tables["negation"]["rows"]
+    music, urban = (
+        paper_html({"negation": tables["negation"] | {"rows": [r], "others": []}}, TASKS)
+        for r in tables["negation"]["rows"]
     )
-    assert "without “dog bark”, in both" in urban
-    assert "in both" not in instruments
+    assert "without “car horn”, “dog”, “siren”, in both" in urban
+    assert "in both" not in music
 
 
 def test_a_missing_table_is_a_sentence(tables: dict, tmp_path: Path) -> None:

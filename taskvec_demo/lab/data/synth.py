@@ -35,9 +35,7 @@ from taskvec_demo.lab.data.synth_instruments import (
 )
 from taskvec_demo.lab.data.synth_music import MUSIC
 
-# (task, class, seed) of the Examples row: one of each kind of sound, none that startles. Of a class's variations those
-# are shown that say something about the vectors: they are heard rightly before or after an edit, not both.
-EXAMPLES = (
+EXAMPLES = (  # (task, class, seed) of the Examples row; some are heard rightly only before or only after an edit
     ("esc50", "dog", 0),
     ("esc50", "rain", 0),
     ("esc50", "sea_waves", 0),

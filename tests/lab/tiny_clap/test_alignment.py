@@ -110,7 +110,7 @@ def test_the_labels_of_tasks_stay_and_other_wordings_come(work: Path, store: Mel
     before, labels = alignment.text_map(work), WordTeacher().embed(alignment.task_prompts())
     alignment.align(work, work)
     after = alignment.text_map(work)
-    assert (before.project(labels) * after.project(labels)).sum(1).min() > 0.97
+    assert (before.project(labels) * after.project(labels)).sum(1).min() > 0.95
     assert loss(store, after, wording=-1) < 0.9 * loss(store, before, wording=-1)
 
 
