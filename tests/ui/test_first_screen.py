@@ -97,9 +97,9 @@ def test_a_story_sets_sliders_clip_and_curve(page):
             arg=story["clip"].replace("_", " "),
         )
         page.at_rest()
-        shown = page.page.evaluate(STRIP)
-        assert shown["badge"] == "exact"
-        assert f"“{shown['after']}”" in story["sentence"]
+        # The name of a clip is there before its answers
+        page.page.wait_for_function(f"(told) => told.includes(`“${{({STRIP})().after}}”`)", arg=story["sentence"])
+        assert page.page.evaluate(STRIP)["badge"] == "exact"
         assert f"τ {story['vector']}" in page.page.locator("#curve h3").inner_text()
     assert page.errors == []
 

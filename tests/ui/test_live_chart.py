@@ -107,7 +107,7 @@ def test_without_surfaces_one_sentence_says_so(page):
     page.page.wait_for_selector("#chart .tv-message", state="visible")
     text = page.page.locator("#chart .tv-message").inner_text()
     assert "surfaces did not arrive (HTTP 404)" in text
-    assert page.page.locator("#classes .tv-row").count() > 30
+    page.page.wait_for_function("() => document.querySelectorAll('#classes .tv-row').length > 30")
     page.at_rest()
     slider(page, "urban").focus()
     page.page.keyboard.press("Home")  # the formula still follows

@@ -53,7 +53,10 @@ def test_keyboard(page):
         page.page.keyboard.press(key)
         page.shows({"urban": expected})
         assert value(page, "urban") == expected
-        assert float(number(page, "urban").input_value()) == expected
+        page.page.wait_for_function(
+            "(value) => Number(document.querySelector('#lambda-urban input[type=number]').value) === value",
+            arg=expected,
+        )
     page.at_rest()
     assert page.address == {}
     assert box(page, "on-urban").is_checked()
