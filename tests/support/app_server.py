@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -51,6 +52,12 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 """
 
+# gradio forgets the queue of a visitor whose two event streams break off at the same moment twice, and logs the second.
+STREAM_BROKEN_OFF = re.compile(
+    r"ERROR: +Exception in ASGI application\n(?:(?!ERROR:).*\n)*?"
+    r" *del blocks\._queue\.pending_messages_per_session\[session_hash\]\n(?: .*\n)?KeyError: .*\n"
+)
+
 
 @dataclass
 class AppServer:
@@ -61,6 +68,11 @@ class AppServer:
     @property
     def log(self) -> str:
         return (self.folder / "app.log").read_text(errors="replace")
+
+    def traceback_since(self, since: int) -> str:
+        """What the app logged after `since` characters if a traceback is in it that is not gradio's own, else ""."""
+        said = STREAM_BROKEN_OFF.sub("", self.log[since:])
+        return said if "Traceback" in said else ""
 
     @property
     def outside_requests(self) -> str:

@@ -146,7 +146,7 @@ def watched(browser: Any, server: AppServer) -> Iterator[list[Visitor]]:
     yield visitors
     assert [v.outside for v in visitors if v.outside] == [], "the page asked something of another host"
     assert server.outside_requests == ""
-    assert "Traceback" not in server.log[logged:]
+    assert server.traceback_since(logged) == ""
 
 
 @pytest.fixture

@@ -32,4 +32,4 @@ def quiet_log(server):
     """The app's log gains no traceback during the test."""
     before = len(server.log)
     yield
-    assert "Traceback" not in server.log[before:]
+    assert server.traceback_since(before) == ""
