@@ -48,7 +48,8 @@ class Hearing:
         except TaskVecError as error:
             raise user_error(error) from error
         table = answers.answers_html(result, recipe, self._pinned(clip, labels, pinned))
-        return clip_text.difference_html(result, recipe), table, "", clip_text.answer_json(result, recipe)
+        told = clip_text.answer_json(result, recipe, self.page.right_labels(clip))
+        return clip_text.difference_html(result, recipe), table, "", told
 
     def _pinned(self, clip: str, labels: str, query: str) -> dict[str, float] | None:
         """The answers of a pinned edit; none where nothing is pinned, or a vector of it is gone."""

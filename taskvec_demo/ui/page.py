@@ -62,6 +62,7 @@ class Page:
         self.tables = load_tables(workbench.artifacts.tables) if workbench.artifacts.tables else {}
         self._newest_run: dict[str | None, object] = {}  # session -> its newest run of exact figures
         self.examples = [str(p) for p in workbench.artifacts.examples]
+        self._known_clips = {p.read_bytes(): self._labels_of(p.stem) for p in workbench.artifacts.examples}
 
     def _finetuned(self) -> dict[str, float]:
         """Validation accuracy of every task under its own vector at λ = 1, by which normalized accuracy divides."""
@@ -88,6 +89,18 @@ class Page:
     def clip_of(self, preset: Preset | None) -> str | None:
         """The file of a story's clip, if it has one."""
         return next((p for p in self.examples if preset and Path(p).stem == preset.story.clip), None)
+
+    def _labels_of(self, class_name: str) -> tuple[str, ...]:
+        """The labels of a class, which is named after the same sound in each task that has it."""
+        named = [dict(zip(task.class_names, task.prompts, strict=True)) for task in self.tasks.values()]
+        return tuple(dict.fromkeys(prompts[class_name] for prompts in named if class_name in prompts))
+
+    def right_labels(self, clip: str) -> tuple[str, ...]:
+        """The labels that are right for a clip: those of an example's class, none for a clip of the visitor."""
+        path = Path(clip)
+        if path.stat().st_size not in map(len, self._known_clips):
+            return ()
+        return self._known_clips.get(path.read_bytes(), ())
 
     def values(self, recipe: Recipe) -> ControlValues:
         return ControlValues.of(recipe, (*self.vectors, *("" for _ in SLOTS)), self.abc)

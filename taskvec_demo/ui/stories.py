@@ -26,7 +26,11 @@ def build_stories(page: Page) -> dict[str, gr.Button]:
             for p in page.presets
         }
     started = live.on_load("startStories")
-    plain_html(sentence_html(page.presets, page.opening.name), elem_id="sentence", js_on_load=started)
+    plain_html(
+        sentence_html(page.presets, page.opening.name, page.tasks, page.vector_tasks),
+        elem_id="sentence",
+        js_on_load=started,
+    )
     return buttons
 
 

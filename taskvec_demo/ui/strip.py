@@ -41,7 +41,7 @@ def build_strip(page: Page) -> Strip:
                 [[p] for p in page.examples],
                 [clip],
                 example_labels=[Path(p).stem.replace("_", " ") for p in page.examples],
-                label="Examples, synthesized by this project",
+                label="Examples, synthesized by this project and picked because edits change their answers",
                 examples_per_page=12,
                 cache_examples=False,
                 api_visibility="private",

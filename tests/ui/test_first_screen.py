@@ -38,6 +38,7 @@ NAMED = "#curve .tv-names text[visibility=visible]"
 STRIP = """() => { const strip = document.querySelector(".tv-strip"); return {
   before: strip.querySelector(".tv-before").textContent, after: strip.querySelector(".tv-after").textContent,
   badge: strip.querySelector(".tv-badge").textContent,
+  marks: [...strip.querySelectorAll("em")].map((m) => m.textContent),
   share: parseFloat(strip.querySelector(".tv-after + span").textContent)}; }"""
 CHANGES = """() => [...document.querySelectorAll(".tv-task:not([hidden])")].map((row) => [
   100 * row.querySelector(".tv-change").getBoundingClientRect().width
@@ -77,9 +78,10 @@ def test_one_screen_holds_the_whole_story_in_few_words(page):
     chosen = page.page.locator(".tv-story[aria-pressed=true]")
     assert chosen.count() == 1
     name = chosen.get_attribute("id").removeprefix("story-")
-    assert page.page.locator("#sentence").inner_text().endswith(stories()[name]["sentence"])
+    assert page.page.locator("#sentence span:visible").inner_text() == stories()[name]["sentence"]
     shown = page.page.evaluate(STRIP)
     assert shown["before"] != shown["after"]
+    assert sorted(shown["marks"]) == ["✓", "✗"]  # one answer is that of the example's class
     assert shown["badge"] == "exact"
     for width, points in page.page.evaluate(CHANGES):  # as wide as the change, whose ends were rounded
         assert width == pytest.approx(points, abs=1.1)

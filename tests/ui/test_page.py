@@ -11,11 +11,13 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from taskvec_demo.core.evaluation import percent
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.serve.trace import Trace
 from taskvec_demo.ui.hearing import Hearing
 from taskvec_demo.ui.html import clip_text
 from taskvec_demo.ui.html.exact_panel import exact_html
+from taskvec_demo.ui.html.stories import sentence_html
 from taskvec_demo.ui.page import Page
 
 NONE_ADDED = ",,,"  # the visitor brought no vector along
@@ -85,6 +87,29 @@ def test_figures_not_there_yet_keep_their_place(page):
     assert "no second accuracy" in first
     assert page.nothing_measured().count("no clip yet") == len(places)
     assert "no clip yet" not in first  # the tasks take turns, so each has a clip among the first
+
+
+def test_what_is_right_is_known_of_the_examples_only(page, tmp_path):
+    labels = {prompt for task in page.tasks.values() for prompt in task.prompts}
+    for example in page.examples:
+        right = page.right_labels(example)
+        assert right
+        assert set(right) <= labels
+        name = Path(example).name
+        (tmp_path / name).write_bytes(Path(example).read_bytes()[:-1] + b"x")  # a clip of a visitor of the same name
+        assert page.right_labels(str(tmp_path / name)) == ()
+
+
+def test_each_story_says_what_it_does_to_test_clips(page):
+    told = sentence_html(page.presets, page.opening.name, page.tasks, page.vector_tasks)
+    for preset, sentence in zip(page.presets, told.split("</p>")[:-1], strict=True):
+        about = {page.vector_tasks[v] for v in preset.recipe.coefficients}
+        control = next(e for e in preset.test if e["role"] == "control")
+        assert sentence.endswith(f"{percent(control['edited']['accuracy'])} %.</small>")
+        entries = [e for e in preset.test if e["task"] in about]
+        shown = [f"{percent(e['pretrained']['accuracy'])} → {percent(e['edited']['accuracy'])} %" for e in entries]
+        assert all(text in sentence for text in shown) == (len(entries) <= 2)
+        assert all(f"n = {e['n']}" in sentence for e in entries)
 
 
 def test_a_link_beyond_the_sliders_says_so(page, monkeypatch):

@@ -44,8 +44,13 @@ def preset_entries(
     others = [row for row in contents["negation"].get("others", []) if row["holds_on_validation"] and _forgotten(row)]
     for row in [*contents["negation"]["rows"], *others]:
         vector = row["vector"]
-        title = "Forget " + study.tasks[vector].title.lower()
-        add("negation", f"forget {vector}", f"forget_{vector}", title, f"Negation. {CHOSEN} {_forgetting(row)}")
+        add(
+            "negation",
+            f"forget {vector}",
+            f"forget_{vector}",
+            f"Forget {vector}",
+            f"Negation. {CHOSEN} {_forgetting(row)}",
+        )
     for row in contents["addition"]["rows"]:
         if row["name"] in SUMS:
             name, title, what = SUMS[row["name"]]

@@ -54,7 +54,7 @@ TASKS = {
     t.name: t
     for t in (
         _task("esc50", "Everyday sounds", class_names.ESC50, "esc50", "ESC-50 (Piczak 2015)", "CC BY-NC 3.0"),
-        _task("music", "Music", class_names.GENRES, *GTZAN),
+        _task("music", "Music genres", class_names.GENRES, *GTZAN),
         _task("urban", "Urban sounds", class_names.URBAN, "urban", "UrbanSound8K (Salamon 2014)", "CC BY-NC 3.0"),
         _task("emotion", "Emotional speech", VOICES, *SPEECH),
         _task("instruments", "Instruments", class_names.INSTRUMENTS, *PHILHARMONIA),

@@ -11,7 +11,7 @@ from ...core.evaluation import CONTROL_KEPT, Accuracy, percent
 from ...core.recipe import Recipe
 from ...core.tasks import Task
 
-FORGOTTEN = 0.5  # of the accuracy before, at most
+FORGOTTEN = 0.5  # of the accuracy before, at most: the whole interval lies below it
 LEARNED = 0.9  # of the fine-tuned accuracy, at least
 Aim = Literal["hold", "forget", "learn"]
 
@@ -41,7 +41,7 @@ def verdict(aim: Aim, role: str, before: float, after: Accuracy, finetuned: floa
     now = after.accuracy
     rise = round_percent(now) - round_percent(before)
     if aim == "forget":
-        if now <= FORGOTTEN * before:
+        if after.high <= FORGOTTEN * before:
             return Verdict("forgotten", "good")
         return Verdict("weakened", "good") if rise < 0 else Verdict("not forgotten", "plain")
     if aim == "learn" and rise > 0:

@@ -15,7 +15,8 @@ const MOST_TASKS = 2; // in the summary
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {[string, number]} Top a label and its probability */
-/** @typedef {{query: string, before: Top, after: Top}} Answer exact ones of a recipe */
+/** @typedef {{query: string, before: Top, after: Top, right: string[]}} Answer exact ones of a recipe; `right` are the labels
+ * that are right for the clip, none where that is not known */
 /** @typedef {import("./trace.js").Trace} Trace */
 
 /** @type {Latest<{url: string, orig_name?: string, path: string}>} */
@@ -126,8 +127,9 @@ class Strip {
     const query = new URLSearchParams(recipePairs(state.live.checkpoint, state.recipe)).toString();
     const exact = answer.value.query === query;
     const estimate = exact ? null : answerAt(this.trace, state.recipe);
-    show(root, "before", answer.value.before);
-    show(root, "after", exact ? answer.value.after : (estimate ?? answer.value.after));
+    const { before, after, right } = answer.value;
+    show(root, "before", before, right);
+    show(root, "after", exact ? after : (estimate ?? after), right);
     const kind = exact ? "exact" : estimate ? "estimate" : "waiting";
     root.classList.toggle("tv-stale", kind === "waiting");
     root.classList.toggle("tv-flipped", find(root, ".tv-before").textContent !== find(root, ".tv-after").textContent);
@@ -154,9 +156,14 @@ function stayInFlow() {
   document.body.classList.toggle("tv-flow", whole);
 }
 
-/** @param {HTMLElement} root @param {"before" | "after"} side @param {Top} top */
-function show(root, side, [label, probability]) {
+/** @param {HTMLElement} root @param {"before" | "after"} side @param {Top} top @param {string[]} right */
+function show(root, side, [label, probability], right) {
   const place = find(root, `.tv-${side}`);
+  const [share, mark] = /** @type {HTMLElement[]} */ ([...(place.parentElement?.children ?? [])].slice(-2));
   write(place, label);
-  write(/** @type {Element} */ (place.nextElementSibling), `${percent(probability)} %`);
+  write(share, `${percent(probability)} %`);
+  const isRight = right.includes(label);
+  write(mark, right.length ? (isRight ? "✓" : "✗") : "");
+  mark.title = right.length ? `${isRight ? "right" : "wrong"}: the example is “${right[0]}”` : "";
+  restyle(mark, isRight ? "tv-right" : "");
 }

@@ -7,7 +7,7 @@ import { percent } from "./figures.js";
  * `good` is what was meant, `held` a control that holds, `bad` an unwanted loss */
 /** @typedef {{name: string, role: string, finetuned: number | null, controlKept: number}} Judged a task */
 
-const FORGOTTEN = 0.5; // of the accuracy before, at most
+const FORGOTTEN = 0.5; // of the accuracy before, at most: the whole interval lies below it
 const LEARNED = 0.9; // of the fine-tuned accuracy, at least
 
 /**
@@ -39,7 +39,7 @@ export function aimOf({ name, role }, recipe, vectorTasks) {
 export function verdict(aim, { role, finetuned, controlKept }, before, after, [low, high]) {
   const rise = percent(after) - percent(before);
   if (aim === "forget") {
-    if (after <= FORGOTTEN * before) return { word: "forgotten", state: "good" };
+    if (high <= FORGOTTEN * before) return { word: "forgotten", state: "good" };
     return rise < 0 ? { word: "weakened", state: "good" } : { word: "not forgotten", state: "plain" };
   }
   if (aim === "learn" && rise > 0) {
