@@ -79,7 +79,7 @@ def build_app(workbench: Workbench) -> gr.Blocks:
                 gr.Markdown(about_markdown(workbench))
         add_endpoints(workbench)
         connect_rows(controls, live.call("switchedOn"))
-        connect_stories(page, stories, controls, strip.clip)
+        connect_stories(page, stories, controls, strip.clip, sound.along)
         hearing = Hearing(page)
         classified = connect(app, page, hearing, controls, reset, tools, chart, strip, sound)
         connect_strip(app, hearing, controls, strip, sound)

@@ -52,7 +52,7 @@ def connect(
     nothing = json.dumps(page.values(Recipe(page.workbench.name)).values)
     reset.click(None, None, controls.settable, js=f"() => {nothing}", queue=False, show_progress="hidden")
     # The recipe in the address is the first state; undo does not go back to the page's own.
-    opened = app.load(page.restore, None, controls.settable, **QUIET)
+    opened = app.load(page.restore, None, [*controls.settable, sound.along], **QUIET)
     connect_tools(page, tools, controls, opened, **QUIET)
     return [*classified, opened.then(**classify)]
 

@@ -185,12 +185,13 @@ class Page:
                 del self._newest_run[session]
 
     def restore(self, request: gr.Request) -> list:
-        """The controls of the recipe in the address, if there is one."""
+        """The controls of the recipe in the address, if there is one, and the vector to follow the clip along."""
+        unchanged = [gr.skip()] * (len(self.values(self.start).values) + 1)
         keys = {*QUERY_KEYS, *self.vectors}
         asked = dict(request.query_params)
         found = {k: v for k, v in asked.items() if k in keys}
         if "ckpt" not in found:
-            return [gr.skip()] * len(self.values(self.start).values)
+            return unchanged
         for name in asked.keys() - keys:
             if UPLOADED.fullmatch(name):
                 gr.Warning(
@@ -201,11 +202,15 @@ class Page:
             recipe = self.workbench.check(Recipe.from_query(query))
         except TaskVecError as error:
             gr.Warning(f"The link's recipe was not used: {error}", duration=10)
-            return [gr.skip()] * len(self.values(self.start).values)
+            return unchanged
         values = self.values(recipe)
         if values.recipe(recipe.checkpoint).coefficients != recipe.coefficients:
             gr.Warning(f"The link goes beyond the sliders, which end at {SLIDER_MAX:g}: its λ were cut.", duration=10)
-        return list(values.values)
+        return [*values.values, self.most_moved(recipe) or gr.skip()]
+
+    def most_moved(self, recipe: Recipe) -> str | None:
+        """The vector with the largest |λ|; none where nothing is edited."""
+        return max(recipe.coefficients, key=lambda name: abs(recipe.coefficients[name]), default=None)
 
 
 def _most_telling(presets: Sequence[Preset]) -> Preset | None:

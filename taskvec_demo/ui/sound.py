@@ -41,7 +41,7 @@ def build_sound_tab(page: Page) -> SoundTab:
     everything = "\n".join(page.workbench.artifacts.default_labels)
     sets = [("All sounds", everything)] + [(t.title, "\n".join(t.prompts)) for t in page.tasks.values()]
     templates = ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates)
-    moved = next((name for name in page.vectors if page.start.coefficients.get(name)), next(iter(page.vectors), None))
+    moved = page.most_moved(page.start) or next(iter(page.vectors), None)
     with gr.Row(elem_id="sound"):
         with gr.Column(scale=3, min_width=330):
             explanation = plain_html(OPENING, elem_id="difference")

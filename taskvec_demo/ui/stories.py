@@ -34,14 +34,17 @@ def build_stories(page: Page) -> dict[str, gr.Button]:
     return buttons
 
 
-def connect_stories(page: Page, buttons: dict[str, gr.Button], controls: Controls, clip: gr.Audio) -> None:
-    """The browser sets the sliders at once; the clip comes from the server."""
+def connect_stories(
+    page: Page, buttons: dict[str, gr.Button], controls: Controls, clip: gr.Audio, along: gr.Dropdown
+) -> None:
+    """The browser sets the sliders at once, and the vector to follow the clip along; the clip comes from the server."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def clip_of(preset: Preset) -> Any:
         return lambda: page.clip_of(preset) or gr.skip()  # a story without a clip leaves the visitor's
 
     for preset in page.presets:
-        values = json.dumps(page.values(preset.recipe).values)
-        buttons[preset.name].click(None, None, controls.settable, js=f"() => {values}", **quiet)
+        moved = preset.story.vector or page.most_moved(preset.recipe)
+        values = json.dumps([*page.values(preset.recipe).values, moved])
+        buttons[preset.name].click(None, None, [*controls.settable, along], js=f"() => {values}", **quiet)
         buttons[preset.name].click(clip_of(preset), None, clip, **quiet)

@@ -195,16 +195,16 @@ def test_label_set(page):
 
 # ---- the clip along λ -----------------------------------------------------------------------------------------------
 def test_the_clip_along_a_vector(page):
-    page.open({"music": 0.5})
+    page.open({"music": 0.2, "urban": 0.5})  # the clip is followed along the larger λ
     flips = page.page.locator("#flips")
     tab(page, SOUND)
     page.page.wait_for_selector("#trace svg")
     page.page.wait_for_selector("#picture svg image")
-    assert re.search(r"^Along λ music your clip (turns from|stays) “.+”", flips.inner_text())
+    assert re.search(r"^Along λ urban your clip (turns from|stays) “.+”", flips.inner_text())
     assert page.page.locator("#trace .tv-at").inner_text() == "λ = 0.50, as set"
     mark = page.page.locator("#trace .tv-operating")
     x = float(mark.get_attribute("x1"))
-    drag(page, "music", 0.75, 0.95)
+    drag(page, "urban", 0.75, 0.95)
     assert float(mark.get_attribute("x1")) > x  # the mark follows the slider
     page.at_rest()
     choose(page, "along", "emotion")
