@@ -48,7 +48,7 @@ def _budget_panel(contents: Mapping[str, Any]) -> str:
     body = (
         f"<fieldset class='tv-choices tv-measures'><legend>Count</legend>{radios}</fieldset>"
         "<div class='tv-budget-row'><label for='tv-budget'>Budget</label>"
-        f"<input id='tv-budget' type='range' name='budget' min='0' max='{STEPS}' step='1' value='{STEPS // 2}'>"
+        f"<input id='tv-budget' type='range' name='budget' min='0' max='{STEPS}' step='1' value='{STEPS * 2 // 3}'>"
         "<output for='tv-budget' aria-live='off'></output></div>"
         "<p class='tv-budget-said'></p><div class='tv-budget-picture'></div>"
         "<p class='tv-legend tv-budget-key'><span><i class='tv-budget-line'></i> best way to spend a budget</span>"

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ...core.table_entries import tenths
 from .explore import badge, panel
+from .figures import disclosure
 from .paper_cells import accuracy, scroll_box
 from .studies import claims_html
 
@@ -31,7 +33,8 @@ def results_html(contents: Mapping[str, Any]) -> str:
         "holds the other answer too. Clips cut from one recording answer alike: intervals are rather too narrow."
     )
     n = sum(task["n"]["test"] for task in contents["tasks"])
-    means = f"Costs are those of one task; means are of {len(contents['tasks'])} tasks (n = {n:,}). {REPORTED}"
+    means = f"Costs are those of one task; means are of {len(contents['tasks'])} tasks (n = {n:,}). "
+    means += f"{_with_vectors(contents['tasks'])}{REPORTED}"
     tasks = "Test accuracy with its 95 % Wilson interval. ✓: adapter and linear head differ beyond chance."
     kind = badge("exact", "measured · test")
     return (
@@ -40,6 +43,20 @@ def results_html(contents: Mapping[str, Any]) -> str:
         + panel("adapter-means", "What a price buys on average", kind, means, _means(contents["means"]), wide=True)
         + panel("adapter-rivals", "Task by task", kind, tasks, _tasks(contents), wide=True)
         + "</div>"
+    )
+
+
+def _with_vectors(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """The means of the tasks that have a vector, where some lack one: the ways must be compared on the same tasks."""
+    points = [{p["name"]: p["test"]["accuracy"] for p in task["points"]} for task in tasks]
+    having = [p for p in points if "vector" in p]
+    if len(having) in (0, len(points)):
+        return ""
+    n = sum(task["n"]["test"] for task, p in zip(tasks, points, strict=True) if "vector" in p)
+    told = {way: tenths(sum(p[way] for p in having) / len(having)) for way in ("multi-head", "open", "vector")}
+    return (
+        f"On the {len(having)} tasks that have a vector (n = {n:,}) linear heads reach {told['multi-head']} %, open "
+        f"adapters {told['open']} %, vectors {told['vector']} %. "
     )
 
 
@@ -55,7 +72,7 @@ def _means(means: Sequence[Mapping[str, Any]]) -> str:
         ]
         for m in means
     ]
-    return _table("adapter-means", head, rows)
+    return disclosure(f"All {len(rows)} ways as a table", _table("adapter-means", head, rows))
 
 
 def _way(mean: Mapping[str, Any], most: int) -> str:

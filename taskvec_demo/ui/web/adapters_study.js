@@ -121,7 +121,8 @@ class Budget {
   // ---- the budget ---------------------------------------------------------------------------------------------------
   /** Other tasks, or another measure: the dial keeps its place among the ways there are. */
   choose() {
-    const share = this.scaled ? this.scaled.share(Math.max(this.budget, this.scaled.low)) : 0.5;
+    const first = Number(this.dial.value) / Number(this.dial.max);
+    const share = this.scaled ? this.scaled.share(Math.max(this.budget, this.scaled.low)) : first;
     this.sums = this.ticked.length ? frontier(this.ticked, this.measure) : [];
     this.scaled = this.sums.length ? scaleOf(this.sums) : null;
     this.draw(true);

@@ -79,12 +79,6 @@ class GatedAdapters(nn.Module):
         self.learns = torch.tensor([bool(r.measure) for r in runs])[:, None]
         self.fixed = torch.tensor([float(r.opened) for r in runs])[:, None]
 
-    def start_from(self, head: Tensor, mean: Tensor, deviation: Tensor) -> None:
-        """Let every head begin as this one (classes, dim), which reads embeddings that are not scaled."""
-        with torch.no_grad():
-            self.head_shared.copy_(head * deviation)
-            self.head_bias.copy_(head @ mean)
-
     def _repeated(self, shape: tuple[int, ...], fan_in: int) -> nn.Parameter:
         """(runs, *shape): He's initialisation, the same for every run."""
         drawn = 2 * torch.rand(shape, generator=self._draw) - 1

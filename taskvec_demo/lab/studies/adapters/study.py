@@ -80,10 +80,9 @@ class Measurement:
         """Train what is missing of a task and measure all of its points."""
         clips, plan = self.clips[name], self.plan
         n_classes = len(self.tasks[name].class_names)
-        head = self.checkpoint.logit_scale * self.artifacts.heads[name].matrix
-        setup = Setup(name, n_classes, clips, plan.share, plan.runs(), plan.steps, head)
+        setup = Setup(name, n_classes, clips, plan.share, plan.runs(), plan.steps)
         adapters = trained(setup, self.stages, self.scales, self.work, self.key, self.say)
-        single = Setup(name, n_classes, clips, 1.0, (SINGLE,), plan.single_steps, head)
+        single = Setup(name, n_classes, clips, 1.0, (SINGLE,), plan.single_steps)
         alone = trained(single, self.stages, self.scales, self.work, self.key, self.say)
         self.say(f"{name}: measuring")
         return TaskMeasured(self.tasks[name], clips, self._points(name, adapters, alone), adapters)

@@ -22,7 +22,6 @@ from .tasks import Clips
 
 BATCH = 64  # windows
 RATE, WEIGHT_DECAY = 2e-3, 2e-2
-HEAD_RATE = 5e-4  # of what a head begins with: it knows something already, and few clips would unteach it
 GATE_RATE = 2e-3
 WARM_UP = 20  # steps
 GATES_LEARN = 0.6  # of the steps; then gates stay as they are and the rate falls to 0
@@ -42,7 +41,6 @@ class Setup:
     share: float
     runs: tuple[Run, ...]
     steps: int
-    head: Tensor  # (classes, dim): what the head begins as, for embeddings as the tower gives them
     seed: int = 0
 
 
@@ -52,9 +50,9 @@ def trained(setup: Setup, store: StageStore, scales: Scales, work: Path, key: st
     `key` names the tower and the windows.
     """
     said = [FORMAT, setup.task, setup.share, [asdict(r) for r in setup.runs], setup.steps, setup.seed]
-    recipe = [BATCH, RATE, HEAD_RATE, GATE_RATE, WEIGHT_DECAY, WARM_UP, GATES_LEARN, LOOKS, SMOOTHING, DROPOUT, SLOPES]
+    recipe = [BATCH, RATE, GATE_RATE, WEIGHT_DECAY, WARM_UP, GATES_LEARN, LOOKS, SMOOTHING, DROPOUT, SLOPES]
     rows = [[(r.dataset, r.file, r.label) for r in clips.rows] for clips in setup.clips.values()]
-    digest = fingerprint([key, json.dumps([said, recipe, rows]), setup.head.numpy().tobytes()])
+    digest = fingerprint([key, json.dumps([said, recipe, rows])])
     name = f"{setup.task}-{setup.share:g}-{digest[:12]}"
     file = work / "adapters" / f"{name}.safetensors"
     if not file.is_file():
@@ -71,13 +69,11 @@ class _Training:
         self.setup, self.store, self.scales, self.state, self.say = setup, store, scales, state, say
         widths = store.shapes.widths(setup.share)
         self.network = GatedAdapters(store.shapes, widths, setup.n_classes, setup.runs, setup.seed)
-        self.network.start_from(setup.head, scales.means[-1], scales.deviations[-1])
-        gates, head = list(self.network.a), [self.network.head_shared, self.network.head_bias]
-        apart = {id(p) for p in (*gates, *head)}
-        weights = [p for p in self.network.parameters() if id(p) not in apart]
-        # The rates of weights and heads fall when the gates have settled; that of the gates is 0 then.
-        groups = [{"params": weights, "full": RATE}, {"params": head, "full": HEAD_RATE}]
-        groups.append({"params": gates, "full": GATE_RATE, "weight_decay": 0.0})
+        gates = list(self.network.a)
+        learned = {id(p) for p in gates}
+        weights = [p for p in self.network.parameters() if id(p) not in learned]
+        # The rate of the weights falls when the gates have settled; that of the gates is 0 then.
+        groups = [{"params": weights, "full": RATE}, {"params": gates, "full": GATE_RATE, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=WEIGHT_DECAY)
         train, validation = setup.clips["train"], setup.clips["validation"]
         self.flat = store.of(train.windows)  # float16: every window once, in memory
@@ -115,7 +111,7 @@ class _Training:
         learn = step < self.settled
         warm = min(1.0, (step + 1) / WARM_UP)
         falling = 1.0 if learn else 1 - (step - self.settled) / (self.setup.steps - self.settled)
-        for group, share in zip(self.optimizer.param_groups, (falling, falling, float(learn)), strict=True):
+        for group, share in zip(self.optimizer.param_groups, (falling, float(learn)), strict=True):
             group["lr"] = group["full"] * warm * share
         gates = self._gates(step)
         with drawing(self.setup.task, self.setup.seed, step):
