@@ -14,7 +14,7 @@ SIGNIFICANT = 0.05  # above this p of McNemar's test, an edit made no difference
 FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
 SUMS = {
     "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
-    "all": ("learn_all", "Learn all tasks", "Addition of all vectors with one λ."),
+    "all": ("learn_all", "Learn all", "Addition of all vectors with one λ."),
 }
 CHOSEN = "λ was chosen on validation."
 

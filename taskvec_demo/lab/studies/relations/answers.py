@@ -93,7 +93,9 @@ def _what_predicts(found: Mapping[str, Any]) -> tuple[str, str]:
     if beats_chance(found) and beats_majority(found):
         answer = "To some degree: properties of the tasks predict it better than chance and majority do."
     elif beats_chance(found):
-        answer = "Hardly: the tasks’ properties sort the pairings, but are right no more often than the majority."
+        answer = (
+            "Hardly: the tasks’ properties sort the pairings, but are not clearly right more often than the majority."
+        )
     elif marked:
         answer = "Hardly: single properties do better than chance, all of them together do not."
     else:

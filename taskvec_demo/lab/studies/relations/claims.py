@@ -9,6 +9,7 @@ from ..wording import claim_entry, points_between, signed
 from .vectors import ERROR, SUM
 
 HALVES = 0.6  # correlation of the gains of two halves of the seeds, with the least data
+FALSE_ALARMS = 0.05  # of the test against the majority
 UNMEASURED = "Not measured here: the command was run without --artifacts, so without task vectors."
 
 Contents = Mapping[str, Any]
@@ -118,8 +119,8 @@ def beats_chance(found: Mapping[str, Any]) -> bool:
 
 
 def beats_majority(found: Mapping[str, Any]) -> bool:
-    """Whether all properties together are right more often than always saying what is more frequent."""
-    return bool(found["together"]["accuracy"] > found["majority"]["accuracy"])
+    """Whether all properties together are right more often than always saying what is more frequent, beyond chance."""
+    return bool(found["together"]["accuracy"] > found["majority"]["accuracy"] and found["majority"]["p"] < FALSE_ALARMS)
 
 
 def all_properties(found: Mapping[str, Any]) -> str:
@@ -129,5 +130,6 @@ def all_properties(found: Mapping[str, Any]) -> str:
         f"With each task left out in turn, all properties together reach an AUC of {together['auc']:.2f} (0.5 is "
         f"guessing; of shuffled gains 95 % stay below {together['null_95']:.2f}, p = {together['p']:.3f}). They are "
         f"right on {100 * together['accuracy']:.0f} % of the pairings; always saying what is more frequent is right on "
-        f"{100 * found['majority']['accuracy']:.0f} %. n = {found['pairs']} pairings of {found['tasks']} tasks."
+        f"{100 * found['majority']['accuracy']:.0f} % (McNemar p = "
+        f"{found['majority']['p']:.3f}). n = {found['pairs']} pairings of {found['tasks']} tasks."
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from ....core.intervals import mcnemar
 from ...data.datasets import MelStore
 from .gains import Gain, discoveries
 from .matrices import Matrix
@@ -113,13 +114,14 @@ def left_out_scores(x: np.ndarray, positive: np.ndarray, task: Sequence[str]) ->
     return scores
 
 
-def majority_scores(positive: np.ndarray, task: Sequence[str]) -> np.ndarray:
-    """The baseline without features: the share of pairs that gain among those of the other main tasks.
+def majority(positive: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """The baseline that gives every pairing the answer that is right more often; it knows all pairings.
 
-    Its AUC is at most 0.5: where a task gains less often than others, the others' share is higher.
+    `p` of McNemar's test asks whether answers by the signs of `scores` are right as often.
     """
-    names = np.asarray(task)
-    return np.array([positive[names != name].mean() for name in task])
+    more = positive.mean() > 0.5
+    right = positive == more
+    return {"auc": 0.5, "accuracy": float(right.mean()), "p": mcnemar((scores > 0) == positive, right)}
 
 
 def judged(name: str, x: np.ndarray, gains: Sequence[Gain], seed: int = 0) -> Judged:
@@ -155,7 +157,7 @@ def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> d
     features = {t: task_features(c, m.alone[t], seconds, levels, n_train[t]) for t, c in m.setup.clips.items()}
     names, x = pair_features(features, m.gains)
     positive = np.array([g.gain > 0 for g in m.gains])
-    majority = majority_scores(positive, [g.task for g in m.gains])
+    scores = left_out_scores(x, positive, [g.task for g in m.gains])
     properties = list(next(iter(features.values())))
     single = [judged(n, x[:, [i for i, c in enumerate(names) if c.startswith(f"{n} (")]], m.gains) for n in properties]
     found = discoveries([j.p for j in single])
@@ -164,7 +166,7 @@ def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> d
         "positive": int(positive.sum()),
         "pairs": len(positive),
         "tasks": len(features),
-        "majority": {"auc": auc(majority, positive), "accuracy": float(((majority > 0.5) == positive).mean())},
+        "majority": majority(positive, scores),
         "together": asdict(judged("all", x, m.gains)),
         "single": [{**asdict(j), "significant": significant} for j, significant in ranked],
         "features": features,
