@@ -95,10 +95,10 @@ def _agree(contents: Contents, a: str, b: str, claim: str) -> dict[str, Any]:
     return claim_entry(
         name,
         claim,
-        entry["value"] > 0,
+        entry["low"] > 0,
         f"Their rank correlation is {correlation(entry)}; n = {entry['cells']} pairings of {entry['tasks']} tasks.",
         entry,
-        sure=one_sided(entry),
+        sure=one_sided(entry) or entry["value"] <= 0,
     )
 
 

@@ -141,7 +141,7 @@ def _null(score: Callable[[np.ndarray], float], positive: np.ndarray, task: Sequ
     values = []
     for _ in range(PERMUTATIONS):
         shuffled = positive.copy()
-        for name in set(task):
+        for name in sorted(set(task)):  # in one order, or each process would draw others
             own = np.flatnonzero(names == name)
             shuffled[own] = positive[draw.permutation(own)]
         values.append(score(shuffled))
