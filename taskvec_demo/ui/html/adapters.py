@@ -58,8 +58,9 @@ def _budget_panel(contents: Mapping[str, Any]) -> str:
     lead = (
         f"The tower, {_millions(tower['parameters'])} M parameters and {_millions(tower['flops'])} M operations for "
         f"{contents['window_seconds']:.1f} s of sound, is shared. What each task adds to it is bought from the budget, "
-        "so that the mean validation accuracy is the best that the budget can buy. Turn the dial, or drag in the "
-        "picture. A task vector changes the tower itself, so that each further task costs one more pass of it."
+        "so that the mean validation accuracy is the best that the budget can buy; that flatters it, so read the test "
+        "figure beside it. Turn the dial, or drag in the picture. A task vector changes the tower itself, so that each "
+        "further task costs one more pass of it."
     )
     return panel("budget", "Spend a budget", badge("exact", "measured · validation"), lead, body, wide=True)
 
@@ -84,7 +85,10 @@ def _tasks_panel(contents: Mapping[str, Any], series: Mapping[str, int]) -> str:
         f"<p class='tv-legend'>Each square is a channel, lit where its gate is open: {escape(beside)}. Closed channels "
         "are cut out of the network. Ways were chosen on validation clips; test clips were looked at once.</p>"
     )
-    lead = "Tick the tasks that the device is to hear at the same time. Gates open where the budget is worth most."
+    lead = (
+        "Tick the tasks that the device is to hear at the same time. Training closed gates for a price; the budget "
+        "picks for each task among the ways that were trained."
+    )
     return panel("gates", "What it buys", badge("exact", "measured · test"), lead, body, wide=True)
 
 

@@ -12,7 +12,7 @@ from .numbers import number_text
 from .paper_cells import html_table
 from .studies import claims_html
 
-KINDS = {"best": "With its two best partners", "worst": "With its two worst partners"}
+KINDS = {"best": "With the two partners that validation ranks first", "worst": "With the two that it ranks last"}
 
 
 def results_html(contents: Mapping[str, Any]) -> str:
@@ -28,11 +28,14 @@ def results_html(contents: Mapping[str, Any]) -> str:
     )
 
 
-_ANSWERS_LEAD = "The thesis asks them and plans the study; these answers are composed from the figures of this page."
+_ANSWERS_LEAD = (
+    "The thesis asks them and plans a study that it did not run. These answers are composed from the figures here."
+)
 _PREDICTORS_LEAD = (
-    "How well a property of the two tasks sorts the pairings that gain from those that do not: AUC, 0.5 is guessing, 1 "
-    "is perfect. Each task is left out in turn. Chance: what 95 % of shuffled gains stay below; ✓: beyond it, counting "
-    "all properties. Right: pairings whose sign is predicted; the majority always says what is more frequent."
+    "How well a property of the two tasks sorts the pairings that gain from those that do not (AUC, 1 is perfect). "
+    "Each task is left out in turn, so guessing need not reach 0.5: compare a bar with its own mark of chance, below "
+    "which 95 % of shuffled gains stay; p is the share that reach the bar. ✓: beyond chance, counting all properties. "
+    "Right: pairings whose sign is predicted; the majority always says what is more frequent."
 )
 _CLAIMS_LEAD = (
     "Set before anything was measured. Intervals of gains draw test sources (single clips where a task has fewer than "
@@ -84,7 +87,7 @@ def _auc(auc: float, null: float | None = None) -> str:
 
 def _triples_lead(contents: Mapping[str, Any]) -> str:
     return (
-        "Each task with two partners at once: its two best and its two worst ones, chosen on validation clips. Points "
+        "Each task with two partners at once: those that validation clips rank first and last. Points "
         f"of test accuracy against the task alone; ✓: beyond chance, counting all {len(contents['triples'])}."
     )
 

@@ -35,7 +35,7 @@ VIEW = StudyView(
     "Which tasks help each other",
     "For every pair of audio tasks one small network learned both at once, and was compared with networks that learned "
     "one alone. The map says which partner makes a task better or worse, and which differences may be chance.",
-    "Callebaut 2021: CombinaTorch, a thesis on learning several audio tasks at once",
+    "the questions of Callebaut 2021: CombinaTorch, a thesis on learning several audio tasks at once",
     "https://repository.tudelft.nl/record/uuid:1ebfd66c-79e6-467b-a13a-0173d1c60a3c",
     CONTENTS,
     build,

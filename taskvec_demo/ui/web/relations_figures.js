@@ -123,7 +123,7 @@ export function sentence(matrix, cell, seeds) {
 function verdict(cell) {
   if (isPale(cell)) return "The interval holds 0: this may be chance.";
   if (!cell.significant) return "By itself it is beyond chance, among so many pairings it is not.";
-  return `The partner ${valueOf(cell) > 0 ? "helps" : "hurts"} beyond chance.`;
+  return `The partner ${valueOf(cell) > 0 ? "helps" : "hurts"} beyond chance, on these clips.`;
 }
 
 /** What is said of a cell without seeing it. @param {Matrix} matrix @param {Cell} cell */

@@ -142,7 +142,7 @@ def test_answers_follow_the_figures(figures):
     single = [{**s, "significant": False} for s in figures["predictors"]["single"]]
     nothing = {**figures, "predictors": {**figures["predictors"], **predicted, "single": single}}
     nothing["triples"] = [{**t, "gain": 0.01 * (i // 2 % 2)} for i, t in enumerate(figures["triples"])]
-    assert [a["answer"].split(":")[0].split(" ")[0] for a in answers(nothing)] == ["Of", "No", "It", "It"]
+    assert [a["answer"].split(":")[0].split(" ")[0] for a in answers(nothing)] == ["No", "No", "Not", "It"]
     assert "none helps beyond chance and none hurts" in answers(nothing)[0]["answer"]
     assert "is within what chance gives" in answers(nothing)[0]["says"]
 
@@ -153,13 +153,14 @@ def test_answers_follow_the_figures(figures):
     together["auc"] = 0.9
     nothing["triples"] = [{**t, "gain": 0.05 if t["kind"] == "best" else -0.02} for t in figures["triples"]]
     said = answers(nothing)
-    assert [a["answer"].split(" ")[0] for a in said] == ["Of", "To", "In", "Yes:"]
+    assert [a["answer"].split(" ")[0] for a in said] == ["No", "To", "In", "Yes:"]
     assert "30 pairings 1 helps" in said[0]["answer"]
     assert "the same recordings" in said[0]["says"]
-    assert "Tasks that share no recordings: 0 of 1. Pairs in which both tasks gain: 0." in said[0]["says"]
+    assert "Of those that help 0 of 1 are of tasks that share no recordings." in said[0]["says"]
+    assert said[0]["answer"].startswith("No pair helps both its tasks: ")
     assert "95 % +7.0 to +7.0) against its two worst" in said[3]["says"]
     predicted["majority"]["p"] = 0.1  # more often right than the majority, as chance may have it
-    assert answers(nothing)[1]["answer"].startswith("Hardly: ")
+    assert answers(nothing)[1]["answer"].startswith("Not shown: ")
     assert not next(c["reached"] for c in claims(nothing) if c["name"] == "predicted")
 
 

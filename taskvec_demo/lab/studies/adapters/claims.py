@@ -73,7 +73,7 @@ def _monotone(by_task: ByTask, measure: str) -> dict[str, Any]:
     priced = [p.name for p in next(iter(by_task.values())) if p.measure == measure]
     dearer = sorted(priced, key=lambda name: _total(by_task, name, measure))
     names = ["multi-head", *dearer, "open"]
-    worse, n = [], 0
+    worse, better, n = [], 0, 0
     for i, cheap in enumerate(names):
         for dear in names[i + 1 :]:
             pairs = _pairs(by_task, dear, cheap).values()
@@ -81,14 +81,15 @@ def _monotone(by_task: ByTask, measure: str) -> dict[str, Any]:
             n = int(gain["n"])
             if gain["high"] < 0:
                 worse.append({"dear": dear, "cheap": cheap, **gain})
+            better += gain["low"] > 0
     pairs_of_points = len(names) * (len(names) - 1) // 2
     return claim_entry(
         f"monotone-{measure}",
-        f"The more {OF[measure]} the adapters may use, the better they are, within the intervals.",
+        f"Priced by {OF[measure]}, no dearer adapters are worse than cheaper ones beyond the interval.",
         not worse,
-        f"Along the curve there are {pairs_of_points} pairs of points; in {len(worse)} of them the dearer one is worse "
-        f"beyond the 95 % interval of the difference (n = {n}).",
-        {"pairs": pairs_of_points, "worse": worse, "n": n},
+        f"Of {pairs_of_points} pairs of points along the curve the dearer one is worse beyond the 95 % interval of the "
+        f"difference in {len(worse)}, and better in {better} (n = {n}).",
+        {"pairs": pairs_of_points, "worse": worse, "better": better, "n": n},
     )
 
 
@@ -104,9 +105,9 @@ def _cheap(by_task: ByTask) -> list[dict[str, Any]]:
     vectors = [v.parameters for points in tasks if (v := named(points, "vector"))]
     base = sum(p.parameters for p in heads)
     full = sum(p.parameters for p in opened) - base
-    limits = [("open", "of the parameters of open adapters", SPENT * full)]
+    limits = [("open", "those of open adapters", SPENT * full)]
     if vectors:
-        limits.append(("vector", "of a task vector's parameters", SPENT * len(tasks) * float(np.mean(vectors))))
+        limits.append(("vector", "those of a vector for each task", SPENT * len(tasks) * float(np.mean(vectors))))
     return [_kept_within(tasks, opened, heads, *limit) for limit in limits]
 
 
@@ -122,7 +123,8 @@ def _kept_within(
     chosen = allocation(tasks, "parameters", base + limit)
     share, low, high = kept_share(chosen, opened, heads)
     spent, allowed = int(sum(p.parameters for p in chosen)), round(base + limit)
-    claim = f"Some point keeps {100 * KEPT:.0f} % of the gain with less than {100 * SPENT:.0f} % {words}."
+    kept, of_all = f"{100 * KEPT:.0f} % of the gain", f"{100 * SPENT:.0f} % of the parameters"
+    claim = f"What validation picks keeps {kept} with {of_all}: {words}."
     figures = {"share": _number(share), "low": _number(low), "high": _number(high), "spent": spent}
     figures |= {"allowed": allowed}
     if not math.isfinite(share):
@@ -132,9 +134,9 @@ def _kept_within(
         f"cheap-{name}",
         claim,
         share >= KEPT,
-        f"Chosen on validation, the tasks' points keep {100 * share:.0f} % of what open adapters gain over linear "
-        f"heads (95 % {signed(100 * low, 0)} to {signed(100 * high, 0)}, n = {n}), with {spent:,} parameters; "
-        f"{allowed:,} were allowed, the {base:,} of linear heads included.",
+        f"The points picked keep {100 * share:.0f} % of what open adapters gain over linear heads (95 % "
+        f"{signed(100 * low, 0)} to {signed(100 * high, 0)}, n = {n}), with {spent - base:,} parameters beyond those "
+        f"of the heads; {allowed - base:,} were allowed.",
         figures,
         sure=low >= KEPT or high < KEPT,
     )
@@ -174,14 +176,15 @@ def _allocate(by_task: ByTask) -> dict[str, Any]:
         {"mean": round(float(m), 4), "low": round(float(a), 4), "high": round(float(b), 4)}
         for m, a, b in zip(mean, low, high, strict=True)
     ]
+    changes = ", ".join(signed(100 * m, 0) for m in mean)
     interval = f"95 % {signed(100 * low[most], 0)} to {signed(100 * high[most], 0)}, {len(values)} tasks"
     return claim_entry(
         "allocate",
         "The two measures of cost keep other layers open.",
         differ > 0,
-        f"They differ beyond the interval over tasks in {differ} of {len(mean)} layers. Most in layer {most + 1}: "
-        f"priced by operations rather than by parameters, {signed(100 * mean[most], 0)} points of its channels stay "
-        f"open ({interval}).",
+        f"The share of open channels differs beyond the interval over tasks in {differ} of {len(mean)} layers. Priced "
+        f"by operations rather than by parameters it is {changes} points from the first layer to the last; most in "
+        f"layer {most + 1} ({interval}).",
         {"layers": layers, "differ": differ},
     )
 

@@ -27,7 +27,7 @@ def answers(contents: Contents) -> list[dict[str, str]]:
     """Each a `question`, a short `answer`, and the figures that it rests on (`says`)."""
     return [
         _answer("Which unrelated audio tasks improve each other?", *_which(contents)),
-        _answer("Can one tell in advance which partner helps?", *_what_predicts(contents["predictors"])),
+        _answer("Can one tell in advance which partner helps?", *_what_predicts(contents)),
         _answer("Does it carry over to another kind of network?", *_another_network(contents)),
         _answer("Does it hold for more than two tasks at once?", *_more_tasks(contents)),
     ]
@@ -45,15 +45,15 @@ def _titles(contents: Contents) -> dict[str, str]:
 def _which(contents: Contents) -> tuple[str, str]:
     first, *others = (m for m in contents["matrices"] if m["name"] == contents["matrices"][0]["name"])
     n, helping = len(first["cells"]), [c for c in first["cells"] if c["significant"] and c["gain"] > 0]
-    answer = f"Of {n} pairings {_do(len(helping), 'help')} beyond chance and {_do(first['worse'], 'hurt')}."
+    mutual = len({frozenset((c["task"], c["partner"])) for c in helping if _mirrored(c, helping)})
+    both = "No pair helps both its tasks" if not mutual else f"In {mutual} of {n // 2} pairs both tasks gain"
+    answer = f"{both}: of {n} pairings {_do(len(helping), 'help')} beyond chance and {_do(first['worse'], 'hurt')}."
     parts = [f"With {share_of_data(first)}:"]
     if helping:
         strongest = sorted(helping, key=lambda c: -c["gain"])[:NAMED]
         parts.append(f"{'; '.join(_cell(contents, c) for c in strongest)}.")
         unrelated = sum(not _related(contents, c) for c in helping)
-        mutual = len({frozenset((c["task"], c["partner"])) for c in helping if _mirrored(c, helping)})
-        parts.append(f"Tasks that share no recordings: {unrelated} of {len(helping)}.")
-        parts.append(f"Pairs in which both tasks gain: {mutual}.")
+        parts.append(f"Of those that help {unrelated} of {len(helping)} are of tasks that share no recordings.")
     else:
         best = max(first["cells"], key=lambda c: c["gain"])
         parts.append(f"the largest gain, {_cell(contents, best)}, is within what chance gives.")
@@ -87,15 +87,14 @@ def _mirrored(c: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> bool:
 
 
 # ---- what predicts it? ----------------------------------------------------------------------------------------------
-def _what_predicts(found: Mapping[str, Any]) -> tuple[str, str]:
+def _what_predicts(contents: Contents) -> tuple[str, str]:
+    found, first = contents["predictors"], contents["matrices"][0]
     single = found["single"]
     marked = [s for s in single if s["significant"]]
     if beats_chance(found) and beats_majority(found):
         answer = "To some degree: properties of the tasks predict it better than chance and majority do."
     elif beats_chance(found):
-        answer = (
-            "Hardly: the tasks’ properties sort the pairings, but are not clearly right more often than the majority."
-        )
+        answer = "Not shown: the properties sort the pairings a little, and are right about as often as the majority."
     elif marked:
         answer = "Hardly: single properties do better than chance, all of them together do not."
     else:
@@ -103,7 +102,10 @@ def _what_predicts(found: Mapping[str, Any]) -> tuple[str, str]:
     best = marked or single[:1]
     told = "; ".join(f"“{s['features']}” {s['auc']:.2f} (p = {s['p']:.3f})" for s in best[:NAMED])
     listed = f": {told}" if marked else f"; the best is {told}"
-    return answer, f"{all_properties(found)} By themselves {len(marked)} of {len(single)} are beyond chance{listed}."
+    return answer, (
+        f"{all_properties(found)} By themselves {len(marked)} of {len(single)} are beyond chance{listed}. Gains of two "
+        f"halves of the seeds correlate at {first['split_half']['value']:.2f}: what does not repeat cannot be told."
+    )
 
 
 # ---- another network? -----------------------------------------------------------------------------------------------
@@ -118,15 +120,17 @@ def _another_network(contents: Contents) -> tuple[str, str]:
     elif agreed["high"] < 0:
         answer = "No: a small convolutional network ranks the pairings the other way round."
     else:
-        answer = "It cannot be told: the two networks may rank the pairings alike or not."
+        answer = "Not shown: the rankings by the two networks may be unrelated."
     sure = [c for c in first["cells"] if c["significant"]]
     there = {(c["task"], c["partner"]): c["gain"] for c in other["cells"]}
     same = sum(there[c["task"], c["partner"]] * c["gain"] > 0 for c in sure)
     held = f" Of the {len(sure)} pairings beyond chance {same} keep their sign." if sure else ""
     return answer, (
         f"The rank correlation of the two matrices is {correlation(agreed)}; n = {agreed['cells']} pairings of "
-        f"{agreed['tasks']} tasks.{held} With the second network {_do(other['better'], 'help')} and "
-        f"{_do(other['worse'], 'hurt')} beyond chance."
+        f"{agreed['tasks']} tasks; two halves of the seeds of the first network correlate at "
+        f"{first['split_half']['value']:.2f}.{held} With the second network {_do(other['better'], 'help')} and "
+        f"{_do(other['worse'], 'hurt')} beyond chance; the mean gain is {signed(100 * other['mean']['value'])} points "
+        f"({signed(100 * first['mean']['value'])} with the first)."
     )
 
 
@@ -146,7 +150,7 @@ def _more_tasks(contents: Contents) -> tuple[str, str]:
         answer = "It cannot be told: good and bad partners, two at once, differ by no more than chance."
     marked = sum(t["significant"] for t in triples)
     return answer, (
-        f"With its two best partners at once (chosen on validation clips) a task gains {signed(100 * gains.mean())} "
+        f"With the two partners at once that are best on validation clips a task gains {signed(100 * gains.mean())} "
         f"points on average: {signed(100 * over.value)} ({points_between(over.low, over.high)}) against the mean of "
         f"what it gains with one of them, and {signed(100 * apart.value)} ({points_between(apart.low, apart.high)}) "
         f"against its two worst partners; n = {len(tasks)} tasks. Beyond chance are {marked} of {len(triples)} triples."

@@ -73,13 +73,15 @@ def _halves(contents: Contents) -> dict[str, Any]:
 
 def _beyond_chance(m: Mapping[str, Any]) -> dict[str, Any]:
     n, mean = len(m["cells"]), m["mean"]
+    more = n - m["better"] - m["worse"] - m["covering_zero"]
+    others = f", of {more} more it leaves 0 out by itself but not counting all pairings" if more else ""
     figures = {k: m[k] for k in ("better", "worse", "covering_zero")} | {"n": n, "mean": mean}
     return claim_entry(
         f"significant-{m['name']}-{100 * m['fraction']:.0f}",
         f"{m['title']}, {share_of_data(m)}: some pairings change a task beyond chance.",
         m["better"] + m["worse"] > 0,
         f"Of {n} pairings {m['better']} help and {m['worse']} hurt: sign flips (Benjamini–Hochberg at 5 %) "
-        f"and the interval say so. Of {m['covering_zero']} the 95 % interval holds 0. The mean gain is "
+        f"and the interval say so. Of {m['covering_zero']} the 95 % interval holds 0{others}. The mean gain is "
         f"{signed(100 * mean['value'])} points ({points_between(mean['low'], mean['high'])}, {len(m['tasks'])} tasks).",
         figures,
     )
@@ -96,7 +98,8 @@ def _agree(contents: Contents, a: str, b: str, claim: str) -> dict[str, Any]:
         name,
         claim,
         entry["low"] > 0,
-        f"Their rank correlation is {correlation(entry)}; n = {entry['cells']} pairings of {entry['tasks']} tasks.",
+        f"Their rank correlation is {correlation(entry)}, little disturbance counting as high; asked was an interval "
+        f"above 0. n = {entry['cells']} pairings of {entry['tasks']} tasks.",
         entry,
         sure=one_sided(entry) or entry["value"] <= 0,
     )
@@ -110,6 +113,7 @@ def _predicted(found: Mapping[str, Any]) -> dict[str, Any]:
         beats_chance(found) and beats_majority(found),
         f"{all_properties(found)} {found['positive']} of the pairings gain.",
         {**together, "majority": found["majority"]},
+        sure=not beats_chance(found) or beats_majority(found) or found["majority"]["accuracy"] > together["accuracy"],
     )
 
 
@@ -127,9 +131,9 @@ def all_properties(found: Mapping[str, Any]) -> str:
     """How well all properties together predict, beside what chance and the majority reach."""
     together = found["together"]
     return (
-        f"With each task left out in turn, all properties together reach an AUC of {together['auc']:.2f} (0.5 is "
-        f"guessing; of shuffled gains 95 % stay below {together['null_95']:.2f}, p = {together['p']:.3f}). They are "
-        f"right on {100 * together['accuracy']:.0f} % of the pairings; always saying what is more frequent is right on "
-        f"{100 * found['majority']['accuracy']:.0f} % (McNemar p = "
-        f"{found['majority']['p']:.3f}). n = {found['pairs']} pairings of {found['tasks']} tasks."
+        f"With each task left out in turn, all properties together reach an AUC of {together['auc']:.2f} (of shuffled "
+        f"gains 95 % stay below {together['null_95']:.2f}, p = {together['p']:.3f}). They are right on "
+        f"{100 * together['accuracy']:.0f} % of the pairings; always saying what is more frequent is right on "
+        f"{100 * found['majority']['accuracy']:.0f} % (McNemar p = {found['majority']['p']:.3f}). "
+        f"n = {found['pairs']} pairings of {found['tasks']} tasks."
     )

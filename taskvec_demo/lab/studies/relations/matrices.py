@@ -111,12 +111,8 @@ def matrix_entry(m: Matrix) -> dict[str, Any]:
 
 
 def gain_entries(titles: Mapping[str, str], gains: Sequence[Gain]) -> dict[str, Any]:
-    """What every matrix of gains has: its tasks (name -> title), its cells, and how many of them are beyond chance.
-
-    "significant" are those whose test passes and whose interval, which draws seeds too, does not hold 0.
-    """
-    passed = discoveries([g.p for g in gains])
-    found = [one and not g.low <= 0 <= g.high for g, one in zip(gains, passed, strict=True)]
+    """What every matrix of gains has: its tasks (name -> title), its cells, and how many are `beyond_chance`."""
+    found = beyond_chance(gains)
     return {
         "measure": "gain",
         "tasks": [{"name": name, "title": title} for name, title in titles.items()],
@@ -126,6 +122,12 @@ def gain_entries(titles: Mapping[str, str], gains: Sequence[Gain]) -> dict[str, 
         "covering_zero": sum(g.low <= 0 <= g.high for g in gains),
         "mean": mean_gain(gains).to_dict(),
     }
+
+
+def beyond_chance(gains: Sequence[Gain]) -> list[bool]:
+    """Whose test passes at the false discovery rate of all, and whose interval, which draws seeds too, leaves out 0."""
+    passed = discoveries([g.p for g in gains])
+    return [one and not g.low <= 0 <= g.high for g, one in zip(gains, passed, strict=True)]
 
 
 def _alone_entry(clips: TaskClips, run: Run) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _curve(run: Run, task: str) -> dict[str, list[float]]:
 
 
 def triple_entries(found: Sequence[Triple]) -> list[dict[str, Any]]:
-    marks = discoveries([t.gain.p for t in found])
+    marks = beyond_chance([t.gain for t in found])
     return [
         {
             **asdict(t.gain),
