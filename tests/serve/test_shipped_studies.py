@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ from taskvec_demo.ui.studies.host import shipped_studies
 from tests.support.paths import ARTIFACTS
 
 MOST_BYTES = 12e6
-NAMES = sorted(path.name for path in STUDIES.iterdir())
+NAMES = sorted(path.name for path in STUDIES.iterdir() if path.is_dir())
 
 
 def contents(name: str) -> dict:
@@ -53,3 +54,10 @@ def test_the_adapters_cost_what_their_table_says():
             told = cost(shapes, adapter.widths, len(task["classes"]))
             assert (told.parameters, told.flops) == (points[name]["parameters"], points[name]["flops"])
             assert sum(p.numel() for p in adapter.parameters()) == told.parameters
+
+
+def test_the_dial_goes_from_one_end_to_the_other():
+    dial = contents("speech-music")["dial"]
+    assert dial["speech"] == sorted(dial["speech"])
+    assert (dial["speech"][0], dial["speech"][-1]) == (0.0, 1.0)
+    assert all(b > a for a, b in pairwise(dial["speech"]))
