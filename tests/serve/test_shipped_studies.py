@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from taskvec_demo.clap.embedded import STUDIES
@@ -56,8 +56,11 @@ def test_the_adapters_cost_what_their_table_says():
             assert sum(p.numel() for p in adapter.parameters()) == told.parameters
 
 
-def test_the_dial_goes_from_one_end_to_the_other():
-    dial = contents("speech-music")["dial"]
-    assert dial["speech"] == sorted(dial["speech"])
-    assert (dial["speech"][0], dial["speech"][-1]) == (0.0, 1.0)
-    assert all(b > a for a, b in pairwise(dial["speech"]))
+def test_the_sum_is_where_validation_has_its_best_mean_over_the_domains():
+    figures = contents("speech-music")
+    along = figures["dial"]["accuracy"]
+    of = {d: [t["name"] for t in figures["tasks"] if t["domain"] == d] for d in ("speech", "music", "neutral")}
+    inside = [i for i, x in enumerate(figures["dial"]["speech"]) if 0 <= x <= 1]
+    means = {i: np.mean([np.mean([along[t][i] for t in tasks]) for tasks in of.values()]) for i in inside}
+    chosen = figures["dial"]["speech"].index(figures["chosen"]["sum"][0])
+    assert means[chosen] == pytest.approx(max(means.values()), abs=1e-4)  # figures are rounded

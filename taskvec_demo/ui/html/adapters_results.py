@@ -30,8 +30,8 @@ def results_html(contents: Mapping[str, Any]) -> str:
     """The claims, the means over all tasks, and every task."""
     claims = claims_html(contents["claims"])
     lead = (
-        "Set before anything was measured. Intervals are 95 % intervals over clips; “within chance”: the interval "
-        "holds the other answer too. Clips cut from one recording answer alike: intervals are rather too narrow."
+        "Set before anything was measured. Intervals are 95 % intervals over clips; “undecided”: the interval "
+        "crosses what was wanted. Clips cut from one recording answer alike: intervals are rather too narrow."
     )
     n = sum(task["n"]["test"] for task in contents["tasks"])
     means = f"Costs are those of one task; means are of {len(contents['tasks'])} tasks (n = {n:,}). "

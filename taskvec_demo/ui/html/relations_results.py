@@ -39,8 +39,8 @@ _PREDICTORS_LEAD = (
 )
 _CLAIMS_LEAD = (
     "Set before anything was measured. Intervals of gains draw test sources (single clips where a task has fewer than "
-    "twelve) and seeds, those of correlations and means draw tasks. “Within chance”: the interval holds the other "
-    "answer too."
+    "twelve) and seeds, those of correlations and means draw tasks. “Undecided”: the interval crosses what "
+    "was wanted."
 )
 
 

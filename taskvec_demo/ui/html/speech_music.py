@@ -58,7 +58,7 @@ def _dial_panel(contents: Mapping[str, Any]) -> str:
     )
     return panel(
         "dial",
-        "One encoder, two skills: θ = θ₀ + λ τ<sub>speech</sub> + (1 − λ) τ<sub>music</sub>",
+        "One encoder for both: θ = θ₀ + λ τ<sub>speech</sub> + (1 − λ) τ<sub>music</sub>",
         "<span class='tv-badge tv-exact'>measured · validation</span>",
         CURVES,
         body,

@@ -14,6 +14,7 @@ from .speech_music import domain_title
 
 WANTED_GAIN = 0.05  # of a student over the initialisation, in its own domain
 WANTED_RANK = 0.9  # of the correlation between a domain's average and the dial
+FEW_SOURCES = 12  # below so many, intervals draw clips (lab/studies/intervals.py)
 ALLOWED_LOSS = 0.01  # of the sum against the ensemble
 MODELS = {  # entry of `test` -> head of its column
     "initial": "Initial",
@@ -40,7 +41,7 @@ class Claim:
             state, word = "plain", "measured"
         else:
             word = "reached" if self.reached else "not reached"
-            word += "" if self.sure else ", within chance"
+            word += "" if self.sure else ", undecided"
             state = "up" if self.reached else "down"
         sign = {"up": "✓ ", "down": "✗ ", "plain": ""}[state]
         told = f"<b>{self.claim}</b> {self.sentence}"
@@ -49,15 +50,18 @@ class Claim:
 
 def results_html(contents: Mapping[str, Any]) -> str:
     """All panels below the visitor's clip."""
-    claims = [*_ends(contents), *_follows(contents), _against(contents), _tests(contents), _cost(contents)]
+    claims = [*_ends(contents), *_follows(contents), _against(contents), _alone(contents), _tests(contents)]
+    claims.append(_cost(contents))
     shown = f"<ul class='tv-claims'>{''.join(c.html() for c in claims)}</ul>"
+    few = [t["title"].lower() for t in contents["tasks"] if t["test_sources"] < FEW_SOURCES]
     sure = (
-        "Intervals are 95 % bootstrap intervals over sources, over clips where a test set has few sources. “Within "
-        "chance”: the interval holds the other answer too."
+        "Intervals are 95 % bootstrap intervals over sources, over clips where a test set has fewer than "
+        f"{FEW_SOURCES} sources ({', '.join(few)}): those say nothing of other speakers. “Undecided”: the interval "
+        "crosses what was wanted."
     )
     return (
         "<div class='tv-explore'>"
-        + panel("dial-shows", "What the numbers carry", badge("exact", "test"), sure, shown, wide=True)
+        + panel("dial-shows", "What the numbers carry", badge("exact", "measured"), sure, shown, wide=True)
         + panel("dial-test", "Test figures", badge("exact", "test"), _table_lead(contents), _table(contents), wide=True)
         + "</div>"
     )
@@ -119,18 +123,25 @@ def _against(contents: Mapping[str, Any]) -> Claim:
     return Claim("The sum is within 1 point of the ensemble, or better.", sentence, reached, sure)
 
 
+def _alone(contents: Mapping[str, Any]) -> Claim:
+    told = [f"{_between(f)} against the {name} student" for name, f in contents["against_students"].items()]
+    sentence = f"The mean of the domains: {'; '.join(told)}; {_answers(contents, 'test')}."
+    return Claim("The sum against one student alone.", sentence)
+
+
 def _tests(contents: Mapping[str, Any]) -> Claim:
-    titles = {t["name"]: t["title"] for t in contents["tasks"]}
+    tasks = {t["name"]: t for t in contents["tasks"]}
     found = [m for m in contents["mcnemar"] if m["significant"]]
     told = [
-        f"{escape(titles[m['task']])} {points(m['difference'])} (p {_p(m['p'])}, n = {m['n']})"
+        f"{escape(tasks[m['task']]['title'])} {points(m['difference'])} (p {_p(m['p'])}, n = {m['n']} clips of "
+        f"{tasks[m['task']]['test_sources']} sources)"
         for m in sorted(found, key=lambda m: m["difference"])
     ]
     rest = len(contents["mcnemar"]) - len(found)
     differ = f"{len(found)} differ{'s' * (len(found) == 1)}: {'; '.join(told)}" if found else "None differs"
     sentence = (
-        f"{differ}. The other {rest} cannot be told apart from the ensemble. McNemar’s exact test on the same test "
-        "clips, Benjamini–Hochberg at 5 % false discoveries; "
+        f"{differ}. For the other {rest} no difference is shown. McNemar’s exact test on the same test clips, "
+        "Benjamini–Hochberg at 5 % false discoveries; it takes clips of one source as independent; "
         f"{_answers(contents, 'test')}."
     )
     return Claim(f"The sum against the ensemble, in {len(contents['mcnemar'])} tasks.", sentence)
@@ -145,8 +156,8 @@ def _cost(contents: Mapping[str, Any]) -> Claim:
     alone = [runs[name] for name in contents["ends"]]
     both, warm = runs["ensemble"], runs["warm-up"]
     sentence = (
-        f"Two students: {_sum(alone, 'windows'):,} windows, {_sum(alone, 'seconds'):,.0f} s. Ensemble: "
-        f"{both['windows']:,} windows, {both['seconds']:,.0f} s. Before either: a common warm-up of "
+        f"Two students, half of it each: {_sum(alone, 'windows'):,} windows, {_sum(alone, 'seconds'):,.0f} s. "
+        f"Ensemble: {both['windows']:,} windows, {both['seconds']:,.0f} s. Before either: a common warm-up of "
         f"{warm['windows']:,} windows, {warm['seconds']:,.0f} s, without speech or music."
     )
     return Claim("What training cost.", sentence)
@@ -159,25 +170,29 @@ def _sum(runs: Sequence[Mapping[str, Any]], key: str) -> float:
 def _table_lead(contents: Mapping[str, Any]) -> str:
     return (
         "Accuracy in percent with its 95 % Wilson interval, looked at once, for the sum at λ of speech = "
-        f"{contents['chosen']['sum'][0]:g}. ★: differs from the ensemble. Features are frozen; heads are ridge "
+        f"{contents['chosen']['sum'][0]:g}. ▲ ▼: above or below the ensemble beyond "
+        "chance. Ensemble: one student that learned from all teachers at once. Initial: the common start, after the "
+        "warm-up. Speech teacher: two models, their outputs joined. Features are frozen; heads are ridge "
         "regressions whose strength validation clips chose. Clips of one source answer alike, so that intervals are "
         "too narrow where sources are few."
     )
 
 
 def _table(contents: Mapping[str, Any]) -> str:
-    tested = {m["task"]: m["significant"] for m in contents["mcnemar"]}
+    marks = {m["task"]: "▲" if m["difference"] > 0 else "▼" for m in contents["mcnemar"] if m["significant"]}
     rows = []
     for task in contents["tasks"]:
         sources = task["test_sources"]
         n = f"{task['clips']['test']}<br><small>{sources}&nbsp;source{'s' * (sources != 1)}</small>"
-        cells = [_cell(contents["test"][m][task["name"]], m == "sum" and tested[task["name"]]) for m in MODELS]
+        cells = [
+            _cell(contents["test"][m][task["name"]], marks.get(task["name"], "") if m == "sum" else "") for m in MODELS
+        ]
         name = f"{escape(task['title'])}<br><small>split by {escape(task['split_by'])}</small>"
         rows.append((name, [domain_title(task["domain"]), n, *cells]))
     button = "<button type='button' class='tv-load' data-save='csv'>Save as CSV</button>"
     return html_table("speech-music", ["Task", "Domain", "n", *MODELS.values()], rows) + f"<p>{button}</p>"
 
 
-def _cell(figures: Mapping[str, float], starred: bool) -> str:
+def _cell(figures: Mapping[str, float], mark: str) -> str:
     low, high = (f"{100 * figures[k]:.0f}" for k in ("low", "high"))
-    return f"{100 * figures['accuracy']:.1f}{'&nbsp;★' * starred}<br><small>[{low}, {high}]</small>"
+    return f"{100 * figures['accuracy']:.1f}{mark and f'&nbsp;{mark}'}<br><small>[{low}, {high}]</small>"

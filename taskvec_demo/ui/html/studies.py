@@ -29,5 +29,5 @@ def _claim(claim: Mapping[str, Any]) -> str:
         word, side = "not measured", "plain"
     else:
         word, side = ("✓ reached", "up") if claim["reached"] else ("✗ not reached", "down")
-        word += "" if claim["sure"] else ", within chance"
+        word += "" if claim["sure"] else ", undecided"
     return f"<li><span class='tv-claim tv-{side}'>{word}</span> <span>{said}</span></li>"

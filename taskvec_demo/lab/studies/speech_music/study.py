@@ -158,6 +158,9 @@ def contents(
             domain or "all": difference(tasks, TEST, test["sum"], test[ENSEMBLE], domain).to_dict()
             for domain in (*dict.fromkeys(t.domain for t in tasks), None)
         },
+        "against_students": {
+            name: difference(tasks, TEST, test["sum"], test[name], None).to_dict() for name in (SPEECH, MUSIC)
+        },
         "mcnemar": compared(tasks, test["sum"], test[ENSEMBLE]),
         "vectors": {
             SPEECH: round(speech.norm, 3),
