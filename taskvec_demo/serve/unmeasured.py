@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..clap.embedded import EMBEDDED, STUDIES
+from ..clap.embedded import EMBEDDED
 from ..clap.model import Checkpoint, Precision
 from ..clap.sources import memory_needed, open_checkpoint, read_config, resolve
 from ..core.surface import LogitSurface
@@ -51,7 +51,7 @@ class UnmeasuredArtifacts:
     sources: ClassVar[Sequence[Mapping[str, str]]] = ()
     tables: ClassVar[Path | None] = None
     synthesized: ClassVar[Path | None] = None
-    studies: ClassVar[Path] = STUDIES
+    studies: ClassVar[Path | None] = None  # those that are shipped are about the embedded checkpoint
 
     @property
     def pretrained_sha256(self) -> str:

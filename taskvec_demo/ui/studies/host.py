@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 
 from ...errors import TaskVecError
@@ -16,25 +18,28 @@ TAB = "Studies"
 
 
 def shipped_studies(page: Page) -> list[StudyView]:
-    """The studies whose artifacts are there."""
+    """The studies whose artifacts are there; a checkpoint that nobody measured has none."""
     folder = page.workbench.artifacts.studies
-    return [view for view in STUDIES if (folder / view.name / view.needs).is_file()]
+    return [view for view in STUDIES if folder and (folder / view.name / view.needs).is_file()]
 
 
 def build_studies_tab(page: Page, views: list[StudyView], clip: gr.Audio) -> None:
     """All views, to be called inside the tab: one of several at a time."""
+    folder = page.workbench.artifacts.studies
+    if folder is None:
+        return
     if len(views) == 1:
-        _build(page, views[0], clip)
+        _build(page, folder, views[0], clip)
         return
     with gr.Tabs(elem_id="studies"):
         for view in views:
             with gr.Tab(view.title, id=view.name):
-                _build(page, view, clip)
+                _build(page, folder, view, clip)
 
 
-def _build(page: Page, view: StudyView, clip: gr.Audio) -> None:
+def _build(page: Page, folder: Path, view: StudyView, clip: gr.Audio) -> None:
     plain_html(head_html(view.title, view.lead, view.paper, view.link), elem_classes="tv-study-head")
     try:
-        view.build(page, page.workbench.artifacts.studies / view.name, clip)
+        view.build(page, folder / view.name, clip)
     except TaskVecError as error:
         plain_html(broken_html(str(error)))

@@ -95,8 +95,8 @@ test("a sentence says as much as its interval carries", () => {
     /it is not\. So few sources are no sample: the interval draws single clips\.$/,
   );
   assert.match(told({ low: -0.01 }), /holds 0: this may be chance\.$/);
-  assert.match(told({ significant: true }), /The partner helps beyond chance\.$/);
-  assert.match(sentence(matrix, gained(-0.03, { significant: true }), 4), /hurts beyond chance\.$/);
+  assert.match(told({ significant: true }), /The partner helps beyond chance, on these clips\.$/);
+  assert.match(sentence(matrix, gained(-0.03, { significant: true }), 4), /hurts beyond chance, on these clips\.$/);
   assert.match(
     sentence(CONTENTS.matrices[2], error, 4),
     /^ξ\(1, 1\) = 0\.31 \(95 % 0\.20 to 0\.40, .* 10\.0 % of its clips/,
