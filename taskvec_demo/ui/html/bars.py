@@ -75,7 +75,7 @@ def results_html(
         f"<div class='tv-message' role='alert' hidden></div>{note}<div class='tv-figures'{_hidden(not results)}>"
         f"<div class='tv-tasks' style='--rows:{len(shown)}'>{rows}</div>"
         f"<div class='tv-foot'>{_badge(shown)}{help_html('estimate')}<p class='tv-legend'>"
-        f"<i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after "
+        f"validation: <i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after "
         f"<i class='tv-key tv-ci'></i>{help_html('interval', 'interval')}</p></div></div>"
         "<div class='tv-spoken' role='status' aria-live='polite'></div></div>"
     )

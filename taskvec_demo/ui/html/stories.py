@@ -42,7 +42,7 @@ def _on_test(story: Preset, tasks: Mapping[str, Task], vector_tasks: Mapping[str
         f"{tasks[e['task']].title} {percent(e['edited']['low'])} to {percent(e['edited']['high'])} %, n = {e['n']}"
         for e in (*aimed, *control)
     )
-    return f" <small title='{UNSEEN} {escape(intervals)}.'>On other (test) clips: {', '.join(told)}.</small>"
+    return f" <small title='{UNSEEN} {escape(intervals)}.'>On test clips: {', '.join(told)}.</small>"
 
 
 def _told(name: str, entries: Sequence[dict[str, Any]]) -> str:
