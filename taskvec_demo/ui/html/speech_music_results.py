@@ -56,7 +56,7 @@ def results_html(contents: Mapping[str, Any]) -> str:
     few = [t["title"].lower() for t in contents["tasks"] if t["test_sources"] < FEW_SOURCES]
     sure = (
         "Intervals are 95 % bootstrap intervals over sources, over clips where a test set has fewer than "
-        f"{FEW_SOURCES} sources ({', '.join(few)}): those say nothing of other speakers. “Undecided”: the interval "
+        f"{FEW_SOURCES} sources ({', '.join(few)}): those say nothing of other sources. “Undecided”: the interval "
         "crosses what was wanted."
     )
     return (
