@@ -15,7 +15,6 @@ from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
 from ...serve.artifacts import read_json, write_json
 from .datasets import ClipRow, MelStore
-from .embedding import fast_precision
 from .study import Study
 
 
@@ -52,15 +51,15 @@ def open_experiment(
     data: Path,
     work: Path,
     *,
-    precision: Precision | None = None,
+    precision: Precision = "float32",
     rows: list[ClipRow] | None = None,
 ) -> Experiment:
     """The experiment in `folder` as far as it is made, with all recordings in `data` or only `rows` of them.
 
-    It is measured in the fast precision of this machine unless another one is given.
+    It is measured in float32 unless another precision is given: figures should not depend on the machine.
     """
     vectors = stored_vectors(folder, study)
-    checkpoint = open_pretrained(study, folder, precision or fast_precision())
+    checkpoint = open_pretrained(study, folder, precision)
     store = MelStore.open(work, data, checkpoint.features, study.read_rows(data) if rows is None else rows)
     return Experiment(study, checkpoint, vectors, task_heads(checkpoint, study), store)
 

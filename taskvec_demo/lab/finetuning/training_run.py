@@ -18,11 +18,10 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch.nn.functional import cosine_similarity, cross_entropy
 from tqdm import tqdm
 
-from ...clap.model import AudioTower, Checkpoint, Precision
+from ...clap.model import AudioTower, Checkpoint, Precision, has_bfloat16
 from ...core.weights import Weights
 from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
-from ..data.embedding import fast_precision
 from ..data.fine_tuning import FineTuning
 from .rehearsal import EVERY, Kept
 from .schedule import learning_rate, set_rate
@@ -45,7 +44,7 @@ def processes() -> PartialState:
 def training_precision() -> Precision:
     """bfloat16 if the GPU, or the CPU of a machine without one, multiplies it in hardware."""
     if not torch.cuda.is_available():
-        return fast_precision()
+        return "bfloat16" if has_bfloat16() else "float32"
     return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
 
 

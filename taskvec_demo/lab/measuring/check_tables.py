@@ -23,7 +23,7 @@ from ..data.study import Study
 from .answers import AnswerBook
 from .baselines import baselines_folder, random_vectors
 from .choose_lambda import Choice
-from .predictions import ModelPredictor, Predictions, Predictor
+from .predictions import ModelPredictor, Predictions, Predictor, measure
 from .prompts import NAME, measure_prompts, prompt_table, stored_prompts
 from .shipped_tables import content, derived, reported_baselines, selected, stored_book
 from .table_contents import TABLES
@@ -69,11 +69,10 @@ def check_predictions(
     places = places if places is not None else {t: np.arange(len(y)) for t, y in book.labels.items()}
     if any(not np.array_equal(book.labels[t][places[t]], y) for t, y in predictor.labels("test").items()):
         return [f"{name}: the test clips in --data are not those of the shipped table."]
-    for edit, coefficients in book.edits.items():
-        if coefficients.keys() & set(absent):
-            continue
+    edits = {edit: c for edit, c in book.edits.items() if not c.keys() & set(absent)}
+    for edit, measured in zip(edits, measure(predictor, TEST, edits.values(), f"checking {name}"), strict=True):
         stored = {t: answers[places[t]] for t, answers in book.predictions[edit].items()}
-        problems += _differences(f"{name}, {edit}", stored, predictor.predictions("test", coefficients))
+        problems += _differences(f"{name}, {edit}", stored, measured)
     return problems
 
 

@@ -75,8 +75,8 @@ def build_tables(
 def measured_results(
     study: Study, folder: Path, data: Path, work: Path, recipe: Recipe, split: str
 ) -> list[dict[str, Any]]:
-    """One `TaskResult` a task, as JSON, under any recipe, measured as the app computes: in float32."""
-    predictor = ModelPredictor(open_experiment(study, folder, data, work, precision="float32"), work / "measured")
+    """One `TaskResult` a task, as JSON, under any recipe, measured in float32."""
+    predictor = ModelPredictor(open_experiment(study, folder, data, work), work / "measured")
     book = AnswerBook.measured(predictor, {"edited": dict(recipe.coefficients)}, "evaluate", split)
     return book.results("edited", study.tasks)
 

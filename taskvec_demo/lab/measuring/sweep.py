@@ -183,7 +183,7 @@ def run_sweep(
     data: Path,
     folder: Path,
     limit: int | None = None,
-    precision: Precision | None = None,
+    precision: Precision = "float32",
 ) -> str:
     """Measure this process's share of the points of the checkpoint in `folder`; at most `limit` over all processes.
 
