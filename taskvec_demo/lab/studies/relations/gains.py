@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..intervals import MIN_SOURCES, Interval, units
+from ....core.intervals import MIN_SOURCES, units
+from ..intervals import Interval
 from .training import Run
 
 RESAMPLES = 2000

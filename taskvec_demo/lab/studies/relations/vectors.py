@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ....core.intervals import units
 from ....core.task_vector import TaskVector
 from ....recordings.splits import TEST
 from ...data.experiment import Experiment, open_experiment
@@ -21,7 +22,6 @@ from ...data.study import Study
 from ...finetuning.finetune import finetune
 from ...measuring.baselines import TRAINING_SEED, baselines_folder
 from ...measuring.predictions import ModelPredictor, Predictor
-from ..intervals import units
 from .gains import RESAMPLES, Cell, Drawn, Gain, drawn_of, gain
 from .matrices import gain_entries
 from .training import Run
