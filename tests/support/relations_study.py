@@ -23,8 +23,9 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
     """A `Measured` of these tasks; `spread` is how much partners matter. Every task has clips of its own."""
     from taskvec_demo.lab.studies.relations.matrices import Matrix, Triple, gains_of
     from taskvec_demo.lab.studies.relations.study import Measured
-    from taskvec_demo.lab.studies.relations.tasks import TASKS
-    from taskvec_demo.lab.studies.relations.training import Run, Setup
+    from taskvec_demo.serve.studies.relations.inputs import STATISTICS, Standard
+    from taskvec_demo.serve.studies.relations.tasks import TASKS
+    from taskvec_demo.serve.studies.relations.training import Run, Setup
 
     draw = np.random.default_rng(len(names))
     clips = {name: _clips(TASKS[name], i) for i, name in enumerate(names)}
@@ -63,11 +64,13 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
 
     found = [triple(task, kind) for task in names for kind in ("best", "worst")]
     seconds, levels = draw.uniform(1, 5, 3 * N_TEST * len(names)), draw.uniform(5, 40, 3 * N_TEST * len(names))
-    return Measured(clips, joint, found, seconds, levels, _vectors(clips, joint[1], draw) if vectors else None)
+    inputs = np.concatenate([draw.normal(-40 - 10 * (i == 2), 15, (99, 64)) for i in range(STATISTICS)], 1)
+    summed = _vectors(clips, joint[1], draw) if vectors else None
+    return Measured(clips, joint, found, seconds, levels, Standard.of(inputs), summed)
 
 
 def _clips(task: Any, place: int) -> Any:
-    from taskvec_demo.lab.studies.relations.tasks import TaskClips
+    from taskvec_demo.serve.studies.relations.tasks import TaskClips
 
     n = 3 * N_TEST
     split = np.arange(n) % 3

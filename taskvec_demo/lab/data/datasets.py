@@ -22,6 +22,7 @@ from ...core.files import whole_file
 from ...errors import BadAudioError, TaskVecError
 from ...recordings.audio import load_clip, windows
 from ...recordings.layouts import TABLE, read_set
+from ...recordings.splits import SetRow
 from ...serve.artifacts import write_json
 
 SETS = ("esc50", "urban", "kitchen20", "gtzan_mini", "animals", "philharmonia", "drums", "fsdd", "ravdess", "nemo")
@@ -37,15 +38,9 @@ NAMED = 5  # unreadable clips that a warning names
 
 
 @dataclass(frozen=True)
-class ClipRow:
+class ClipRow(SetRow):
     """One recording: its file and labels, the split that its source falls in, and where the cache has its windows."""
 
-    dataset: str
-    file: str
-    label: str
-    split: str
-    group: str
-    gender: str
     first_window: int = 0
     n_windows: int = 1
 
@@ -66,7 +61,7 @@ def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
         found = read_set(data / name)
         for note in found.notes:
             print(f"{name}: {note}", file=sys.stderr)
-        rows += [ClipRow(name, r.file, r.label, r.split, r.group, r.gender) for r in found.recordings]
+        rows += [ClipRow.of(name, r) for r in found.recordings]
         if {name.lower().replace("-", ""), found.layout} & set(FREESOUND_SETS):
             freesound.append(name)
     held_out = {r.group for r in rows if r.dataset in freesound and r.split != "train"} - {""}

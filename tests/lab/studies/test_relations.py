@@ -13,21 +13,17 @@ import torch
 
 from taskvec_demo.cli import main
 from taskvec_demo.lab.data.datasets import ClipRow
-from taskvec_demo.lab.studies.relations.gains import (
-    Gain,
-    discoveries,
-    gain,
-    rank_correlation,
-    split_half_correlation,
-)
+from taskvec_demo.lab.studies.relations.gains import discoveries, rank_correlation, split_half_correlation
 from taskvec_demo.lab.studies.relations.matrices import matrix
-from taskvec_demo.lab.studies.relations.network import SharedNetwork
 from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
+from taskvec_demo.lab.studies.relations.runs import run
 from taskvec_demo.lab.studies.relations.study import differences
-from taskvec_demo.lab.studies.relations.tasks import RelatedTask, task_clips, training_part
-from taskvec_demo.lab.studies.relations.training import POINTS, Run, Setup, run
 from taskvec_demo.recordings.splits import SPLITS
 from taskvec_demo.serve.artifacts import read_json
+from taskvec_demo.serve.studies.relations.gains import Gain, gain
+from taskvec_demo.serve.studies.relations.network import SharedNetwork
+from taskvec_demo.serve.studies.relations.tasks import RelatedTask, task_clips, training_part
+from taskvec_demo.serve.studies.relations.training import POINTS, Run, Setup
 
 SEEDS = range(2)
 
@@ -183,7 +179,7 @@ def setup(tasks=("s", "u")) -> Setup:
 def test_a_run_learns_and_is_not_computed_twice(tmp_path, monkeypatch):
     first = run(setup(), ["s"], tmp_path)
     assert first.accuracy("s").min() > 0.8
-    monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.runs.train", None)  # calling it would fail
     again = run(setup(), ["s"], tmp_path)
     assert np.array_equal(again.correct["s"], first.correct["s"])
     with pytest.raises(TypeError):  # other inputs are another run
@@ -249,7 +245,7 @@ def test_the_quick_study_is_measured_resumed_and_checked(data, tmp_path, capsys,
         assert [len(c["mean"]) for c in m["curves"]] == [POINTS] * len(m["cells"])
     assert len(contents["triples"]) == 2 * len(tasks)
     assert len(contents["answers"]) == 4
-    monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.runs.train", None)  # calling it would fail
     assert main([*options, "--quick", "--check"]) == 0
     contents["matrices"][0]["cells"][0]["gain"] += 0.5
     shipped.write_text(json.dumps(contents), encoding="utf-8")
