@@ -47,7 +47,7 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
     def matrix(body: str, fraction: float) -> Any:
         import torch
 
-        setup = Setup(body, fraction, 200, range(SEEDS), torch.zeros(1, 1), clips)
+        setup = Setup(body, fraction, 20, range(SEEDS), torch.zeros(1, 1), clips)
         alone = {name: run(name) for name in names}
         together = {pair: run(*pair) for pair in combinations(sorted(names), 2)}
         return Matrix(setup, alone, together, gains_of(clips, alone, together))

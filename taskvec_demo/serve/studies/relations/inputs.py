@@ -12,13 +12,13 @@ STATISTICS = 5  # mean, deviation, 10th and 90th percentile, mean absolute chang
 
 
 def summary(mel: np.ndarray) -> np.ndarray:
-    """Log-mel windows (windows, frames, mels) float32 -> (5 · mels,): statistics over time (after Georgiev et al.
-    2017).
+    """Log-mel windows (windows, frames, mels) float32 -> (5 · mels,) float32: statistics over time, after Georgiev et
+    al. 2017.
     """
     frames = mel.reshape(-1, mel.shape[2])
     low, high = np.percentile(frames, (10, 90), axis=0)
     change = np.abs(np.diff(mel, axis=1)).reshape(-1, mel.shape[2]).mean(0)
-    return np.concatenate([frames.mean(0), frames.std(0), low, high, change])
+    return np.concatenate([frames.mean(0), frames.std(0), low, high, change]).astype(np.float32)
 
 
 def signal_to_noise(summaries: np.ndarray) -> np.ndarray:
