@@ -5,7 +5,7 @@ Nothing of it is imported before a test asks for it, because pytest loads this a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -113,3 +113,24 @@ def made_up_relations(of_both_workers: Path) -> Path:
                 patch.setattr(predictors, "PERMUTATIONS", 10)
                 write_json(folder / "study.json", contents(made_up()))
     return folder
+
+
+@pytest.fixture(scope="module")
+def own_set_page(made_up_relations: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with "Your own set" alone, where the task "digits" has recordings, made up."""
+    import gradio as gr
+
+    from taskvec_demo.serve.artifacts import read_json
+    from taskvec_demo.ui.app import launch_options
+    from taskvec_demo.ui.studies.own_set import build_own_set
+    from tests.support.made_up_recordings import write_set
+
+    data = tmp_path_factory.mktemp("data")
+    write_set(data / "fsdd", ("digit_0", "digit_1"), (("train", 30),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        with gr.Blocks() as app:
+            build_own_set(read_json(made_up_relations / "study.json"), data)
+        app.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+        yield app.local_url
+        app.close()

@@ -22,9 +22,11 @@ LEAD = (
     "two hours.</p>"
 )
 LUCK = 0.05  # of the sign-flip test
+SURE = 0.99  # no regression on 90 pairings knows more
 
 
 def progress_html(share: float, doing: str) -> str:
+    doing = escape(doing, quote=True)
     return (
         f"<div class='tv-progress'><progress max='1' value='{share:.2f}' aria-label='{doing}'></progress>"
         f"<span>{doing}: {percent(share)} %</span></div>"
@@ -41,13 +43,14 @@ def ranking_html(
     titles: Mapping[str, str],
     counts: Mapping[str, int],
     accuracy: float,
+    beyond: Sequence[str],
     notes: Sequence[str],
     claim: Mapping[str, Any],
 ) -> str:
     """The partners with the probability that each helps, the best first.
 
-    `counts`: clips by split; `accuracy` is that of the set alone on its test clips. `claim` is the study's on whether
-    such predictions work.
+    `counts`: clips by split; `accuracy` is that of the set alone on its test clips. `beyond`: properties in which it is
+    unlike every task of the study. `claim` is the study's on whether such predictions work.
     """
     rows = "".join(
         f"<tr><th scope='row'>{escape(titles[name])}</th><td>{_probability(share)}</td></tr>"
@@ -55,10 +58,12 @@ def ranking_html(
     )
     best = escape(titles[next(iter(helps))])
     split = ", ".join(f"{n} {name}" for name, n in counts.items())
+    if beyond:
+        notes = (f"In these your set is unlike every task of the study: {', '.join(beyond)}. Trust it less.", *notes)
     told = "".join(f"<p class='tv-legend'>{escape(note)}</p>" for note in notes)
     return (
         f"<div class='tv-card'>{_head(f'The best partner may be “{best}”', badge('estimate', 'predicted'))}"
-        f"{worth_html(claim)}"
+        f"{_worth(claim)}"
         "<table class='tv-table' data-table='own-set'><thead><tr><th scope='col'>Partner</th>"
         f"<th scope='col'>Probability that it helps</th></tr></thead><tbody>{rows}</tbody></table>"
         f"<p class='tv-legend'>Your set alone is right on {percent(accuracy)} % of n = {counts['test']} test clips "
@@ -66,7 +71,7 @@ def ranking_html(
     )
 
 
-def worth_html(claim: Mapping[str, Any]) -> str:
+def _worth(claim: Mapping[str, Any]) -> str:
     """How far the study's predictions can be trusted, in its own figures."""
     if claim["reached"] and claim["sure"]:
         verdict = "Such predictions were right more often than chance and the majority on the study’s own tasks."
@@ -81,23 +86,20 @@ def _head(title: str, kind: str) -> str:
 
 def _probability(share: float) -> str:
     bar = f"<span class='tv-auc' aria-hidden='true'><i style='width:{width_text(share)}'></i></span>"
-    return f"{bar}<b>{percent(share)} %</b>"
+    text = "&gt; 99" if share > SURE else "&lt; 1" if share < 1 - SURE else percent(share)
+    return f"{bar}<b>{text} %</b>"
 
 
 def unmeasurable_html(missing: Sequence[str], some: bool) -> str:
     """How to start the app so that the partners `missing`, or all, can be measured; "" if nothing is missing."""
     if not missing:
         return ""
-    what = f"Of {_listed(missing)}" if some else "To measure what a partner really does"
-    there = " there are no recordings here" if some else ""
+    listed = ", ".join(f"“{escape(title)}”" for title in missing)
+    why = f"Of {listed} there are no recordings here:" if some else "To measure what a partner really does,"
     return (
-        f"<p class='tv-legend'>{what}{there}{': ' if some else ', '}start the app with the study’s recordings, "
-        "<code>python app.py --data DIR</code>, a folder that holds each set by its name.</p>"
+        f"<p class='tv-legend'>{why} start the app with the study’s recordings, <code>python app.py --data DIR</code>, "
+        "a folder that holds each set by its name.</p>"
     )
-
-
-def _listed(titles: Sequence[str]) -> str:
-    return ", ".join(f"“{escape(title)}”" for title in titles)
 
 
 def measured_html(gains: Sequence[Gain], titles: Mapping[str, str], seeds: int, fraction: float) -> str:

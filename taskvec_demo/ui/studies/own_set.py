@@ -89,7 +89,7 @@ class OwnSetHandlers:
         counts = {split: len(found.own.clips.of(split)) for split in SPLITS}
         alone = float(found.alone.accuracy(OWN).mean())
         missing = [study.titles[name] for name in found.helps if name not in study.there]
-        ranking = ranking_html(found.helps, study.titles, counts, alone, found.own.notes, self.claim)
+        ranking = ranking_html(found.helps, study.titles, counts, alone, found.beyond, found.own.notes, self.claim)
         return ranking + unmeasurable_html(missing, bool(study.there))
 
 

@@ -32,11 +32,15 @@ READING = 0.7  # of the time; the rest is training
 class Predicted:
     """A visitor's set, the run that learned it alone, and for each partner the probability that it helps, the best
     partner first.
+
+    `beyond`: properties in which the set lies outside of what the study's tasks span, so that a regression fitted to
+    them says little.
     """
 
     own: OwnSet
     alone: Run
     helps: Mapping[str, float]
+    beyond: tuple[str, ...]
 
 
 class OwnStudy:
@@ -63,7 +67,9 @@ class OwnStudy:
         """
         own = yield from _scaled(read_own_set(archive, self._front_end), 0.0, READING)
         alone = yield from _scaled(training(self._setup(own), [OWN]), READING, 1.0)
-        return Predicted(own, alone, self._helps(own, alone))
+        levels, n_train = signal_to_noise(own.summaries), len(own.clips.of("train"))
+        features = task_features(own.clips, alone, own.seconds, levels, n_train)
+        return Predicted(own, alone, self._helps(features), self._beyond(features))
 
     def measure(self, predicted: Predicted, partner: str) -> Generator[float, None, Gain]:
         """Learn the set together with a partner. Yields which share is done.
@@ -93,16 +99,21 @@ class OwnStudy:
     def _inputs(self, summaries: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(self._front_end.standard(summaries))
 
-    def _helps(self, own: OwnSet, alone: Run) -> dict[str, float]:
-        """The regression is fitted to all pairings of the first matrix."""
-        levels, n_train = signal_to_noise(own.summaries), len(own.clips.of("train"))
-        features = {**self._features, OWN: task_features(own.clips, alone, own.seconds, levels, n_train)}
+    def _helps(self, own: Mapping[str, float]) -> dict[str, float]:
+        """From the features of a set; the regression is fitted to all pairings of the first matrix."""
+        features = {**self._features, OWN: own}
         cells = self.matrix["cells"]
         _, known = pair_features(features, [(c["task"], c["partner"]) for c in cells])
         fitted = Regression.fit(known, np.array([c["gain"] > 0 for c in cells]))
         _, asked = pair_features(features, [(OWN, partner) for partner in self.titles])
-        helps = zip(self.titles, fitted.probabilities(asked).tolist(), strict=True)
-        return dict(sorted(helps, key=lambda one: -one[1]))
+        names = list(self.titles)
+        order = np.argsort(-fitted.scores(asked))  # two probabilities may both be rounded to 1
+        helps = fitted.probabilities(asked)
+        return {names[i]: float(helps[i]) for i in order}
+
+    def _beyond(self, own: Mapping[str, float]) -> tuple[str, ...]:
+        known = self._features.values()
+        return tuple(n for n, v in own.items() if not min(f[n] for f in known) <= v <= max(f[n] for f in known))
 
 
 def _scaled(steps: Generator[float, None, Result], begin: float, end: float) -> Generator[float, None, Result]:

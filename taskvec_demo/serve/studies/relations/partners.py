@@ -46,12 +46,13 @@ def read_partner(
         missing = [rows[i] for i in clips.row[drawn] if rows[i] not in heard]
         if not missing:
             break
+        before, total = len(heard), len(heard) + len(missing)
         for i, row in enumerate(missing):
             try:
                 heard[row] = front_end.hear(data / row.dataset / row.file)
             except BadAudioError:
                 del found[row]
-            yield (i + 1) / len(missing)
+            yield (before + i + 1) / total
     summaries = np.zeros((len(rows), len(front_end.standard.mean)), np.float32)
     for i, row in enumerate(rows):
         if row in heard:
