@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import threading
 from html import unescape
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from taskvec_demo.serve.artifacts import read_json
 from taskvec_demo.serve.studies.relations.gains import Gain
+from taskvec_demo.serve.studies.relations.own_study import OwnStudy
 from taskvec_demo.ui.html.own_set import measured_html, ranking_html, unmeasurable_html
 from taskvec_demo.ui.studies.own_set import OwnSetHandlers, build_own_set
 from tests.support.own_sets import own_zip
@@ -111,7 +114,7 @@ def serious(page) -> list[str]:
 
 
 @pytest.mark.browser
-def test_a_set_is_ranked_measured_and_taken_back(browser, own_set_page, made_up_relations, tmp_path):
+def test_a_set_is_ranked_measured_and_taken_back(browser, own_set_page, made_up_relations, tmp_path, monkeypatch):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -142,6 +145,22 @@ def test_a_set_is_ranked_measured_and_taken_back(browser, own_set_page, made_up_
     assert page.get_by_role("button", name="Stop").is_disabled()
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert serious(page) == []
+
+    stopped = threading.Event()
+
+    def endless(*asked):
+        try:
+            yield from itertools.count(0.0, 0.01)
+        finally:
+            stopped.set()
+
+    monkeypatch.setattr(OwnStudy, "measure", endless)
+    page.get_by_role("button", name="Measure it").click()
+    page.locator("#own-set-measured progress[aria-label*=together]").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    said.wait_for()  # what was measured before
+    assert stopped.wait(20)
+    assert page.get_by_role("button", name="Measure it").is_enabled()
 
     other = browser.new_page()
     opened(other, own_set_page)

@@ -15,6 +15,7 @@ from ...recordings.splits import SPLITS
 from ...serve.studies.relations.gains import Gain
 from ...serve.studies.relations.own_set import OWN
 from ...serve.studies.relations.own_study import OwnStudy, Predicted
+from ..events import QUIET
 from ..html.own_set import LEAD, measured_html, message_html, progress_html, ranking_html, unmeasurable_html
 from ..plain import plain_html
 
@@ -22,6 +23,7 @@ Result = TypeVar("Result")
 OWN_CONCURRENCY: dict[str, Any] = {"concurrency_id": "own-set", "concurrency_limit": 1}  # one training at a time
 KEPT_SECONDS = 3600  # of a visitor's features, 1.3 MB at most, since the last result
 STEP = 0.01  # of the work, between two pictures of its progress
+WAITING = progress_html(0.0, "Waiting for its turn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,26 +41,23 @@ class OwnSetHandlers:
         self.study = study
         self.claim = next(c for c in contents["claims"] if c["name"] == "predicted")
 
-    def predict(self, file: str | None) -> Iterator[list[Any]]:
+    def predict(self, file: str) -> Iterator[list[Any]]:
         """Yields the visit, the ranking, the row to measure in, its partners, what was measured."""
-        if not file:
-            yield self.nothing()
-            return
         steps = self.study.predict(Path(file))
         try:
             found: Predicted = yield from _shown(
                 steps, "Listening and learning", lambda shown: [gr.skip(), shown, *_SAME]
             )
         except TaskVecError as error:
-            yield [None, message_html(str(error)), *self.nothing()[2:]]
+            yield [None, message_html(str(error)), gr.update(visible=False), gr.skip(), ""]
             return
         partners = [(self.study.titles[name], name) for name in found.helps if name in self.study.there]
         choice = gr.update(choices=partners, value=partners[0][1] if partners else None)
         yield [Visit(found), self._ranking(found), gr.update(visible=bool(partners)), choice, ""]
 
     def nothing(self) -> list[Any]:
-        """What stands there without a set."""
-        return [None, "", gr.update(visible=False), gr.skip(), ""]
+        """What stands there without a set: the same, and the buttons."""
+        return [None, "", gr.update(visible=False), gr.skip(), "", *_BUTTONS[False]]
 
     def measure(self, visit: Visit | None, partner: str) -> Iterator[list[Any]]:
         """Yields the visit, what was measured, and the buttons "Measure it" and "Stop"."""
@@ -130,16 +129,15 @@ def build_own_set(contents: Mapping[str, Any], data: Path | None) -> None:
             measure = gr.Button("Measure it", size="sm", scale=0, min_width=110, elem_id="own-set-start")
             stop = gr.Button("Stop", interactive=False, size="sm", scale=0, min_width=80, elem_id="own-set-stop")
         measured = plain_html("", elem_id="own-set-measured")
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    outputs = [visit, ranking, row, partner, measured]
-    predicting = file.upload(handlers.predict, file, outputs, show_progress_on=ranking, **OWN_CONCURRENCY, **quiet)
-    measuring = measure.click(
-        handlers.measure,
-        [visit, partner],
-        [visit, measured, measure, stop],
-        show_progress_on=measured,
-        **OWN_CONCURRENCY,
-        **quiet,
+    outputs, buttons = [visit, ranking, row, partner, measured], [measure, stop]
+    at_once: dict[str, Any] = {"queue": False, **QUIET}
+    in_turn: dict[str, Any] = {**OWN_CONCURRENCY, **QUIET}
+    predicting = file.upload(lambda: WAITING, None, ranking, **at_once).then(handlers.predict, file, outputs, **in_turn)
+    measuring = measure.click(lambda: [WAITING, *_BUTTONS[True]], None, [measured, *buttons], **at_once).then(
+        handlers.measure, [visit, partner], [visit, measured, *buttons], **in_turn
     )
-    stop.click(handlers.stopped, visit, [measured, measure, stop], cancels=[measuring], queue=False, **quiet)
-    file.clear(handlers.nothing, None, outputs, cancels=[predicting, measuring], queue=False, **quiet)
+    # What is shown comes after the cancelling, because a generator that is cancelled sends its last value once more
+    stopping = stop.click(None, None, None, cancels=[measuring], **at_once)
+    stopping.then(handlers.stopped, visit, [measured, *buttons], **at_once)
+    cleared = file.clear(None, None, None, cancels=[predicting, measuring], **at_once)
+    cleared.then(handlers.nothing, None, [*outputs, *buttons], **at_once)
