@@ -51,7 +51,7 @@ def test_a_ranking_has_its_probabilities_and_names_are_text():
     html = ranking({"reached": False, "sure": True, "says": ""}, beyond=("length of clips",), notes=("<b>note</b>",))
     assert "Spoken <digits> > 99 % Music genres 40 %" in text(html)
     assert "75 % of n = 4 test clips (10 train, 3 validation, 4 test)" in text(html)
-    assert "unlike every task of the study: length of clips." in text(html)
+    assert "unlike every task of the study in: length of clips." in text(html)
     assert "<b>note</b>" not in html
     assert "<digits>" not in html
 
@@ -146,11 +146,13 @@ def test_a_set_is_ranked_measured_and_taken_back(browser, own_set_page, made_up_
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert serious(page) == []
 
-    stopped = threading.Event()
+    stopped, pace = threading.Event(), threading.Event()
 
     def endless(*asked):
         try:
-            yield from itertools.count(0.0, 0.01)
+            for share in itertools.count(0.0, 0.01):
+                pace.wait(0.1)
+                yield share
         finally:
             stopped.set()
 

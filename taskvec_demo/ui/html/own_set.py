@@ -59,7 +59,8 @@ def ranking_html(
     best = escape(titles[next(iter(helps))])
     split = ", ".join(f"{n} {name}" for name, n in counts.items())
     if beyond:
-        notes = (f"In these your set is unlike every task of the study: {', '.join(beyond)}. Trust it less.", *notes)
+        unlike = f"Your set is unlike every task of the study in: {', '.join(beyond)}."
+        notes = (f"{unlike} Trust the prediction less for that.", *notes)
     told = "".join(f"<p class='tv-legend'>{escape(note)}</p>" for note in notes)
     return (
         f"<div class='tv-card'>{_head(f'The best partner may be “{best}”', badge('estimate', 'predicted'))}"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from ...errors import TaskVecError
+from ...errors import TaskVecError, sentence
 from ...recordings.splits import SPLITS
 from ...serve.studies.relations.gains import Gain
 from ...serve.studies.relations.own_set import OWN
@@ -48,8 +48,8 @@ class OwnSetHandlers:
             found: Predicted = yield from _shown(
                 steps, "Listening and learning", lambda shown: [gr.skip(), shown, *_SAME]
             )
-        except TaskVecError as error:
-            yield [None, message_html(str(error)), gr.update(visible=False), gr.skip(), ""]
+        except (TaskVecError, OSError) as error:
+            yield [None, message_html(sentence(error)), gr.update(visible=False), gr.skip(), ""]
             return
         partners = [(self.study.titles[name], name) for name in found.helps if name in self.study.there]
         choice = gr.update(choices=partners, value=partners[0][1] if partners else None)
@@ -68,8 +68,8 @@ class OwnSetHandlers:
         doing = f"Learning together with “{self.study.titles.get(partner, '')}”"
         try:
             gained: Gain = yield from _shown(steps, doing, lambda shown: [gr.skip(), shown, *_BUTTONS[True]])
-        except TaskVecError as error:
-            yield [visit, message_html(str(error)), *_BUTTONS[False]]
+        except (TaskVecError, OSError) as error:
+            yield [visit, message_html(sentence(error)), *_BUTTONS[False]]
             return
         others = tuple(g for g in visit.gains if g.partner != partner)
         visit = Visit(visit.predicted, (gained, *others))
