@@ -150,6 +150,15 @@ def test_an_error_of_the_layout_names_the_archive_and_no_folder_of_ours(tmp_path
     assert tempfile.gettempdir() not in str(error.value)
 
 
+def test_a_visitors_clip_sounds_as_it_would_in_the_study(tmp_path, contents):
+    front_end = FrontEnd.from_dict(contents["inputs"])
+    for i, class_name in enumerate(("bell", "saw")):
+        (tmp_path / f"{i}.wav").write_bytes(wav(class_name, "0"))
+    heard, other = (front_end.hear(tmp_path / f"{i}.wav").summary for i in range(2))
+    assert heard == pytest.approx(front_end.summary_as_measured(tmp_path / "0.wav"), abs=1e-3)
+    assert heard != pytest.approx(other, abs=1e-3)
+
+
 # ---- training -------------------------------------------------------------------------------------------------------
 def made_setup() -> Setup:
     draw = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....clap.features import FeatureConfig
+from ....recordings.as_measured import read_clip
 from ....recordings.audio import load_clip
 from ...labelled_clips import first_windows
 from .inputs import Standard, summary
@@ -34,7 +35,13 @@ class FrontEnd:
         return cls(FeatureConfig(**entry["features"]), Standard.from_dict(entry))
 
     def hear(self, file: Path) -> Heard:
-        """Raises BadAudioError."""
+        """A clip of a visitor, as every upload is read. Raises BadAudioError."""
         clip = load_clip(file, self.features.sample_rate)
-        mel = first_windows(clip.samples, self.features)[:, 0].float().numpy()
-        return Heard(summary(mel), clip.seconds)
+        return Heard(self._summary(clip.samples), clip.seconds)
+
+    def summary_as_measured(self, file: Path) -> np.ndarray:
+        """(5 · mels,) of a recording of the study, read as the study did. Raises BadAudioError."""
+        return self._summary(read_clip(file, self.features.sample_rate))
+
+    def _summary(self, samples: np.ndarray) -> np.ndarray:
+        return summary(first_windows(samples, self.features)[:, 0].float().numpy())

@@ -11,7 +11,7 @@ import numpy as np
 from ....errors import BadArtifactError, BadAudioError
 from ....recordings.layouts import read_set
 from ....recordings.splits import TRAIN, SetRow
-from .hearing import FrontEnd, Heard
+from .hearing import FrontEnd
 from .tasks import RelatedTask, TaskClips, task_clips, training_part
 
 
@@ -36,7 +36,7 @@ def read_partner(
     Clips that cannot be read are left out, and others drawn. Raises BadArtifactError where none is left.
     """
     found = {row: None for name in task.sets for row in _rows(data, name)}
-    heard: dict[SetRow, Heard] = {}
+    heard: dict[SetRow, np.ndarray] = {}
     while True:
         rows = list(found)
         clips = task_clips(task, rows)
@@ -49,14 +49,14 @@ def read_partner(
         before, total = len(heard), len(heard) + len(missing)
         for i, row in enumerate(missing):
             try:
-                heard[row] = front_end.hear(data / row.dataset / row.file)
+                heard[row] = front_end.summary_as_measured(data / row.dataset / row.file)
             except BadAudioError:
                 del found[row]
             yield (before + i + 1) / total
     summaries = np.zeros((len(rows), len(front_end.standard.mean)), np.float32)
     for i, row in enumerate(rows):
         if row in heard:
-            summaries[i] = heard[row].summary
+            summaries[i] = heard[row]
     return Partner(clips, summaries)
 
 
