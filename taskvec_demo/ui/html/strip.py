@@ -12,9 +12,9 @@ STRIP = f"""
 aria-expanded='false' aria-controls='clip-panel'><span
 class='tv-clip-name'>No clip</span><small>Change</small></button>
 <div class='tv-answers' role='status' aria-live='off'>
-<div class='tv-answer'><small>CLAP before</small><b class='tv-before'>…</b><span></span><em></em></div>
+<div class='tv-answer'><small>Before</small><b class='tv-before'>…</b><span></span><em></em></div>
 <i aria-hidden='true'>→</i>
-<div class='tv-answer tv-now'><small>CLAP after</small><b class='tv-after'>…</b><span></span><em></em></div>
+<div class='tv-answer tv-now'><small>After</small><b class='tv-after'>…</b><span></span><em></em></div>
 </div>
 <p class='tv-summary'></p>
 <span class='tv-badge tv-none'>loading</span>{help_html("clip")}
