@@ -1,7 +1,7 @@
-"""Uncertainty of accuracies measured on few clips: Wilson interval, McNemar's test.
+"""Uncertainty of accuracies measured on few clips: Wilson interval, McNemar's test, and what a bootstrap draws.
 
-Both treat clips as independent draws. Clips cut from one recording are not independent, so that every interval is then
-too narrow.
+The first two treat clips as independent draws. Clips cut from one recording are not independent, so that every interval
+is then too narrow; a bootstrap draws `units`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Z_95 = 1.959964  # standard normal quantile at 0.975
+MIN_SOURCES = 12  # fewer recordings' sources are no sample: their clips are drawn instead
 
 
 def wilson(successes: ArrayLike, n: ArrayLike, z: float = Z_95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -42,6 +43,12 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     a, b = _paired(correct_a, correct_b)
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(~a & b))
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue) if only_a + only_b else 1.0
+
+
+def units(sources: np.ndarray) -> np.ndarray:
+    """The number of the unit that each clip is drawn with (n,): its source where there are enough, or itself."""
+    names, place = np.unique(sources, return_inverse=True)
+    return place if len(names) >= MIN_SOURCES else np.arange(len(place))
 
 
 def _paired(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from ..errors import BadArtifactError
 
@@ -37,6 +38,22 @@ class Recording:
     split: str  # of SPLITS
     group: str = ""
     gender: str = ""
+
+
+@dataclass(frozen=True)
+class SetRow:
+    """One recording of one of several sets: the set's name and what `Recording` holds."""
+
+    dataset: str
+    file: str
+    label: str
+    split: str
+    group: str
+    gender: str
+
+    @classmethod
+    def of(cls, dataset: str, r: Recording) -> Self:
+        return cls(dataset, r.file, r.label, r.split, r.group, r.gender)
 
 
 @dataclass(frozen=True)

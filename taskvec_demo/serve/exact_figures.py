@@ -13,12 +13,11 @@ from ..core.recipe import Recipe
 from ..core.weights import Weights
 from ..core.zero_shot import ZeroShotHead, clip_embeddings
 from .cache import BoundedCache, release_memory
-from .labelled_clips import NOT_OF_TASK, LabelledSet
+from .labelled_clips import NOT_OF_TASK, LabelledSet, left_out_note
 
 CACHE_BYTES = 16 * 2**20  # predictions of 1,500 recipes for 1,000 clips in five tasks
 BATCH = 64  # clips between two figures, at most
 UNREADABLE = -1  # in place of a class index
-NAMED = 5  # unreadable clips that a note names
 FIRST_BATCH = 4  # a full-size tower needs a second for these; further batches are twice as large
 
 
@@ -37,14 +36,7 @@ class ExactFigures:
     @property
     def note(self) -> str:
         """A sentence on the clips that cannot be read; "" if all can be read."""
-        n = len(self.left_out)
-        if not n:
-            return ""
-        more = f" and {n - NAMED} more" if n > NAMED else ""
-        return (
-            f"{n} of {self.total + n} clips cannot be read and {'is' if n == 1 else 'are'} left out: "
-            f"{', '.join(self.left_out[:NAMED])}{more}."
-        )
+        return left_out_note(self.left_out, self.total + len(self.left_out))
 
 
 class ExactEvaluation:

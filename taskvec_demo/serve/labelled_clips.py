@@ -29,6 +29,7 @@ from ..recordings.splits import VALIDATION, table_rows
 SYNTHESIZED = "synthesized"  # the `TaskResult.split` of such clips; that of recordings is "validation"
 MAX_WINDOWS = 2  # windows of a clip, as in `lab.data.datasets`: tables are about the same sound
 LABEL_COLUMNS = ("label", "gender")  # columns of a recording of which class names may be made
+NAMED = 5  # unreadable clips that a note names
 NOT_OF_TASK = -1  # class index of a clip that a task does not have
 
 
@@ -177,10 +178,27 @@ class LabelledSet:
                 self._changed.notify_all()
 
 
+def left_out_note(names: Sequence[str], total: int) -> str:
+    """A sentence on the clips of `total` that cannot be read; "" if all can be read."""
+    n = len(names)
+    if not n:
+        return ""
+    more = f" and {n - NAMED} more" if n > NAMED else ""
+    return (
+        f"{n} of {total} clips cannot be read and {'is' if n == 1 else 'are'} left out: "
+        f"{', '.join(names[:NAMED])}{more}."
+    )
+
+
 def _mel(clip: LabelledClip, features: FeatureConfig) -> torch.Tensor:
     """Log-mel windows (k, 1, frames, mels) float16 of a clip; k is 0 if it cannot be read."""
     try:
         samples = load_clip(clip.path, features.sample_rate).samples
     except BadAudioError:
         return torch.zeros((0, 1, features.n_frames, features.n_mels), dtype=torch.float16)
+    return first_windows(samples, features)
+
+
+def first_windows(samples: np.ndarray, features: FeatureConfig) -> torch.Tensor:
+    """Log-mel windows (k, 1, frames, mels) float16 of the beginning of a clip, as the tables are about."""
     return log_mel(windows(samples, features.n_samples)[:MAX_WINDOWS], features).half()

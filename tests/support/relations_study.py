@@ -5,7 +5,7 @@ Nothing of it is imported before a test asks for it, because pytest loads this a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -23,8 +23,9 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
     """A `Measured` of these tasks; `spread` is how much partners matter. Every task has clips of its own."""
     from taskvec_demo.lab.studies.relations.matrices import Matrix, Triple, gains_of
     from taskvec_demo.lab.studies.relations.study import Measured
-    from taskvec_demo.lab.studies.relations.tasks import TASKS
-    from taskvec_demo.lab.studies.relations.training import Run, Setup
+    from taskvec_demo.serve.studies.relations.inputs import STATISTICS, Standard
+    from taskvec_demo.serve.studies.relations.tasks import TASKS
+    from taskvec_demo.serve.studies.relations.training import Run, Setup
 
     draw = np.random.default_rng(len(names))
     clips = {name: _clips(TASKS[name], i) for i, name in enumerate(names)}
@@ -46,7 +47,7 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
     def matrix(body: str, fraction: float) -> Any:
         import torch
 
-        setup = Setup(body, fraction, 200, range(SEEDS), torch.zeros(1, 1), clips)
+        setup = Setup(body, fraction, 20, range(SEEDS), torch.zeros(1, 1), clips)
         alone = {name: run(name) for name in names}
         together = {pair: run(*pair) for pair in combinations(sorted(names), 2)}
         return Matrix(setup, alone, together, gains_of(clips, alone, together))
@@ -63,11 +64,13 @@ def made_up(names: Sequence[str] = NAMES, *, vectors: bool = True, spread: float
 
     found = [triple(task, kind) for task in names for kind in ("best", "worst")]
     seconds, levels = draw.uniform(1, 5, 3 * N_TEST * len(names)), draw.uniform(5, 40, 3 * N_TEST * len(names))
-    return Measured(clips, joint, found, seconds, levels, _vectors(clips, joint[1], draw) if vectors else None)
+    inputs = np.concatenate([draw.normal(-40 - 10 * (i == 2), 15, (99, 64)) for i in range(STATISTICS)], 1)
+    summed = _vectors(clips, joint[1], draw) if vectors else None
+    return Measured(clips, joint, found, seconds, levels, Standard.of(inputs), summed)
 
 
 def _clips(task: Any, place: int) -> Any:
-    from taskvec_demo.lab.studies.relations.tasks import TaskClips
+    from taskvec_demo.serve.studies.relations.tasks import TaskClips
 
     n = 3 * N_TEST
     split = np.arange(n) % 3
@@ -110,3 +113,24 @@ def made_up_relations(of_both_workers: Path) -> Path:
                 patch.setattr(predictors, "PERMUTATIONS", 10)
                 write_json(folder / "study.json", contents(made_up()))
     return folder
+
+
+@pytest.fixture(scope="module")
+def own_set_page(made_up_relations: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with "Your own set" alone, where the task "digits" has recordings, made up."""
+    import gradio as gr
+
+    from taskvec_demo.serve.artifacts import read_json
+    from taskvec_demo.ui.app import launch_options
+    from taskvec_demo.ui.studies.own_set import build_own_set
+    from tests.support.made_up_recordings import write_set
+
+    data = tmp_path_factory.mktemp("data")
+    write_set(data / "fsdd", ("digit_0", "digit_1"), (("train", 30),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        with gr.Blocks() as app:
+            build_own_set(read_json(made_up_relations / "study.json"), data)
+        app.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+        yield app.local_url
+        app.close()

@@ -14,11 +14,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...errors import BadAudioError
+from ...recordings.as_measured import header_of, read_clip
 from ...recordings.audio import load_clip
 from ...recordings.layouts import Recording, RecordingSet, detect, read_set
 from ...recordings.limits import MIN_SECONDS, TooShortError
 from ...recordings.splits import SPLITS, printable
-from .datasets import header_of, read_clip
 
 UNKNOWN_RATE = 16_000  # Hz at which clips are decoded if their header does not tell the rate
 SHOWN = 8  # lines of one kind that the table shows; --json has all

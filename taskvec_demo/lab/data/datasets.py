@@ -8,20 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from filelock import FileLock
 from tqdm import tqdm
 
 from ...clap.features import FeatureConfig, log_mel
 from ...core.files import whole_file
 from ...errors import BadAudioError, TaskVecError
-from ...recordings.audio import load_clip, windows
+from ...recordings.as_measured import read_clip
+from ...recordings.audio import windows
 from ...recordings.layouts import TABLE, read_set
+from ...recordings.splits import SetRow
 from ...serve.artifacts import write_json
 
 SETS = ("esc50", "urban", "kitchen20", "gtzan_mini", "animals", "philharmonia", "drums", "fsdd", "ravdess", "nemo")
@@ -37,15 +37,9 @@ NAMED = 5  # unreadable clips that a warning names
 
 
 @dataclass(frozen=True)
-class ClipRow:
+class ClipRow(SetRow):
     """One recording: its file and labels, the split that its source falls in, and where the cache has its windows."""
 
-    dataset: str
-    file: str
-    label: str
-    split: str
-    group: str
-    gender: str
     first_window: int = 0
     n_windows: int = 1
 
@@ -66,35 +60,11 @@ def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
         found = read_set(data / name)
         for note in found.notes:
             print(f"{name}: {note}", file=sys.stderr)
-        rows += [ClipRow(name, r.file, r.label, r.split, r.group, r.gender) for r in found.recordings]
+        rows += [ClipRow.of(name, r) for r in found.recordings]
         if {name.lower().replace("-", ""), found.layout} & set(FREESOUND_SETS):
             freesound.append(name)
     held_out = {r.group for r in rows if r.dataset in freesound and r.split != "train"} - {""}
     return [r for r in rows if not (r.dataset in freesound and r.split == "train" and r.group in held_out)]
-
-
-def read_clip(file: Path, sample_rate: int) -> np.ndarray:
-    """Mono (n,) at `sample_rate` Hz. Raises BadAudioError.
-
-    A mono file of this rate is taken as it is, even beyond full scale or under 0.1 s, because the shipped figures were
-    measured so. Any other file goes through `load_clip`.
-    """
-    if header_of(file) == (sample_rate, 1):
-        with suppress(soundfile.SoundFileError, OSError), file.open("rb") as content:
-            samples = soundfile.read(content, dtype="float32")[0]
-            if samples.size and np.isfinite(samples).all():
-                return samples
-    return load_clip(file, sample_rate).samples
-
-
-def header_of(file: Path) -> tuple[int, int]:
-    """Sampling rate in Hz and channels by the header of a file; 0 and 0 where libsndfile does not open it."""
-    try:
-        with file.open("rb") as content:  # libsndfile does not accept every file name
-            info = soundfile.info(content)
-        return info.samplerate, info.channels
-    except (soundfile.SoundFileError, OSError, ValueError):
-        return 0, 0
 
 
 class MelStore:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ...core.intervals import MIN_SOURCES
 from .explore import badge, panel
 from .numbers import number_text
 from .paper_cells import html_table
@@ -14,7 +15,6 @@ from .speech_music import domain_title
 
 WANTED_GAIN = 0.05  # of a student over the initialisation, in its own domain
 WANTED_RANK = 0.9  # of the correlation between a domain's average and the dial
-FEW_SOURCES = 12  # below so many, intervals draw clips (lab/studies/intervals.py)
 ALLOWED_LOSS = 0.01  # of the sum against the ensemble
 MODELS = {  # entry of `test` -> head of its column
     "initial": "Initial",
@@ -53,10 +53,10 @@ def results_html(contents: Mapping[str, Any]) -> str:
     claims = [*_ends(contents), *_follows(contents), _against(contents), _alone(contents), _tests(contents)]
     claims.append(_cost(contents))
     shown = f"<ul class='tv-claims'>{''.join(c.html() for c in claims)}</ul>"
-    few = [t["title"].lower() for t in contents["tasks"] if t["test_sources"] < FEW_SOURCES]
+    few = [t["title"].lower() for t in contents["tasks"] if t["test_sources"] < MIN_SOURCES]
     sure = (
         "Intervals are 95 % bootstrap intervals over sources, over clips where a test set has fewer than "
-        f"{FEW_SOURCES} sources ({', '.join(few)}): those say nothing of other sources. “Undecided”: the interval "
+        f"{MIN_SOURCES} sources ({', '.join(few)}): those say nothing of other sources. “Undecided”: the interval "
         "crosses what was wanted."
     )
     return (

@@ -10,7 +10,8 @@ from typing import Any
 def head_html(title: str, lead: str, paper: str, link: str) -> str:
     return (
         f"<div class='tv-study'><h2>{escape(title)}</h2><p>{escape(lead)}</p><p class='tv-muted'>After <a href='"
-        f"{escape(link, quote=True)}' target='_blank' rel='noopener'>{escape(paper)}</a>, replayed in small.</p></div>"
+        f"{escape(link, quote=True)}' target='_blank' rel='noopener'>{escape(paper)}</a>, replayed in small. "
+        "The two answers at the foot of the page are CLAP’s, whatever model a study is about.</p></div>"
     )
 
 

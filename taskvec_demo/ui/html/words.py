@@ -36,9 +36,9 @@ WORDS = {
         "above the dashed green line of the curves."
     ),
     "clip": (
-        "The answer is the most probable of the labels that the model may choose from, with its probability: before "
-        "with the pre-trained model, after with the edited one. While a slider moves, it is read between exact "
-        "answers at 41 λ (estimate); at rest it is exact."
+        "The answer is the most probable of the labels that CLAP may choose from, with its probability: before with "
+        "the pre-trained model, after with the edited one, also while a study is open. While a slider moves, it is "
+        "read between exact answers at 41 λ (estimate); at rest it is exact."
     ),
 }
 

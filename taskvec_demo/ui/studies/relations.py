@@ -14,11 +14,12 @@ from ..html.relations import relations_html
 from ..html.relations_results import results_html
 from ..page import Page
 from ..plain import plain_html
+from .own_set import build_own_set
 from .view import StudyView
 
 
 def build(page: Page, folder: Path, clip: gr.Audio) -> None:
-    """The heat map with its pairings, and the results. Raises TaskVecError for figures of another format."""
+    """The heat map with its pairings, a visitor's own set, the results. Raises TaskVecError for another format."""
     contents = read_contents(folder, FORMAT)
     file = (folder / CONTENTS).resolve()
     gr.set_static_paths([file])
@@ -27,6 +28,7 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
         elem_id="relations-study",
         js_on_load=live.on_load("startRelations", module=live.STUDIES),
     )
+    build_own_set(contents, page.workbench.data)
     plain_html(results_html(contents), elem_id="relations-results")
 
 

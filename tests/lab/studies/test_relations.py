@@ -11,23 +11,22 @@ import pytest
 import soundfile
 import torch
 
+from taskvec_demo.clap.features import FeatureConfig
 from taskvec_demo.cli import main
 from taskvec_demo.lab.data.datasets import ClipRow
-from taskvec_demo.lab.studies.relations.gains import (
-    Gain,
-    discoveries,
-    gain,
-    rank_correlation,
-    split_half_correlation,
-)
+from taskvec_demo.lab.studies.relations.gains import discoveries, rank_correlation, split_half_correlation
 from taskvec_demo.lab.studies.relations.matrices import matrix
-from taskvec_demo.lab.studies.relations.network import SharedNetwork
 from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
+from taskvec_demo.lab.studies.relations.runs import run
 from taskvec_demo.lab.studies.relations.study import differences
-from taskvec_demo.lab.studies.relations.tasks import RelatedTask, task_clips, training_part
-from taskvec_demo.lab.studies.relations.training import POINTS, Run, Setup, run
+from taskvec_demo.lab.tiny_clap.architecture import FEATURES
 from taskvec_demo.recordings.splits import SPLITS
 from taskvec_demo.serve.artifacts import read_json
+from taskvec_demo.serve.studies.relations.gains import Gain, gain
+from taskvec_demo.serve.studies.relations.inputs import STATISTICS, Standard
+from taskvec_demo.serve.studies.relations.network import SharedNetwork
+from taskvec_demo.serve.studies.relations.tasks import RelatedTask, task_clips, training_part
+from taskvec_demo.serve.studies.relations.training import POINTS, Run, Setup
 
 SEEDS = range(2)
 
@@ -110,6 +109,17 @@ def test_a_matrix_agrees_with_itself_and_not_with_its_negative():
     assert rank_correlation(a, {k: -v for k, v in a.items()}).value == pytest.approx(-1.0)
 
 
+# ---- inputs ---------------------------------------------------------------------------------------------------------
+def test_a_standard_gives_mean_0_and_deviation_1_and_survives_json():
+    inputs = np.random.default_rng(8).normal(5, 3, (200, 4)).astype(np.float32)
+    inputs[:, 3] = 7.0  # a feature that never varies is not divided by 0
+    standard = Standard.of(inputs)
+    assert standard(inputs).mean(0) == pytest.approx(0, abs=1e-4)
+    assert standard(inputs).std(0)[:3] == pytest.approx(1, abs=1e-4)
+    again = Standard.from_dict(json.loads(json.dumps(standard.to_dict())))
+    assert np.array_equal(again(inputs), standard(inputs))
+
+
 # ---- predictors -----------------------------------------------------------------------------------------------------
 def test_auc_counts_ordered_pairs():
     assert auc(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, False, True, True])) == 1.0
@@ -183,7 +193,7 @@ def setup(tasks=("s", "u")) -> Setup:
 def test_a_run_learns_and_is_not_computed_twice(tmp_path, monkeypatch):
     first = run(setup(), ["s"], tmp_path)
     assert first.accuracy("s").min() > 0.8
-    monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.runs.train", None)  # calling it would fail
     again = run(setup(), ["s"], tmp_path)
     assert np.array_equal(again.correct["s"], first.correct["s"])
     with pytest.raises(TypeError):  # other inputs are another run
@@ -248,8 +258,11 @@ def test_the_quick_study_is_measured_resumed_and_checked(data, tmp_path, capsys,
         assert all(c["low"] <= c["gain"] <= c["high"] and c["n_clips"] > 0 for c in m["cells"])
         assert [len(c["mean"]) for c in m["curves"]] == [POINTS] * len(m["cells"])
     assert len(contents["triples"]) == 2 * len(tasks)
+    standard = Standard.from_dict(contents["inputs"])
+    assert FeatureConfig(**contents["inputs"]["features"]) == FEATURES
+    assert len(standard.mean) == len(standard.deviation) == STATISTICS * FEATURES.n_mels
     assert len(contents["answers"]) == 4
-    monkeypatch.setattr("taskvec_demo.lab.studies.relations.training._train", None)  # calling it would fail
+    monkeypatch.setattr("taskvec_demo.lab.studies.relations.runs.train", None)  # calling it would fail
     assert main([*options, "--quick", "--check"]) == 0
     contents["matrices"][0]["cells"][0]["gain"] += 0.5
     shipped.write_text(json.dumps(contents), encoding="utf-8")

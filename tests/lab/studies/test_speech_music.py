@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from taskvec_demo.core.intervals import MIN_SOURCES, units
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow
 from taskvec_demo.lab.finetuning import training_state
-from taskvec_demo.lab.studies.intervals import MIN_SOURCES, units
 from taskvec_demo.lab.studies.speech_music import study
 from taskvec_demo.lab.studies.speech_music.distillation import distil, warm_up
 from taskvec_demo.lab.studies.speech_music.figures import compared, difference, mean_accuracy, rank_correlation

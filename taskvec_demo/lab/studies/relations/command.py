@@ -35,8 +35,8 @@ def _run(options: argparse.Namespace) -> int:
     from ....serve.studies.contents import CONTENTS
     from ...data.datasets import MelStore
     from ...tiny_clap.architecture import FEATURES
+    from .rows import related_rows
     from .study import FOLDER, QUICK, Plan, contents, differences, measure
-    from .tasks import related_rows
 
     plan = QUICK if options.quick else Plan()
     shipped = (options.out or (options.work / FOLDER / "quick" if options.quick else SHIPPED)) / CONTENTS

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from .gains import Cell, Gain, discoveries, gain, mean_gain, split_half_correlation
-from .tasks import TaskClips
-from .training import Run, Setup, run
+from ....serve.studies.relations.gains import Cell, Gain, gain
+from ....serve.studies.relations.tasks import TaskClips
+from ....serve.studies.relations.training import Run, Setup
+from .gains import discoveries, mean_gain, split_half_correlation
+from .runs import run
 
 TITLES = {"mlp": "Learned together", "cnn": "Learned together, small CNN"}
 Say = Callable[[str], None]

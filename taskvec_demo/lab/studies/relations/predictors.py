@@ -1,12 +1,8 @@
-"""Can one tell in advance which partner helps? Properties of data and learning curves, after Bingel & Søgaard.
-
-arXiv:1702.08303 predicts whether an auxiliary task helps from features of the two single-task learning curves and of
-the two data sets, by logistic regression; here each feature of the main task, of the partner, and their difference.
-"""
+"""Can one tell in advance which partner helps? How well the predictors do, with each main task left out in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +11,14 @@ import numpy as np
 import soundfile
 
 from ....core.intervals import mcnemar
+from ....serve.studies.relations.gains import Gain
+from ....serve.studies.relations.predictors import Regression, pair_features, task_features
+from ....serve.studies.relations.tasks import training_part
 from ...data.datasets import MelStore
-from .gains import Gain, discoveries
+from .gains import discoveries
 from .matrices import Matrix
-from .summaries import STATISTICS
-from .tasks import TaskClips, training_part
-from .training import POINTS, Run
 
-MOMENTS = (0.1, 0.2, 0.3, 0.5, 0.7)  # of the training, where the slope of the loss is taken
 PERMUTATIONS = 200
-RIDGE = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,58 +36,6 @@ class Judged:
     p: float
 
 
-def task_features(clips: TaskClips, alone: Run, seconds: np.ndarray, snr: np.ndarray, n_train: int) -> dict[str, float]:
-    """Properties of one task. `seconds` and `snr` (n_rows of the store): length and level above the noise floor, dB."""
-    train = clips.of("train")
-    share = np.bincount(clips.label[train], minlength=len(clips.classes)) / len(train)
-    entropy = float(-(share[share > 0] * np.log(share[share > 0])).sum())
-    loss = alone.loss[clips.task.name].mean(0)
-    slope = np.gradient(loss)
-    at = np.log(np.arange(1, POINTS + 1))
-    a, b = np.polyfit(at, loss, 1)
-    features = {
-        "label entropy": entropy,
-        "number of classes": float(np.log(len(clips.classes))),
-        "training clips": float(np.log(n_train)),
-        "length of clips": float(seconds[clips.row[train]].mean()),
-        "signal to noise": float(snr[clips.row[train]].mean()),
-        "fitted log curve: slope": float(a),
-        "fitted log curve: start": float(b),
-    }
-    for moment in MOMENTS:
-        features[f"learning curve: slope at {round(100 * moment)} %"] = float(
-            slope[min(int(moment * POINTS), POINTS - 1)]
-        )
-    return features
-
-
-def pair_features(tasks: Mapping[str, Mapping[str, float]], gains: Sequence[Gain]) -> tuple[list[str], np.ndarray]:
-    """Names and (pairs, features): each property of the main task, of the partner, and partner minus main."""
-    names = list(next(iter(tasks.values())))
-    columns = [f"{name} ({who})" for name in names for who in ("main", "partner", "difference")]
-    rows = []
-    for g in gains:
-        main, partner = tasks[g.task], tasks[g.partner]
-        rows.append([v for n in names for v in (main[n], partner[n], partner[n] - main[n])])
-    return columns, np.array(rows)
-
-
-def fit_logistic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Coefficients (features + 1,) of a logistic regression with a ridge penalty, by Newton's method."""
-    design = np.column_stack([x, np.ones(len(x))])
-    penalty = RIDGE * np.eye(design.shape[1])
-    penalty[-1, -1] = 1e-6
-    w = np.zeros(design.shape[1])
-    for _ in range(30):
-        p = 1 / (1 + np.exp(-np.clip(design @ w, -30, 30)))
-        gradient = design.T @ (p - y) + penalty @ w
-        step = np.linalg.solve(design.T @ (design * (p * (1 - p))[:, None]) + penalty, gradient)
-        w -= step
-        if np.abs(step).max() < 1e-6:
-            break
-    return w
-
-
 def auc(scores: np.ndarray, positive: np.ndarray) -> float:
     """Probability that a positive scores above a negative, ties half; 0.5 where one side is empty."""
     up, down = scores[positive], scores[~positive]
@@ -108,9 +50,7 @@ def left_out_scores(x: np.ndarray, positive: np.ndarray, task: Sequence[str]) ->
     names = np.asarray(task)
     for name in sorted(set(task)):
         out = names == name
-        mean, deviation = x[~out].mean(0), np.maximum(x[~out].std(0), 1e-9)
-        w = fit_logistic((x[~out] - mean) / deviation, positive[~out].astype(float))
-        scores[out] = (x[out] - mean) / deviation @ w[:-1] + w[-1]
+        scores[out] = Regression.fit(x[~out], positive[~out]).scores(x[out])
     return scores
 
 
@@ -155,7 +95,7 @@ def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> d
     """
     n_train = {t: len(training_part(c, m.setup.fraction, 0)) for t, c in m.setup.clips.items()}
     features = {t: task_features(c, m.alone[t], seconds, levels, n_train[t]) for t, c in m.setup.clips.items()}
-    names, x = pair_features(features, m.gains)
+    names, x = pair_features(features, [(g.task, g.partner) for g in m.gains])
     positive = np.array([g.gain > 0 for g in m.gains])
     scores = left_out_scores(x, positive, [g.task for g in m.gains])
     properties = list(next(iter(features.values())))
@@ -176,9 +116,3 @@ def measured_predictors(m: Matrix, seconds: np.ndarray, levels: np.ndarray) -> d
 def clip_seconds(store: MelStore, data: Path) -> np.ndarray:
     """(n_rows,) lengths as the files' headers have them."""
     return np.array([soundfile.info(data / r.dataset / r.file).duration for r in store.rows], np.float32)
-
-
-def signal_to_noise(summary: np.ndarray) -> np.ndarray:
-    """(n_rows,) loud minus quiet frames in dB, the mean over mel bands: the log-mel windows are in dB."""
-    quiet, loud = np.split(summary, STATISTICS, axis=1)[2:4]
-    return (loud - quiet).mean(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,18 @@ import torch
 
 from ....recordings.splits import SPLITS
 from ....serve.studies.relations import FORMAT
+from ....serve.studies.relations.gains import Cell
+from ....serve.studies.relations.inputs import Standard, signal_to_noise
+from ....serve.studies.relations.tasks import TASKS, TaskClips, task_clips
+from ....serve.studies.relations.training import Setup
 from ...data.datasets import MelStore
+from ...tiny_clap.architecture import FEATURES
 from .answers import answers
 from .claims import claims
-from .gains import Cell, rank_correlation
+from .gains import rank_correlation
 from .matrices import Matrix, Say, Triple, matrix, matrix_entry, triple_entries, triples
-from .predictors import clip_seconds, measured_predictors, signal_to_noise
-from .summaries import small_windows, standardized, summaries
-from .tasks import TASKS, TaskClips, task_clips
-from .training import Setup
+from .predictors import clip_seconds, measured_predictors
+from .summaries import small_windows, summaries
 from .vectors import VectorMatrices, vector_entries
 
 FOLDER = "relations"  # in the work folder
@@ -45,7 +48,8 @@ class Measured:
     """What the figures are computed from.
 
     `joint`: matrices of joint training, the first network with the least data first. `seconds` and `levels` (n_rows,)
-    are what `predictors.task_features` asks for. `vectors` is None without a checkpoint.
+    are what `predictors.task_features` asks for. `standard` is that of the summaries. `vectors` is None without a
+    checkpoint.
     """
 
     clips: Mapping[str, TaskClips]
@@ -53,6 +57,7 @@ class Measured:
     triples: Sequence[Triple]
     seconds: np.ndarray
     levels: np.ndarray
+    standard: Standard
     vectors: VectorMatrices | None = None
 
 
@@ -60,17 +65,27 @@ def measure(store: MelStore, data: Path, work: Path, plan: Plan, say: Say) -> Me
     """Train what is missing under `work`/relations: two networks, all shares of the data for the first one."""
     folder = work / FOLDER
     clips = {name: task_clips(TASKS[name], store.rows) for name in plan.tasks}
-    training = np.unique(np.concatenate([c.row[c.of("train")] for c in clips.values()]))
     say("summaries of the clips")
-    summary = summaries(store)
-    inputs = torch.from_numpy(standardized(summary, training))
-    windows = torch.from_numpy(standardized(small_windows(store), training))
+    summary, small = summaries(store), small_windows(store)
+    standard = standard_of(summary, clips)
+    inputs = torch.from_numpy(standard(summary))
+    windows = torch.from_numpy(standard_of(small, clips)(small))
     seeds, least = range(plan.seeds), min(plan.steps)
     setups = [Setup("mlp", share, plan.steps[share], seeds, inputs, clips) for share in sorted(plan.steps)]
     setups.append(Setup("cnn", least, plan.steps[least], seeds, windows, clips))
     joint = [matrix(setup, folder, say) for setup in setups]
     found = triples(joint[0], folder, say)
-    return Measured(clips, joint, found, clip_seconds(store, data), signal_to_noise(summary))
+    return Measured(clips, joint, found, clip_seconds(store, data), signal_to_noise(summary), standard)
+
+
+def standard_of(inputs: np.ndarray, clips: Mapping[str, TaskClips]) -> Standard:
+    """As measured on all training clips of all tasks; `inputs` (n_rows, …)."""
+    return Standard.of(inputs[np.unique(np.concatenate([c.row[c.of("train")] for c in clips.values()]))])
+
+
+def inputs_entry(standard: Standard) -> dict[str, Any]:
+    """What the app needs in order to hear a visitor's clips as the study heard its own: front end and `standard`."""
+    return _rounded({"features": asdict(FEATURES), **standard.to_dict()})
 
 
 def contents(found: Measured) -> dict[str, Any]:
@@ -83,6 +98,7 @@ def contents(found: Measured) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "format": FORMAT,
         "seeds": len(found.joint[0].setup.seeds),
+        "inputs": inputs_entry(found.standard),
         "tasks": [_task_entry(c) for c in found.clips.values()],
         "matrices": matrices,
         "agreement": list(_agreements(values)),

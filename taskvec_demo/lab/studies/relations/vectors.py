@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from ....core.intervals import units
 from ....core.task_vector import TaskVector
 from ....recordings.splits import TEST
+from ....serve.studies.relations.gains import RESAMPLES, Cell, Drawn, Gain, drawn_of, gain
+from ....serve.studies.relations.training import Run
 from ...data.experiment import Experiment, open_experiment
 from ...data.fine_tuning import FineTuning
 from ...data.study import Study
 from ...finetuning.finetune import finetune
 from ...measuring.baselines import TRAINING_SEED, baselines_folder
 from ...measuring.predictions import ModelPredictor, Predictor
-from ..intervals import units
-from .gains import RESAMPLES, Cell, Drawn, Gain, drawn_of, gain
 from .matrices import gain_entries
-from .training import Run
 
 SUM, ERROR = "sum", "disentanglement"
 TITLES = {SUM: "Task vectors added", ERROR: "Disentanglement error"}

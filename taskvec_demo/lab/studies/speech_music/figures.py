@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ....core.evaluation import Accuracy
-from ....core.intervals import mcnemar
-from ..intervals import Interval, units
+from ....core.intervals import mcnemar, units
+from ..intervals import Interval
 from ..relations.gains import discoveries
 from .measure import Right
 from .plan import DOMAINS

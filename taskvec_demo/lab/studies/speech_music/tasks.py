@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ....recordings.splits import SPLITS, TRAIN, Recording, deal
+from ....recordings.splits import SPLITS, TRAIN, Recording, SetRow, deal
+from ....serve.studies.relations.tasks import TASKS, RelatedTask, TaskClips, task_clips
 from ...data.datasets import ClipRow
 from ...tiny_clap.audio_teachers import MUSIC as MUSIC_SETS
 from ...tiny_clap.audio_teachers import SPEECH as SPEECH_SETS
-from ..relations.tasks import TASKS, RelatedTask, TaskClips, task_clips
 from .plan import MUSIC, SPEECH
 
 SPEAKER_SETS = ("ravdess", "nemo")
@@ -74,7 +74,7 @@ def speaker_clips(rows: Sequence[ClipRow]) -> TaskClips:
     return task_clips(task, dealt)
 
 
-def utterance(row: ClipRow) -> str:
+def utterance(row: SetRow) -> str:
     """What was said and how, without who said it: `03-01-05-01-01-01-07` and `KD0_anger_12` name the speaker too."""
     name = PurePosixPath(row.file).stem
     if row.dataset == "nemo":

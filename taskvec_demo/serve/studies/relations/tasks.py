@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ....recordings.splits import SPLITS
-from ...data.datasets import SETS, ClipRow, read_rows
+from ....recordings.splits import SPLITS, SetRow
 
 EMOTIONS = frozenset(("angry", "fearful", "happy", "neutral", "sad", "surprised"))  # those of both sets of speech
 
@@ -21,15 +19,15 @@ class RelatedTask:
     name: str
     title: str
     sets: tuple[str, ...]
-    label: Callable[[ClipRow], str]
-    source: Callable[[ClipRow], str] = lambda row: f"{row.dataset}/{row.group or row.file}"
+    label: Callable[[SetRow], str]
+    source: Callable[[SetRow], str] = lambda row: f"{row.dataset}/{row.group or row.file}"
 
 
-def _label(row: ClipRow) -> str:
+def _label(row: SetRow) -> str:
     return row.label
 
 
-def _emotion(row: ClipRow) -> str:
+def _emotion(row: SetRow) -> str:
     return row.label if row.label in EMOTIONS else ""
 
 
@@ -69,16 +67,7 @@ class TaskClips:
         return np.flatnonzero(self.split == SPLITS.index(split))
 
 
-def related_rows(data: Path, tasks: Iterable[str] = TASKS) -> list[ClipRow]:
-    """The rows of the tasks' sets, in the order of `SETS`: so the cached windows of pretraining serve this study too.
-
-    A Freesound source that a set holds out is training material of none. Raises TaskVecError for missing sets.
-    """
-    wanted = dict.fromkeys(name for task in tasks for name in TASKS[task].sets)
-    return read_rows(data, tuple(sorted(wanted, key=lambda n: SETS.index(n) if n in SETS else len(SETS))))
-
-
-def task_clips(task: RelatedTask, rows: Sequence[ClipRow]) -> TaskClips:
+def task_clips(task: RelatedTask, rows: Sequence[SetRow]) -> TaskClips:
     """The clips of `task` among `rows`. Classes that training clips do not have are left out of every split."""
     labelled = [(i, row, task.label(row)) for i, row in enumerate(rows) if row.dataset in task.sets]
     classes = tuple(sorted({label for _, row, label in labelled if label and row.split == "train"}))

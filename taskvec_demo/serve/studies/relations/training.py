@@ -1,19 +1,16 @@
-"""One run: a set of tasks, a share of the data, all seeds. What it leaves is kept on disk and never computed twice."""
+"""One run: a network for each seed learns a set of tasks from a share of the data."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ....core.files import whole_file
 from .network import SharedNetwork
 from .tasks import TaskClips, training_part
 
@@ -25,7 +22,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Run:
-    """What a network that learned `tasks` together answers.
+    """What a network that learned `tasks` together answers, for the tasks that were measured.
 
     `correct[task]` (seeds, n_test) bool: the test clips that each seed gets right, at the point of its training where
     the task's validation accuracy was best. `curve[task]` (seeds, POINTS): validation accuracy while training;
@@ -44,7 +41,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all runs of a matrix share. `inputs` (n_rows, …) float32, standardized."""
+    """What all runs of a matrix share. `inputs` (n_rows, …) float32, standardized.
+
+    Tasks in `whole` are learned from all of their training clips, the others from `fraction` of them.
+    """
 
     body: str
     fraction: float
@@ -52,36 +52,17 @@ class Setup:
     seeds: range
     inputs: torch.Tensor
     clips: Mapping[str, TaskClips]
+    whole: tuple[str, ...] = ()
+
+    def part(self, task: str, seed: int) -> np.ndarray:
+        """Positions of the training clips that a seed learns a task from."""
+        return training_part(self.clips[task], 1.0 if task in self.whole else self.fraction, seed)
 
     @cached_property
     def key(self) -> list:
         """What all runs depend on; the inputs as a hash, since other features may have the same shape."""
         inputs = hashlib.sha256(self.inputs.contiguous().numpy().data).hexdigest()
-        return [FORMAT, self.body, self.fraction, self.steps, list(self.seeds), inputs]
-
-
-def run(setup: Setup, tasks: Sequence[str], folder: Path) -> Run:
-    """Train on `tasks` together, or read what an earlier call left in `folder`."""
-    tasks = tuple(sorted(tasks))
-    digest = hashlib.sha256(json.dumps([setup.key, tasks, _clips_key(setup, tasks)]).encode()).hexdigest()[:16]
-    file = folder / f"{setup.body}-{round(100 * setup.fraction)}-{'+'.join(tasks)}-{digest}.npz"
-    if file.is_file():
-        return _read(file, tasks)
-    done = _train(setup, tasks)
-    parts = {f"{kind}/{task}": getattr(done, kind)[task] for kind in ("correct", "curve", "loss") for task in tasks}
-    with whole_file(file) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **parts)
-    return done
-
-
-def _clips_key(setup: Setup, tasks: Sequence[str]) -> list:
-    return [hashlib.sha256(setup.clips[t].row.tobytes() + setup.clips[t].split.tobytes()).hexdigest() for t in tasks]
-
-
-def _read(file: Path, tasks: tuple[str, ...]) -> Run:
-    with np.load(file, allow_pickle=False) as stored:
-        kinds = {kind: {t: stored[f"{kind}/{t}"] for t in tasks} for kind in ("correct", "curve", "loss")}
-    return Run(tasks, **kinds)
+        return [FORMAT, self.body, self.fraction, self.steps, list(self.seeds), inputs, *self.whole]
 
 
 class _Batches:
@@ -90,7 +71,7 @@ class _Batches:
     def __init__(self, setup: Setup, task: str) -> None:
         clips = setup.clips[task]
         self.rows, self.labels = torch.from_numpy(clips.row), torch.from_numpy(clips.label)
-        self.parts = [torch.from_numpy(training_part(clips, setup.fraction, seed)) for seed in setup.seeds]
+        self.parts = [torch.from_numpy(setup.part(task, seed)) for seed in setup.seeds]
         self.draws = [torch.Generator().manual_seed(1000 * seed + sum(task.encode())) for seed in setup.seeds]
         counts = [torch.bincount(self.labels[p], minlength=len(clips.classes)).clamp_min(1) for p in self.parts]
         self.odds = [(1.0 / n)[self.labels[p]] for n, p in zip(counts, self.parts, strict=True)]  # classes balanced
@@ -105,7 +86,25 @@ class _Batches:
         return inputs[self.rows[picked]], self.labels[picked]
 
 
-def _train(setup: Setup, tasks: tuple[str, ...]) -> Run:
+def train(setup: Setup, tasks: Collection[str]) -> Run:
+    """`training` in one go."""
+    steps = training(setup, tasks)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def training(
+    setup: Setup, tasks: Collection[str], measured: Collection[str] | None = None
+) -> Generator[float, None, Run]:
+    """Train on `tasks` together; yields POINTS times which share of the steps is done, and returns the run.
+
+    Closing the generator stops the training. Held-out clips are answered of the `measured` tasks only (default: all).
+    """
+    tasks = tuple(sorted(tasks))
+    measured = tasks if measured is None else tuple(sorted(measured))
     torch.manual_seed(len(tasks))
     sizes = {task: len(setup.clips[task].classes) for task in tasks}
     network = SharedNetwork(setup.body, setup.inputs.shape[1], sizes, setup.seeds)
@@ -113,32 +112,32 @@ def _train(setup: Setup, tasks: tuple[str, ...]) -> Run:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=setup.steps, pct_start=0.1)
     batches = {task: _Batches(setup, task) for task in tasks}
     n_seeds, every = len(setup.seeds), setup.steps // POINTS
-    curve = {task: np.zeros((n_seeds, POINTS), np.float32) for task in tasks}
+    curve = {task: np.zeros((n_seeds, POINTS), np.float32) for task in measured}
     loss = {task: np.zeros((n_seeds, POINTS), np.float32) for task in tasks}
-    best = {task: np.full(n_seeds, -1.0) for task in tasks}
-    kept = {task: {name: t.clone() for name, t in network.state_dict().items()} for task in tasks}
-    for step in range(every * POINTS):
+    best = {task: np.full(n_seeds, -1.0) for task in measured}
+    kept = {task: {name: t.clone() for name, t in network.state_dict().items()} for task in measured}
+    for point in range(POINTS):
         network.train()
-        total = torch.zeros(())
-        point = step // every
-        for task in tasks:
-            x, y = batches[task].next(setup.inputs)
-            each = F.cross_entropy(network(x, task).flatten(0, 1), y.flatten(), reduction="none").view(n_seeds, -1)
-            total = total + each.mean(1).sum()  # a sum over seeds: no seed's gradient reaches another
-            loss[task][:, point] += each.detach().mean(1).numpy() / every
-        optimizer.zero_grad()
-        total.backward()
-        optimizer.step()
-        schedule.step()
-        if (step + 1) % every == 0:
+        for _ in range(every):
+            total = torch.zeros(())
             for task in tasks:
-                curve[task][:, point] = _right(network, setup, task, "validation").mean(1)
-                better = curve[task][:, point] > best[task]
-                best[task][better] = curve[task][better, point]
-                for name, weights in network.state_dict().items():
-                    kept[task][name][better] = weights[better]
+                x, y = batches[task].next(setup.inputs)
+                each = F.cross_entropy(network(x, task).flatten(0, 1), y.flatten(), reduction="none").view(n_seeds, -1)
+                total = total + each.mean(1).sum()  # a sum over seeds: no seed's gradient reaches another
+                loss[task][:, point] += each.detach().mean(1).numpy() / every
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+            schedule.step()
+        for task in measured:
+            curve[task][:, point] = _right(network, setup, task, "validation").mean(1)
+            better = curve[task][:, point] > best[task]
+            best[task][better] = curve[task][better, point]
+            for name, weights in network.state_dict().items():
+                kept[task][name][better] = weights[better]
+        yield (point + 1) / POINTS
     correct = {}
-    for task in tasks:  # test clips are looked at once
+    for task in measured:  # test clips are looked at once
         network.load_state_dict(kept[task])
         correct[task] = _right(network, setup, task, "test")
     return Run(tasks, correct, curve, loss)
