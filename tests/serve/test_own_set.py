@@ -21,6 +21,7 @@ from taskvec_demo.serve.studies.relations.hearing import FrontEnd
 from taskvec_demo.serve.studies.relations.own_set import OWN, OwnSet, read_own_set
 from taskvec_demo.serve.studies.relations.own_study import OwnStudy, Predicted
 from taskvec_demo.serve.studies.relations.partners import read_partner
+from taskvec_demo.serve.studies.relations.predictors import probabilities
 from taskvec_demo.serve.studies.relations.tasks import TASKS, RelatedTask, TaskClips
 from taskvec_demo.serve.studies.relations.training import Setup, train, training
 from taskvec_demo.serve.threads import one_thread
@@ -209,6 +210,17 @@ def test_every_partner_is_ranked_and_the_helpful_one_first(tmp_path, contents):
             cell["gain"] = 0.1 if cell["partner"] == helpful else -0.1
         found = result(OwnStudy(told, None).predict(own_zip(tmp_path / "a.zip")))
         assert next(iter(found.helps)) == helpful
+
+
+def test_a_probability_is_no_surer_than_the_left_out_pairings_bear_out():
+    draw = np.random.default_rng(0)
+    left_out = draw.normal(0, 5, 400)
+    chance, sure = draw.random(400) < 0.5, left_out > 0
+    asked = np.array([-50.0, -5.0, 5.0, 50.0])
+    assert probabilities(asked, left_out, chance) == pytest.approx(0.5, abs=0.1)
+    assert probabilities(asked, left_out, sure)[1:3] == pytest.approx([0, 1], abs=0.1)
+    assert probabilities(asked, left_out, ~sure) == pytest.approx((~sure).mean())  # higher scores gained less often
+    assert probabilities(asked, left_out, sure)[3] == probabilities(np.array([left_out.max()]), left_out, sure)[0]
 
 
 def test_a_gain_is_measured_on_the_own_test_clips(tmp_path, contents, data):

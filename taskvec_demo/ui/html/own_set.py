@@ -22,7 +22,6 @@ LEAD = (
     "two hours.</p>"
 )
 LUCK = 0.05  # of the sign-flip test
-SURE = 0.99  # no regression on 90 pairings knows more
 
 
 def progress_html(share: float, doing: str) -> str:
@@ -67,6 +66,8 @@ def ranking_html(
         f"{_worth(claim)}"
         "<table class='tv-table' data-table='own-set'><thead><tr><th scope='col'>Partner</th>"
         f"<th scope='col'>Probability that it helps</th></tr></thead><tbody>{rows}</tbody></table>"
+        "<p class='tv-legend'>Each probability is how often pairings with such a score gained, among tasks of the "
+        "study that were left out in turn.</p>"
         f"<p class='tv-legend'>Your set alone is right on {percent(accuracy)} % of n = {counts['test']} test clips "
         f"({split}).</p>{told}</div>"
     )
@@ -87,8 +88,7 @@ def _head(title: str, kind: str) -> str:
 
 def _probability(share: float) -> str:
     bar = f"<span class='tv-auc' aria-hidden='true'><i style='width:{width_text(share)}'></i></span>"
-    text = "&gt; 99" if share > SURE else "&lt; 1" if share < 1 - SURE else percent(share)
-    return f"{bar}<b>{text} %</b>"
+    return f"{bar}<b>{percent(share)} %</b>"
 
 
 def unmeasurable_html(missing: Sequence[str], some: bool) -> str:
@@ -122,7 +122,8 @@ def measured_html(gains: Sequence[Gain], titles: Mapping[str, str], seeds: int, 
 
 
 def _sentence(g: Gain, seeds: int) -> str:
-    counted = f"n = {g.n_clips} test clips of {g.n_sources} source{'s' * (g.n_sources > 1)}, {seeds} seeds"
+    of_sources = f" of {g.n_sources} source{'s' * (g.n_sources > 1)}" if g.n_sources < g.n_clips else ""
+    counted = f"n = {g.n_clips} test clips{of_sources}, {seeds} seeds"
     return (
         f"Test accuracy {percent(g.alone)} % alone, {percent(g.alone + g.gain)} % together: {_points(g.gain)} points "
         f"(95 % {_points(g.low)} to {_points(g.high)}, {counted}). {_verdict(g)}"

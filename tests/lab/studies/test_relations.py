@@ -16,7 +16,7 @@ from taskvec_demo.cli import main
 from taskvec_demo.lab.data.datasets import ClipRow
 from taskvec_demo.lab.studies.relations.gains import discoveries, rank_correlation, split_half_correlation
 from taskvec_demo.lab.studies.relations.matrices import matrix
-from taskvec_demo.lab.studies.relations.predictors import auc, judged, left_out_scores
+from taskvec_demo.lab.studies.relations.predictors import auc, judged
 from taskvec_demo.lab.studies.relations.runs import run
 from taskvec_demo.lab.studies.relations.study import differences
 from taskvec_demo.lab.tiny_clap.architecture import FEATURES
@@ -25,6 +25,7 @@ from taskvec_demo.serve.artifacts import read_json
 from taskvec_demo.serve.studies.relations.gains import Gain, gain
 from taskvec_demo.serve.studies.relations.inputs import STATISTICS, Standard
 from taskvec_demo.serve.studies.relations.network import SharedNetwork
+from taskvec_demo.serve.studies.relations.predictors import left_out_scores
 from taskvec_demo.serve.studies.relations.tasks import RelatedTask, task_clips, training_part
 from taskvec_demo.serve.studies.relations.training import POINTS, Run, Setup
 

@@ -12,7 +12,7 @@ import soundfile
 
 from ....core.intervals import mcnemar
 from ....serve.studies.relations.gains import Gain
-from ....serve.studies.relations.predictors import Regression, pair_features, task_features
+from ....serve.studies.relations.predictors import left_out_scores, pair_features, task_features
 from ....serve.studies.relations.tasks import training_part
 from ...data.datasets import MelStore
 from .gains import discoveries
@@ -42,16 +42,6 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> float:
     if not len(up) or not len(down):
         return 0.5
     return float(((up[:, None] > down).mean() + (up[:, None] >= down).mean()) / 2)
-
-
-def left_out_scores(x: np.ndarray, positive: np.ndarray, task: Sequence[str]) -> np.ndarray:
-    """Scores of every pair by a regression that saw no pair in which the pair's main task is the main task."""
-    scores = np.zeros(len(x))
-    names = np.asarray(task)
-    for name in sorted(set(task)):
-        out = names == name
-        scores[out] = Regression.fit(x[~out], positive[~out]).scores(x[out])
-    return scores
 
 
 def majority(positive: np.ndarray, scores: np.ndarray) -> dict[str, float]:

@@ -20,7 +20,7 @@ from .hearing import FrontEnd
 from .inputs import signal_to_noise
 from .own_set import OWN, OwnSet, read_own_set
 from .partners import is_there, read_partner
-from .predictors import Regression, pair_features, task_features
+from .predictors import Regression, left_out_scores, pair_features, probabilities, task_features
 from .tasks import TASKS
 from .training import Run, Setup, training
 
@@ -106,11 +106,12 @@ class OwnStudy:
         features = {**self._features, OWN: own}
         cells = self.matrix["cells"]
         _, known = pair_features(features, [(c["task"], c["partner"]) for c in cells])
-        fitted = Regression.fit(known, np.array([c["gain"] > 0 for c in cells]))
+        positive = np.array([c["gain"] > 0 for c in cells])
         _, asked = pair_features(features, [(OWN, partner) for partner in self.titles])
         names = list(self.titles)
-        order = np.argsort(-fitted.scores(asked))  # two probabilities may both be rounded to 1
-        helps = fitted.probabilities(asked)
+        scores = Regression.fit(known, positive).scores(asked)
+        order = np.argsort(-scores)  # two probabilities may be the same
+        helps = probabilities(scores, left_out_scores(known, positive, [c["task"] for c in cells]), positive)
         return {names[i]: float(helps[i]) for i in order}
 
     def _beyond(self, own: Mapping[str, float]) -> tuple[str, ...]:

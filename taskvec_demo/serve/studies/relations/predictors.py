@@ -88,6 +88,25 @@ class Regression:
         """(pairs,) log odds that a pair gains."""
         return (x - self.mean) / self.deviation @ self.weights[:-1] + self.weights[-1]
 
-    def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """(pairs,) probabilities that a pair gains."""
-        return 1 / (1 + np.exp(-self.scores(x)))
+
+def left_out_scores(x: np.ndarray, positive: np.ndarray, task: Sequence[str]) -> np.ndarray:
+    """Scores of every pair by a regression that saw no pair in which the pair's main task is the main task."""
+    scores = np.zeros(len(x))
+    names = np.asarray(task)
+    for name in sorted(set(task)):
+        out = names == name
+        scores[out] = Regression.fit(x[~out], positive[~out]).scores(x[out])
+    return scores
+
+
+def probabilities(scores: np.ndarray, left_out: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """(pairs,) probabilities that pairs with these scores gain.
+
+    They are scaled to how often pairs with such `left_out` scores were `positive` (Platt 1999): a regression is much
+    too sure of tasks that it has not seen. A score outside of what was left out counts as the nearest inside; where
+    higher scores did not gain more often, every pair has the share that gains.
+    """
+    scale = Regression.fit(left_out[:, None], positive)
+    if scale.weights[0] <= 0:
+        return np.full(len(scores), positive.mean())
+    return 1 / (1 + np.exp(-scale.scores(np.clip(scores, left_out.min(), left_out.max())[:, None])))
