@@ -35,8 +35,7 @@ from taskvec_demo.lab.data.synth_instruments import (
 )
 from taskvec_demo.lab.data.synth_music import MUSIC
 
-# File name -> (task, class, seed) of the Examples row. The name is that of a class with the right label. Some clips are
-# heard rightly only before or only after an edit.
+# Class name -> (task, class, seed) of the Examples row. Some are heard rightly only before or only after an edit
 EXAMPLES = {
     "dog_bark": ("esc50", "dog", 0),
     "rain": ("esc50", "rain", 0),
@@ -291,7 +290,7 @@ def synthesize(task: str, name: str, seed: int = 0) -> np.ndarray:
 
 
 def examples() -> dict[str, np.ndarray]:
-    """File name -> clip, for the Examples row."""
+    """Class name, which is the name of the file -> clip, for the Examples row."""
     return {name: synthesize(*made_as) for name, made_as in EXAMPLES.items()}
 
 
