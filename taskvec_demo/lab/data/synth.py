@@ -35,8 +35,7 @@ from taskvec_demo.lab.data.synth_instruments import (
 )
 from taskvec_demo.lab.data.synth_music import MUSIC
 
-# Class name -> (task, class, seed) of the Examples row. Some are heard rightly only before or only after an edit
-EXAMPLES = {
+EXAMPLES = {  # file name -> (task, class, seed); some are heard rightly only before or only after an edit
     "dog_bark": ("esc50", "dog", 0),
     "rain": ("esc50", "rain", 0),
     "sea_waves": ("esc50", "sea_waves", 0),
@@ -290,7 +289,7 @@ def synthesize(task: str, name: str, seed: int = 0) -> np.ndarray:
 
 
 def examples() -> dict[str, np.ndarray]:
-    """Class name, which is the name of the file -> clip, for the Examples row."""
+    """File name, which is the name of a class -> clip, for the Examples row."""
     return {name: synthesize(*made_as) for name, made_as in EXAMPLES.items()}
 
 
