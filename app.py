@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Task arithmetic on CLAP: open the app in a browser.")
     what = parser.add_mutually_exclusive_group()
     default = os.environ.get("TASKVEC_ARTIFACTS", str(EMBEDDED))  # a Space has variables, but no options
-    artifacts = "artifacts: a folder, or a hub repository USER/REPO (default: $TASKVEC_ARTIFACTS, else tiny-CLAP)"
+    artifacts = (
+        "what `build` wrote: a folder, or a hub repository USER/REPO (default: $TASKVEC_ARTIFACTS, else tiny-CLAP)"
+    )
     what.add_argument("--artifacts", default=default, help=artifacts)
     what.add_argument("--checkpoint", help="a checkpoint alone: tiny-clap, a folder, a hub id, or a LAION .pt file")
     parser.add_argument("--tokenizer", help="of a .pt file: folder or hub id (default: roberta-base)")

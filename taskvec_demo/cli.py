@@ -46,14 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     add_artifacts(sub)
     help = "Classify a recording with the pre-trained and the edited model."
     sub = add_command(commands, "classify", _classify, help)
-    sub.add_argument("file", type=Path, help="wav, flac, ogg, opus or mp3, 0.1 s to 10 min")
+    sub.add_argument(
+        "file", type=Path, help="wav, flac, ogg, opus or mp3 (with ffmpeg also m4a, webm …), 0.1 s to 10 min"
+    )
     _add_recipe(sub)
-    sub.add_argument("--labels", default="", help="comma separated; default: the checkpoint's own set")
+    sub.add_argument("--labels", default="", help="separated by commas or new lines; default: the checkpoint's own set")
     sub = add_command(commands, "evaluate", _evaluate, "Accuracies of every task before and after an edit.")
     _add_recipe(sub)
-    sub.add_argument("--split", default="validation", choices=("validation", "test"))
+    sub.add_argument("--split", default="validation", choices=("validation", "test"), help="default: validation")
     sub.add_argument("--data", type=Path, help="labelled recordings: figures are then measured now, on any recipe")
-    add_work(sub, "folder for the cache of features")
+    add_work(sub, "folder for the cache of features (default: .lab)")
     add_study(sub)
     lab.register(commands)
     return parser

@@ -78,12 +78,6 @@ class TaskResult:
             )
         return rows
 
-    @cached_property
-    def confusion(self) -> np.ndarray:
-        """Counts (n_classes, n_classes) of the edited model: rows are true classes, columns predictions."""
-        n = len(self.task.class_names)
-        return np.bincount(self.labels * n + self.predicted_edited, minlength=n * n).reshape(n, n)
-
     @property
     def mcnemar_p(self) -> float | None:
         """McNemar's exact p on the paired predictions.

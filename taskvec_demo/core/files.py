@@ -81,6 +81,6 @@ def kind_of(path: str | Path) -> FileKind:
 
 
 def check_content(path: str | Path) -> None:
-    """Raises BadArtifactError for a file that only stands where another was to be: a Git LFS pointer, a web page."""
+    """Raise BadArtifactError if the file is not what its name says but a Git LFS pointer or a web page."""
     if Path(path).is_file() and (instead := INSTEAD.get(kind_of(path))):
         raise BadArtifactError(f"{path} {instead}.")

@@ -83,11 +83,6 @@ def parse_labels(text: str) -> tuple[str, ...]:
     return labels
 
 
-def labels_text(labels: Sequence[str]) -> str:
-    """The text that `parse_labels` reads as these labels: on one line where no label has a comma in it."""
-    return ("\n" if any("," in label for label in labels) else ", ").join(labels)
-
-
 def probabilities(logits: torch.Tensor) -> list[float]:
     """Softmax of logits (n_classes,) as floats whose exact sum is 1."""
     values = logits.double().softmax(-1)

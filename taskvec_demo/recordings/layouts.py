@@ -25,14 +25,14 @@ from .splits import (
     with_all_splits,
     with_classes_in_both,
 )
-from .tables import read_tables, split_named, tables_in, usable_tables
+from .tables import read_tables, split_named, tables_in, tables_of_other_formats, usable_tables
 
 __all__ = ["LAYOUTS", "TABLE", "Recording", "RecordingSet", "detect", "read_set"]
 
 TABLE = "clips.csv"
 TABLE_COLUMNS = ("file", "split", "label")  # that a clips.csv must have; group and gender may be there too
 AUDIO_FOLDERS = ("", "audio", "audio/audio", "clips", "wav", "data")  # sound of a set with a table
-PART = re.compile(r"(fold|part|split|batch|chunk|disc|cd)[ _-]?\d+", re.IGNORECASE)  # no class
+PART = re.compile(r"(fold|cv|part|split|subset|batch|chunk|shard|session|disc|cd)[ _-]?\d+", re.IGNORECASE)  # no class
 SHOWN = 5  # names in a message
 GENDERED = re.compile(r"(female|male)_(.+)")
 SPEAKERS = (  # file names that tell the speaker, of corpora which gender_emotion_recognition is made from
@@ -98,13 +98,22 @@ def _is_folders(folder: Path) -> bool:
 
 
 def _check_classes(folder: Path) -> None:
-    """Raise `BadArtifactError` if all folders are named like parts of a set, or the set's table lies above them."""
+    """Raise `BadArtifactError` if something says that the folders are no classes.
+
+    That is a table above them, a table beside them in a format that nothing reads, or names of parts of a set.
+    """
     if folder.name.lower() in ("audio", "clips", "wav") and (above := tables_in(folder.resolve().parent)):
         raise BadArtifactError(
             f"{folder} lies beside the table {above[0].name}, which says more than its folders do; give the folder "
             f"{folder.resolve().parent.name}, which holds both."
         )
     names = [label.name for place in _split_folders(folder).values() for label in _class_folders(place)]
+    if unread := tables_of_other_formats(folder):
+        raise BadArtifactError(
+            f"{folder} holds {_some([table.name for table in unread])}, which no reader uses, beside folders that may "
+            f"or may not be classes ({_some(names)}); write that as CSV with the columns file and label, or move it "
+            "elsewhere."
+        )
     if names and all(PART.fullmatch(name) for name in names):
         raise BadArtifactError(
             f"{folder} holds {_some(names)}, which are named like parts of a set and not like classes; add its "

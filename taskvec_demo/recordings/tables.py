@@ -18,7 +18,11 @@ from ..errors import BadArtifactError, shortened
 from .splits import AUDIO_SUFFIXES, SPLIT_NAMES, SPLITS, TEST, TRAIN, VALIDATION, Recording, table_header, table_rows
 
 SUFFIXES = (".csv", ".tsv")
-PLACES = ("meta", "metadata", "annotation", "annotations", "labels", "csv", "tables")  # folders, in any case
+# Words of which one is in the name of a folder of tables, in any case: metadata, FSD50K.ground_truth
+PLACES = {"meta", "metadata", "annotation", "annotations", "labels", "csv", "tables", "truth", "groundtruth"}
+SHEETS = (".xlsx", ".xls", ".ods", ".parquet")  # tables that are no text
+TEXTS = (".json", ".jsonl", ".ndjson", ".txt", ".lst")  # tables if they name sound files
+TEXT_LOOKED_AT = 100_000  # characters of such a file
 COLUMN_NAMES = {  # in upper or lower case: our name -> names that others use, of which the first that is there counts
     "file": (
         "file", "path", "filename", "file_name", "filepath", "file_path", "audio", "slice_file_name", "fname", "wav",
@@ -101,12 +105,41 @@ def _start(file: str, value: str) -> str:
 
 def tables_in(folder: Path) -> list[Path]:
     """All tables in the folder, and in its folders with a name such as "metadata" or "train"."""
-    below = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in (*PLACES, *SPLIT_NAMES)]
-    return [t for place in (folder, *below) for t in sorted(place.iterdir()) if _is_named_as_table(t)]
+    return _files_of(folder, SUFFIXES)
 
 
-def _is_named_as_table(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def tables_of_other_formats(folder: Path) -> list[Path]:
+    """Tables that nothing here reads: sheets and parquet, and JSON or text that says something of the sound files."""
+    there = _files_of(folder, SHEETS + TEXTS)
+    files = SoundFiles(folder) if there else None
+    return [path for path in there if files and (path.suffix.lower() in SHEETS or _describes(path, files))]
+
+
+def _files_of(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files with one of these suffixes in the folder, and in its folders with a name such as "metadata" or "train"."""
+    below = [p for p in sorted(folder.iterdir()) if p.is_dir() and _may_hold_tables(p.name.lower())]
+    there = [p for place in (folder, *below) for p in sorted(place.iterdir())]
+    return [p for p in there if p.suffix.lower() in suffixes and not p.name.startswith(".") and p.is_file()]
+
+
+def _may_hold_tables(name: str) -> bool:
+    return name in SPLIT_NAMES or not PLACES.isdisjoint(re.split(r"[^a-z]+", name))
+
+
+def _describes(path: Path, files: SoundFiles) -> bool:
+    """Whether a text says something of sound files: most of its lines name one and hold more than that name.
+
+    A list of names alone only tells a split. A JSON document may be one line, which names several files.
+    """
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = [line for line in file.read(TEXT_LOOKED_AT).splitlines() if line.strip()]
+    words = [re.split(r"[\s\"',;|:=\[\]{}]+", line.strip(" []{},\"'")) for line in lines]
+    named = [
+        {word for word in of_line if word.lower().endswith(AUDIO_SUFFIXES) and files.named(word)} for of_line in words
+    ]
+    if path.suffix.lower() == ".json":
+        return len(set().union(*named)) > 1
+    return 2 * sum(bool(n) and len(w) > len(n) for n, w in zip(named, words, strict=True)) > len(lines)
 
 
 def usable_tables(folder: Path) -> list[Table]:

@@ -58,7 +58,7 @@ def connect(
 
 
 def connect_strip(app: gr.Blocks, hearing: Hearing, controls: Controls, strip: Strip, sound: SoundTab) -> None:
-    """What the browser is told of the clip, and the trace that it asks for when a slider is touched."""
+    """Tell the browser of the clip and its answers, and compute the clip's trace along a slider that is touched."""
     told: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
     gr.on([app.load, strip.clip.change], None, strip.clip, None, js=call("handClip"), **told)
     strip.answer.change(None, strip.answer, None, js=call("handAnswer"), **told)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # imported only when a page is built
 
 Result = TypeVar("Result")
 
+MOST_PORT = 65535  # a port is a number of 16 bits
 READY = "The model is open: clips are answered at once from now on."
 ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -137,17 +138,20 @@ def serve(page: gr.Blocks, workbench: Workbench, host: str | None, port: int | N
     """Serve the page until it is interrupted. Raises `TaskVecError` if no server can listen there."""
     from .app import launch_options
 
+    if port is not None and not 1 <= port <= MOST_PORT:
+        raise TaskVecError(f"There is no port {port}; choose one with --port, from 1 to {MOST_PORT}.")
+
     def launch() -> None:
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options())
 
     # The page shows what was measured while the model is still being opened. A question that needs the model waits
     try:
         in_a_loop(launch)
-    except (OSError, OverflowError) as error:  # gradio's own sentence does not name our options
+    except OSError as error:  # gradio's own sentence does not name our options
         where = f"{host or 'this machine'}, port {port or '7860 or one of the next hundred'}"
         raise TaskVecError(
             f"No server can listen on {where}: it is taken or not allowed; choose another with --port, from 1 to "
-            "65535, or --host."
+            f"{MOST_PORT}, or --host."
         ) from error
     workbench.warm_up()
     print(READY, file=sys.stderr, flush=True)

@@ -51,11 +51,6 @@ def test_a_class_without_clips_is_unknown_rather_than_zero():
     assert Accuracy.of(np.array([False])).accuracy == 0.0  # one wrong answer is a zero
 
 
-def test_confusion_counts_true_rows_and_predicted_columns_of_the_edited_model():
-    assert result().confusion.tolist() == [[3, 0, 1], [2, 0, 0], [0, 0, 0]]
-    assert result(edited=PRETRAINED).confusion.tolist() == [[2, 1, 1], [1, 1, 0], [0, 0, 0]]
-
-
 def test_mcnemar_counts_the_clips_on_which_the_models_differ():
     """Only the edited model has clip 2 right, and only the pre-trained model clip 4: p = 1.
 

@@ -13,7 +13,6 @@ from taskvec_demo.core.zero_shot import (
     MAX_LABELS,
     ZeroShotHead,
     clip_embedding,
-    labels_text,
     parse_labels,
     probabilities,
 )
@@ -44,15 +43,6 @@ def embed_text(texts):
     ],
 )
 def test_labels_keep_order_and_first_spelling(text, labels):
-    assert parse_labels(text) == labels
-
-
-@pytest.mark.parametrize(
-    ("labels", "text"),
-    [(("dog", "cat"), "dog, cat"), (("Male speech, man speaking", "dog"), "Male speech, man speaking\ndog")],
-)
-def test_labels_are_written_as_they_are_read(labels, text):
-    assert labels_text(labels) == text
     assert parse_labels(text) == labels
 
 

@@ -89,6 +89,55 @@ def test_a_table_that_no_reader_uses_beside_folders_is_refused_by_name(urban, wh
         assert len(read_set(urban, "folders").class_names) == 10  # if the layout is named, it is used
 
 
+def lines_of(folder: Path, line: str) -> str:
+    return "".join(line.format(f.relative_to(folder).as_posix()) for f in sorted(folder.rglob("*.wav")))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("metadata.jsonl", '{{"file_name": "{}", "label": "x"}}\n'),
+        ("meta/all.json", '{{"path":"{}"}},'),
+        ("labels.txt", "{}\tdog\n"),
+        ("annotations/clips.lst", "{} 3\n"),
+        ("labels.xlsx", "PK"),
+    ],
+)
+def test_a_table_in_a_format_that_nothing_reads_is_refused_by_name(tmp_path, name, line):
+    folder = copies.write_folders(tmp_path / "set", ("a", "b"), per_class=3)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(lines_of(folder, line))
+    with pytest.raises(BadArtifactError, match=rf"holds {Path(name).name}, which no reader uses, .* \(a, b\)"):
+        read_set(folder)
+
+
+def test_a_text_that_says_nothing_of_the_files_is_no_table(tmp_path):
+    folder = copies.write_folders(tmp_path / "set", ("yes", "no"), per_class=3)
+    (folder / "README.txt").write_text("Recorded in 2019.\nFor example yes/0.wav is a word.\nAnd more.\n")
+    (folder / "testing_list.txt").write_text(lines_of(folder, "{}\n"))  # as Speech Commands has it
+    (folder / "info.json").write_text('{"labels": {"yes": 0, "no": 1}}')
+    assert read_set(folder).class_names == ("no", "yes")
+
+
+def test_fsd50k_is_read_by_its_tables(tmp_path):
+    """Its two folders of sound are no classes, and its tables lie in a folder of their own."""
+    folder, truth = tmp_path / "FSD50K", tmp_path / "FSD50K" / "FSD50K.ground_truth"
+    copies.write_table(folder / "FSD50K.dev_audio", ("fname", "labels"), [(f"{i}.wav", "xy"[i % 2]) for i in range(6)])
+    copies.write_table(folder / "FSD50K.eval_audio", ("fname", "labels"), [(f"{i}.wav", "xy"[i % 2]) for i in (7, 8)])
+    for part in ("dev", "eval"):
+        (folder / f"FSD50K.{part}_audio" / "clips.csv").unlink()
+    truth.mkdir()
+    rows = "".join(f"{i},{'xy'[i % 2]},/m/1,{'train' if i < 4 else 'val'}\n" for i in range(6))
+    (truth / "dev.csv").write_text("fname,labels,mids,split\n" + rows)
+    (truth / "eval.csv").write_text("fname,labels,mids\n7,y,/m/1\n8,x,/m/1\n")
+    found = read_set(folder)
+    assert found.class_names == ("x", "y")
+    assert {r.file for r in found.recordings if r.split == "test"} == {f"FSD50K.eval_audio/{i}.wav" for i in (7, 8)}
+    assert {r.file for r in found.recordings if r.split == "validation"} == {
+        f"FSD50K.dev_audio/{i}.wav" for i in (4, 5)
+    }
+
+
 def test_folders_named_like_folds_are_no_classes_and_others_are(urban, tmp_path):
     (urban / "metadata" / "UrbanSound8K.csv").unlink()
     with pytest.raises(BadArtifactError, match=r"fold1, .* named like parts of a set"):

@@ -77,5 +77,5 @@ def test_every_vector_helps_its_own_task(shipped: Workbench) -> None:
 
 def test_an_example_is_heard_as_what_it_is(shipped: Workbench) -> None:
     clips = {p.stem: p for p in shipped.artifacts.examples}
-    answer = shipped.classify(clips["dog"], shipped.recipe(None))
+    answer = shipped.classify(clips["dog_bark"], shipped.recipe(None))
     assert max(answer.pretrained, key=lambda k: answer.pretrained[k]) == "a dog barking"

@@ -287,10 +287,13 @@ def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):
         taken.listen()
         port = str(taken.getsockname()[1])
         assert app.main(["--port", port]) == 2
+    for number in ("0", "-1", "99999"):
+        assert app.main(["--port", number]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("taskvec_demo: ")]
-    assert len(lines) == 3
+    assert len(lines) == 6
     assert "nothing.pt" in lines[0]
     assert f"port {port}: it is taken" in lines[2]
+    assert [line.split(";")[0].split()[-1] for line in lines[3:]] == ["0", "-1", "99999"]
     assert all(line.endswith(".") for line in lines)
 
 

@@ -99,7 +99,7 @@ def answers(seed: int, classes: int = 7, n: int = 60) -> dict[str, Any]:
     return {
         "classes": classes,
         **{"labels": labels.tolist(), "before": before.tolist(), "after": after.tolist()},
-        "confusion": result.confusion.ravel().tolist(),
+        "confusion": np.bincount(labels * classes + after, minlength=classes**2).tolist(),
         "recalls": [[b.n, round(b.n * b.accuracy), round(a.n * a.accuracy)] for _, b, a in result.per_class],
         "p": result.mcnemar_p,
     }

@@ -21,11 +21,16 @@ def add_command(commands: Any, name: str, run: Run, help: str, hub: tuple[str, .
     return parser
 
 
-def add_artifacts(parser: argparse.ArgumentParser, help: str = "folder of one checkpoint") -> None:
+def add_artifacts(
+    parser: argparse.ArgumentParser,
+    help: str = "folder of one checkpoint, as `build` writes it (default: that of tiny-CLAP)",
+) -> None:
     parser.add_argument("--artifacts", type=Path, default=EMBEDDED, help=help)
 
 
-def add_work(parser: argparse.ArgumentParser, help: str = "folder for caches and training states") -> None:
+def add_work(
+    parser: argparse.ArgumentParser, help: str = "folder for caches and training states (default: .lab)"
+) -> None:
     parser.add_argument("--work", type=Path, default=REPOSITORY / ".lab", help=help)
 
 

@@ -53,7 +53,7 @@ class Option:
 
 
 def option(default: T, help: str, accepted: Accepted, *, flag: str = "", afterwards: bool = False) -> T:
-    """A field of `FineTuning` that is an option; `flag`: its name on the command line, if that is another."""
+    """A field of `FineTuning` that is an option of the command line, called `flag` there if it has another name."""
     said = {"help": help, "accepted": accepted, "flag": flag, "afterwards": afterwards}
     return field(default=default, metadata={"option": said})
 
@@ -93,5 +93,5 @@ class FineTuning:
         return {one.name: getattr(self, one.name) for one in options(type(self))}
 
     def one_training(self) -> FineTuning:
-        """The same without what becomes of finished trainings."""
+        """The same without the options that say what is made of finished trainings."""
         return replace(self, **{one.name: one.default for one in options(type(self)) if one.afterwards})

@@ -17,7 +17,7 @@ def register(commands: Any) -> None:
     sub = add_command(commands, "push", _push, help, hub=("repo",))
     sub.add_argument("folder", type=Path, help="what `build` wrote")
     sub.add_argument("repo", help="USER/REPO; made if it is not there")
-    sub.add_argument("--private", action="store_true", help="where it is made")
+    sub.add_argument("--private", action="store_true", help="if the repository is made, make it private")
 
 
 def _register_convert(commands: Any) -> None:

@@ -18,12 +18,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     """One option of the command line for each that is declared, and those of the run."""
     for name, option in _declared().items():
         parser.add_argument(f"--{option.flag}", dest=name, type=type(option.default), metavar="X", help=option.said)
-    parser.add_argument("--seed", type=int, help="of all that is drawn (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of everything that is drawn (default: 0)")
     parser.add_argument(
-        "--patience", type=int, metavar="N", help="end after N epochs without a better one on validation"
+        "--patience", type=int, metavar="N", help="end when N epochs in a row were no better on validation"
     )
     parser.add_argument(
-        "--batch", dest="at_once", type=int, default=32, metavar="N", help="windows at once, of 64 a step"
+        "--batch", dest="at_once", type=int, default=32, metavar="N", help="windows computed at once; a step has 64"
     )
 
 

@@ -190,8 +190,8 @@ def finetune(
 ) -> TaskVector:
     """Train one vector and write it to `out`, matrices in int8. Deterministic given the seed and the machine.
 
-    With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only: what they have in
-    common is the task, and the rest, which averages out, is what costs other tasks (model soups, arXiv:2203.05482).
+    With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only. They share what is
+    about the task; the rest averages out, and it is the rest that costs other tasks (model soups, arXiv:2203.05482).
     With `work` its state is kept there, and a run that was stopped goes on; the other options are those of `train`.
     Every process returns the vector; the main one writes it.
     """

@@ -14,7 +14,9 @@ def register(commands: Any) -> None:
     pretrain = add_command(
         commands, "pretrain", _pretrain, "Train the audio tower against the text space; resumes after a stop."
     )
-    pretrain.add_argument("--steps", type=int, default=100_000, help="of 32 windows, in all; a second call resumes")
+    pretrain.add_argument(
+        "--steps", type=int, default=100_000, help="steps in all, of 32 windows each; a second call resumes"
+    )
     pretrain.add_argument(
         "--unlabelled", type=Path, help="folder of the sets music_x and fx_x and of what audio teachers hear in them"
     )

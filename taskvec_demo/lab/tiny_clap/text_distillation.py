@@ -113,9 +113,9 @@ def _device(student: TextTower) -> torch.device:
 
 # ---- Training -------------------------------------------------------------------------------------------------------
 def distillation_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """1 - cosine, plus the divergence of the student's from the teacher's similarities to the batch; unit rows (n, d).
+    """1 - cosine, plus how far a row's similarities to the batch are from those of the teacher; unit rows (n, d).
 
-    Zero if and only if the rows agree.
+    Zero if and only if the rows of the student and of the teacher are equal.
     """
     wanted = F.log_softmax(teacher @ teacher.T / TEMPERATURE, dim=1)
     found = F.log_softmax(student @ teacher.T / TEMPERATURE, dim=1)

@@ -92,7 +92,7 @@ class Adapters:
         return Heard(answers, windows, tower, tower + windows * sum(p["flops"] for p in points), round(seconds, 4))
 
     def _point(self, task: str, name: str) -> dict[str, Any]:
-        """The point of a task; one that is answered by itself: zero-shot, or an adapter that is shipped."""
+        """The point of a task with this name. Only zero-shot and the adapters that are shipped can answer a clip."""
         if task not in self.tasks:
             known = ", ".join(self.tasks)
             raise BadRecipeError(f"{shortened(task)!r} is no task of this study; its tasks are: {known}.")

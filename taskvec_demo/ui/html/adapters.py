@@ -1,4 +1,7 @@
-"""The budget of the adapters as HTML: a dial, a picture, a row a task. Pure functions; adapters_study.js fills them."""
+"""The study of adapters as HTML: a dial for the budget, a picture, and a row for each task.
+
+The functions are pure. adapters_study.js writes the figures into what they return.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def results_html(contents: Mapping[str, Any]) -> str:
 
 
 def _with_vectors(tasks: Sequence[Mapping[str, Any]]) -> str:
-    """The means of the tasks that have a vector, where some lack one: the ways must be compared on the same tasks."""
+    """Means over the tasks that have a vector, if some have none: all ways are then compared on the same tasks."""
     points = [{p["name"]: p["test"]["accuracy"] for p in task["points"]} for task in tasks]
     having = [p for p in points if "vector" in p]
     if len(having) in (0, len(points)):
@@ -77,7 +77,7 @@ def _means(means: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _way(mean: Mapping[str, Any], most: int) -> str:
-    """In words; a way that some tasks lack says how many have it."""
+    """The name of a row. If some tasks lack this way, the name says how many have it."""
     if mean["measure"]:
         return f"Adapter, λ = {mean['price']:g} on {'operations' if mean['measure'] == 'flops' else 'parameters'}"
     some = f" <small>({mean['tasks']} of {most} tasks)</small>" if mean["tasks"] < most else ""
@@ -98,7 +98,7 @@ def _tasks(contents: Mapping[str, Any]) -> str:
 
 
 def _table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are HTML."""
+    """A table. The cells are HTML already."""
     heads = "".join(f"<th scope='col'>{text}</th>" for text in head)
     body = "".join(
         f"<tr><th scope='row'>{first}</th>"

@@ -1,4 +1,7 @@
-"""The classes of every task as bars, sorted by how much an edit changes them. classes.js goes on with them."""
+"""The classes of every task as bars, sorted by how much an edit changes them.
+
+classes.js redraws them while a slider moves.
+"""
 
 from __future__ import annotations
 

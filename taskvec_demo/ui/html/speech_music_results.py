@@ -1,4 +1,4 @@
-"""What the speech and music study shows, in words, with n and interval; the table of test figures; what it cost."""
+"""The results of the speech and music study: sentences with n and interval, a table of test figures, and the cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MODELS = {  # entry of `test` -> head of its column
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, the sentence with its figures, and whether it was reached; None where there is nothing to reach."""
+    """A claim, a sentence with its figures, and whether it holds; None for a sentence that claims nothing."""
 
     claim: str
     sentence: str
@@ -68,7 +68,7 @@ def results_html(contents: Mapping[str, Any]) -> str:
 
 
 def points(share: float) -> str:
-    """Points with a sign: +3.1"""
+    """A share in percentage points, with its sign: +3.1"""
     return number_text(100 * share, "+.1f")
 
 

@@ -37,6 +37,6 @@ def _undominated(sums: list[tuple[int, float, tuple[Point, ...]]]) -> list[tuple
 
 
 def allocation(points: Sequence[Sequence[Point]], measure: str, budget: float) -> tuple[Point, ...]:
-    """The points of the best sum within `budget`; of the cheapest one where nothing else fits."""
+    """A point for each task: those whose sum of accuracies is best within `budget`, the cheapest if none fits."""
     sums = frontier(points, measure)
     return max((s for s in sums if s[0] <= budget), key=lambda s: s[1], default=sums[0])[2]

@@ -36,7 +36,7 @@ class Run:
 
 
 def slope(progress: float) -> float:
-    """The slope s of the gates when this share of their learning is done: it grows by the same factor at each step."""
+    """The slope s of the gates after this share of their learning. Each step multiplies it by the same factor."""
     first, last = SLOPES
     return first * (last / first) ** min(progress, 1.0)
 
@@ -129,7 +129,7 @@ class GatedAdapters(nn.Module):
 
 
 def _points(weights: Tensor) -> Tensor:
-    """(runs, out, in) -> the kernel (runs · out, in, 1, 1) of a convolution that looks at one cell."""
+    """Matrices (runs, out, in) as the kernel (runs · out, in, 1, 1) of a convolution over single cells."""
     return weights.flatten(0, 1)[..., None, None]
 
 

@@ -113,9 +113,9 @@ def _nearest(embeddings: Tensor, head: ZeroShotHead, clips: Clips) -> np.ndarray
 
 
 def mean_difference(points: Sequence[Point], than: Sequence[Point] | None, split: str) -> dict[str, float]:
-    """The mean over tasks of the accuracy, or of the difference to other points on the same clips.
+    """The mean accuracy over tasks with its 95 % interval; with `than`, the mean difference to those points instead.
 
-    With its 95 % interval (normal): tasks are given, clips are drawn. `n` are the clips of all tasks.
+    The interval is normal, and about other clips of the same tasks. `n` is the number of clips in all tasks.
     """
     values = [p.right[split].astype(float) for p in points]
     if than is not None:

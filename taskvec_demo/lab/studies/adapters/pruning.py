@@ -57,7 +57,7 @@ def pruned(gated: GatedAdapters, run: int, gates: Sequence[Tensor], scales: Scal
 
 
 def _unscaled(weights: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights and bias that give of x what the given ones give of (x − mean) / deviation."""
+    """Weights and bias to apply to x itself, from those that were learned for (x − mean) / deviation."""
     weights = weights / deviation.to(weights)
     return weights, bias - weights @ mean.to(weights)
 

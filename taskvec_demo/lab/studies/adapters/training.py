@@ -164,7 +164,7 @@ class _Training:
 
 @torch.inference_mode()
 def answers(adapter: Adapter, store: StageStore, clips: Clips) -> Tensor:
-    """The class that an adapter gives to every clip (n,): that of the mean logits of its windows."""
+    """The class that an adapter gives to every clip (n,): the one with the highest mean logit over its windows."""
     windows = clips.windows
     parts = []
     for start in range(0, len(windows), 4 * BATCH):

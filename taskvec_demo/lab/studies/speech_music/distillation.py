@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Run:
-    """One training: which teachers teach on clips of which domains, and for how long. `batch`: windows in a step."""
+    """One training: its teachers, the domains of its clips, and its length. A step has `batch` windows."""
 
     name: str
     teachers: tuple[str, ...]

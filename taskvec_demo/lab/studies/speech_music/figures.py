@@ -50,7 +50,7 @@ def resampled_means(
 
 
 def difference(tasks: Sequence[Judged], split: str, a: Right, b: Right, domain: str | None) -> Interval:
-    """How much better `a` is than `b` in a domain, or over all."""
+    """How much better `a` is than `b` in the mean over the tasks of a domain, or over all tasks."""
     value = mean_accuracy(tasks, a, domain) - mean_accuracy(tasks, b, domain)
     means = resampled_means(tasks, split, (a, b), domain)
     return Interval.of(value, means[:, 0] - means[:, 1])
@@ -59,7 +59,7 @@ def difference(tasks: Sequence[Judged], split: str, a: Right, b: Right, domain: 
 def rank_correlation(
     tasks: Sequence[Judged], split: str, shares: Sequence[float], along: Sequence[Right], domain: str
 ) -> Interval:
-    """Spearman's correlation of a domain's average with `shares`, the λ of the points of `along`."""
+    """Spearman's correlation of a domain's mean accuracy with λ. `shares` are the λ at which `along` was measured."""
     from scipy.stats import rankdata
 
     ranks = rankdata(shares)

@@ -41,7 +41,7 @@ class Students:
         return apply_recipe(self.encoder.initial, self.vectors, Recipe(NAME, {SPEECH: speech, MUSIC: music}))
 
     def alone(self, student: str) -> Weights:
-        """One student as it was trained."""
+        """The weights of one student as it was trained, without the other's vector."""
         return apply_recipe(self.encoder.initial, self.vectors, Recipe(NAME, {student: 1.0}))
 
 
