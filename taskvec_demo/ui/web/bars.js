@@ -133,14 +133,25 @@ export class TaskBars {
   sentence() {
     const { n, correct, correctBefore, finetuned } = this;
     if (correct === null || !n) return "no estimate";
-    const [low, high] = wilson(correct, n);
     const target = this.task.role !== "control";
     const normalized = finetuned && target ? `, normalized ${(correct / n / finetuned).toFixed(2)}` : "";
     const word = this.word.textContent;
     return (
-      `${percent(correctBefore / n)} % before, ${percent(correct / n)} % after (95 % interval ${percent(low)} to ` +
-      `${percent(high)} %, n = ${n}${normalized})${word ? `: ${word}` : ""}`
+      `${percent(correctBefore / n)} % before, ${percent(correct / n)} % after (95 % interval ${this.interval}, ` +
+      `n = ${n}${normalized})${word ? `: ${word}` : ""}`
     );
+  }
+
+  /** The interval of the accuracy after; only where there is one. */
+  get interval() {
+    const [low, high] = wilson(this.correct ?? 0, this.n);
+    return `${percent(low)} to ${percent(high)} %`;
+  }
+
+  /** What the explanation of "interval" says of this bar. */
+  get told() {
+    const known = this.correct !== null && this.n;
+    return `${this.task.title}: ${known ? `${this.interval}, n\u00a0=\u00a0${this.n}` : "no estimate"}`;
   }
 
   /** Opens the tab of the classes where this task's are. */

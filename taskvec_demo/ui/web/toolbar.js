@@ -2,7 +2,7 @@
 
 import { drawn } from "./latest.js";
 
-const ROWS = "#toolbar, #stories, [role=tablist]";
+const ROWS = "#toolbar, #stories, #build-head, [role=tablist]";
 
 /** The gr.HTML of the help calls this once. */
 export function startToolbar() {
