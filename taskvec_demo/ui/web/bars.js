@@ -74,12 +74,12 @@ export class TaskBars {
 
   /** @param {Figures} figures @param {Recipe} recipe @param {string} source what they were measured on, if just now */
   draw(figures, recipe, source = "") {
-    this.classes.update(figures, source);
+    const aim = aimOf(this.task, recipe, this.vectorTasks);
+    this.classes.update(figures, aim === "forget", source);
     this.n = sum(figures.n);
     this.correctBefore = sum(figures.before);
     this.correct = figures.after && sum(figures.after);
     this.finetuned = figures.n === this.unknown.n ? this.task.finetuned : null;
-    const aim = aimOf(this.task, recipe, this.vectorTasks);
     const drawn = `${this.n} ${this.correctBefore} ${this.correct} ${aim} ${recipe.size}`;
     if (this.drawn === drawn) return;
     this.drawn = drawn;
