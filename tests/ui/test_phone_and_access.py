@@ -88,6 +88,21 @@ def test_names_and_focus(page):
     assert focused != slider(page, "urban").evaluate(style), "nothing shows which slider has the focus"
 
 
+def test_the_skip_link_leads_to_the_first_slider_and_loses_nothing(page):
+    page.open({"urban": 0.5})
+    page.page.evaluate("window.stays = true")
+    before = page.page.url
+    page.page.locator("#skip a").focus()
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_function("() => document.activeElement.type === 'range'")
+    assert page.page.evaluate("window.stays")  # no new page
+    assert page.page.url == before
+    page.page.keyboard.press("ArrowRight")
+    page.at_rest()
+    assert page.formula == {"urban": 0.51}
+    assert page.errors == []
+
+
 def test_a_phone_has_a_slider_and_the_clips_answer_on_one_screen(new_visitor):
     visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visitor.open({"urban": 0.5})

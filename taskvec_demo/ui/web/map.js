@@ -244,7 +244,9 @@ export class LambdaMap {
     const n = this.sheets.reduce((total, { surface }) => total + surface.n, 0);
     const [low, high] = wilson(Math.round(accuracy * n), n);
     const uncertain =
-      this.sheets.length > 1 ? `mean of ${this.sheets.length} tasks, n = ${n} in all` : `${percent(low)}–${percent(high)} %, n = ${n}`;
+      this.sheets.length > 1
+        ? `mean of ${this.sheets.length} tasks, n = ${n} in all`
+        : `${percent(low)}–${percent(high)} %, n = ${n}`;
     const kept = this.kept(column, row);
     const control = this.controls.length && !Number.isNaN(kept) ? `; control keeps ${percent(kept)} %` : "";
     return `${where} → ${this.title} ${percent(accuracy)} % (${uncertain})${control}.`;
