@@ -94,7 +94,7 @@ def _header(page: Page) -> Tools:
     """The skip link, the title, the tools, and the help."""
     plain_html(SKIP, elem_id="skip")
     with gr.Row(elem_id="header"):
-        plain_html(TITLE, elem_id="title")
+        plain_html(TITLE, elem_id="title", js_on_load=live.on_load("startWords"))
         with gr.Row(elem_id="toolbar"):
             tools = build_tools(page)
             plain_html(HELP, elem_id="help-box", js_on_load=live.on_load("startToolbar"))

@@ -27,6 +27,7 @@ from .html import bars
 from .html.classes import classes_html
 from .html.exact_panel import check_html, exact_html
 from .html.paper import load_tables
+from .html.verdict import aim_of
 
 FAINT_POINTS = 0.03  # a vector that changes no task by more does next to nothing
 
@@ -129,10 +130,15 @@ class Page:
     def classes(self) -> str:
         """The classes of every task under that recipe."""
         errors = [s.class_error for s in self.workbench.artifacts.surfaces.values() if math.isfinite(s.class_error)]
-        return classes_html(self.opening_results, self._hidden(self.start), max(errors, default=None))
+        error = max(errors, default=None)
+        return classes_html(self.opening_results, self._hidden(self.start), error, self._to_forget(self.start))
 
     def _hidden(self, recipe: Recipe) -> set[str]:
         return set() if set(recipe.coefficients) & set(self.extra) else self.aside
+
+    def _to_forget(self, recipe: Recipe) -> set[str]:
+        """The tasks that a recipe wants the model to forget."""
+        return {name for name, task in self.tasks.items() if aim_of(task, recipe, self.vector_tasks) == "forget"}
 
     def nothing_measured(self) -> str:
         """What stands in the place of the exact figures before the first of them."""
@@ -144,7 +150,7 @@ class Page:
         hidden = self._hidden(recipe)
         if self.workbench.labelled.split != SYNTHESIZED:
             clips = f"validation recordings in {shortened(self.workbench.data)}"
-            return exact_html(figures, recipe, clips, hidden, seconds_left)
+            return exact_html(figures, recipe, clips, hidden, seconds_left, self._to_forget(recipe))
         expected = {
             r.task.name: float((r.predicted_edited != r.predicted_pretrained).mean()) for r in self._evaluated(recipe)
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 
 import pytest
 
@@ -177,6 +178,22 @@ def test_the_strip_is_in_view_on_every_tab_and_a_bar_opens_its_classes(page):
     page.page.set_viewport_size({"width": 1280, "height": 900})
 
 
+def test_a_class_that_was_to_be_forgotten_is_no_loss(page):
+    opened(page)
+    panel = page.page.locator("#classes .tv-panel[data-task=music]")
+    colours = "(changes) => [...new Set(changes.map((change) => getComputedStyle(change).color))]"
+    success = page.page.locator("#chart .tv-good .tv-delta").evaluate_all(colours)
+    panel.scroll_into_view_if_needed()
+    forgotten = panel.locator(".tv-down").evaluate_all(colours)
+    assert forgotten == success
+    drag(page, "music", 0.0, 0.98)
+    page.at_rest()
+    assert value(page, "music") > 0.8
+    alarm = panel.locator(".tv-down").evaluate_all(colours)  # a class that learning music cost
+    assert len(alarm) == 1
+    assert alarm != forgotten
+
+
 def test_rows_of_buttons_are_one_stop_each_and_words_explain_themselves(page):
     page.open()
     for row in ("#stories", "[role=tablist]"):
@@ -196,6 +213,56 @@ def test_rows_of_buttons_are_one_stop_each_and_words_explain_themselves(page):
     page.page.keyboard.press("Escape")
     page.page.wait_for_selector("#tv-steps", state="hidden")
     assert page.page.locator("#skip a").evaluate("(e) => { e.focus(); return e.getBoundingClientRect().top; }") >= 0
+
+
+IN_VIEW = """(tip) => {
+  const { left, top, right, bottom } = tip.getBoundingClientRect();
+  tip.style.pointerEvents = "auto"; // so that it is found where it is in front
+  const corners = [[left + 5, top + 5], [right - 5, top + 5], [left + 5, bottom - 5], [right - 5, bottom - 5]];
+  const there = corners.every(([x, y]) => tip.contains(document.elementFromPoint(x, y)));
+  tip.style.pointerEvents = "";
+  return there;
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_explanation_is_in_the_window_and_in_front(new_visitor, width):
+    page = new_visitor(viewport={"width": width, "height": FOLD}, has_touch=True)
+    page.open()
+    words = page.page.locator(".tv-word:visible").all()
+    assert len(words) > 6
+    for word in words:
+        word.scroll_into_view_if_needed()
+        word.tap()
+        name = word.get_attribute("aria-label")
+        assert word.locator(".tv-tip").is_visible(), name
+        assert word.locator(".tv-tip").evaluate(IN_VIEW), name
+        assert page.page.locator(".tv-tip:visible").count() == 1
+    page.page.keyboard.press("Escape")
+    assert page.page.locator(".tv-tip:visible").count() == 0
+    page.page.add_style_tag(content=f".tv-tip {{ left: {width - 99}px !important; }}")
+    words[0].tap()
+    assert not words[0].locator(".tv-tip").evaluate(IN_VIEW)
+
+
+def test_a_tap_or_a_key_tells_n_and_interval_of_every_bar(page):
+    opened(page)
+    story = page.page.locator(".tv-sentence:visible .tv-word")
+    story.focus()
+    assert re.search(r"\d+ to \d+ %, n = \d+", story.locator(".tv-tip").inner_text())
+    word = page.page.locator("#chart .tv-legend .tv-word")
+    for urban in (0.0, 0.9):
+        if urban:
+            drag(page, "urban", 0.5, 0.95)
+            page.at_rest()
+        word.focus()
+        told = word.locator(".tv-intervals > span").all_inner_texts()
+        bars = page.page.locator("#chart .tv-task:visible").all()
+        assert len(told) == len(bars)
+        for line, bar in zip(told, bars, strict=True):
+            interval = re.search(r"interval (.*? %), (n = \d+)", bar.get_attribute("title")).groups()
+            assert line.replace("\xa0", " ").endswith(", ".join(interval))
+        page.page.locator("#help").focus()
 
 
 def test_twenty_vectors_and_twelve_tasks_fit_the_screen(browser, random_model, tmp_path):

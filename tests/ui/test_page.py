@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from taskvec_demo.core.evaluation import percent
+from taskvec_demo.core.evaluation import percent, wilson
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.serve.trace import Trace
 from taskvec_demo.ui.hearing import Hearing
@@ -176,6 +176,29 @@ def test_the_time_that_is_left_is_told_where_it_matters(page, seconds, told):
     *_, last = page.workbench.exact(Recipe("tiny-clap", {"urban": 0.5}))
     html = exact_html(last, page.start, "clips", seconds_left=seconds)
     assert f"{last.done} / {last.total} clips{told}</span>" in html
+
+
+def test_what_is_meant_to_be_forgotten_is_marked_so_that_its_loss_is_no_alarm(page):
+    about = {page.vector_tasks[vector] for vector, value in page.start.coefficients.items() if value < 0}
+    assert about
+    panels = re.findall(r"<section class='([^']*)' data-task='(\w+)'", page.classes())
+    assert {task for classes, task in panels if "tv-to-forget" in classes} == about
+    assert len(panels) > len(about)
+    *_, last = page.workbench.exact(page.start)
+    html = exact_html(last, page.start, "clips", to_forget=about)
+    assert set(re.findall(r"data-task='(\w+)' class='tv-to-forget'", html)) == about & {
+        r.task.name for r in last.results
+    }
+
+
+def test_the_check_on_synthesized_sounds_has_n_and_interval(page):
+    *_, last = page.workbench.exact(page.start)
+    html = page._exact_html(last, page.start)
+    told = re.findall(r"<b>(\d+) %</b> \((\d+) of (\d+), interval (\d+) to (\d+) %\)", html)
+    assert len(told) == sum(1 for r in last.results if len(r.labels) and f"data-task='{r.task.name}'" in html)
+    for share, k, n, low, high in (map(int, found) for found in told):
+        assert low <= share <= high
+        assert [f"{low}", f"{high}"] == [percent(end) for end in wilson(k, n)]
 
 
 def test_the_chart_is_handed_the_counts_behind_exact_figures(page):

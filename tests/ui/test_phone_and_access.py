@@ -88,6 +88,21 @@ def test_names_and_focus(page):
     assert focused != slider(page, "urban").evaluate(style), "nothing shows which slider has the focus"
 
 
+def test_the_skip_link_leads_to_the_first_slider_and_loses_nothing(page):
+    page.open({"urban": 0.5})
+    page.page.evaluate("window.stays = true")
+    before = page.page.url
+    page.page.locator("#skip a").focus()
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_function("() => document.activeElement.type === 'range'")
+    assert page.page.evaluate("window.stays")  # no new page
+    assert page.page.url == before
+    page.page.keyboard.press("ArrowRight")
+    page.at_rest()
+    assert page.formula == {"urban": 0.51}
+    assert page.errors == []
+
+
 def test_a_phone_has_a_slider_and_the_clips_answer_on_one_screen(new_visitor):
     visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visitor.open({"urban": 0.5})
@@ -120,3 +135,46 @@ def test_no_text_outgrows_the_box_that_is_fixed_for_it(new_visitor):
     for width in (1280, 1000, 390, 360):
         visitor.page.set_viewport_size({"width": width, "height": 844})
         assert visitor.page.evaluate(OUTGROWN) == [], width
+
+
+SMALLEST = 11  # px
+TOO_SMALL = """(least) => {
+  const [found, walk] = [[], document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)];
+  while (walk.nextNode()) {
+    const [text, element] = [walk.currentNode.data.trim(), walk.currentNode.parentElement];
+    if (!text || !element.checkVisibility({visibilityProperty: true})) continue;
+    const scale = element.getScreenCTM?.(); // of a picture that is drawn in other units
+    const size = parseFloat(getComputedStyle(element).fontSize) * (scale ? Math.hypot(scale.a, scale.b) : 1);
+    if (size < least - 0.01) found.push(`${text}: ${size.toFixed(1)} px`);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390, 360])
+def test_no_text_is_under_11_px(new_visitor, width):
+    visitor = new_visitor(viewport={"width": width, "height": 844})
+    visitor.open({"urban": 0.5, "music": -0.6})
+    for name in tabs(visitor):
+        tab(visitor, name)
+        visitor.at_rest()
+        visitor.page.evaluate("for (const more of document.querySelectorAll('details')) more.open = true")
+        assert visitor.page.evaluate(TOO_SMALL, SMALLEST) == [], name
+    visitor.page.evaluate("document.querySelector('#title p').style.fontSize = '10px'")
+    assert len(visitor.page.evaluate(TOO_SMALL, SMALLEST)) == 1
+
+
+OUT_OF_PICTURE = """() => [...document.querySelectorAll("#further svg text")].filter((text) => {
+  const [at, picture] = [text.getBoundingClientRect(), text.closest("svg").parentElement.getBoundingClientRect()];
+  return text.checkVisibility() && (at.left < 0 || at.right > picture.right + 1);
+}).map((text) => text.textContent)"""
+
+
+def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
+    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor.open({"urban": 0.5})
+    for name in ("Your sound", "Explore", "The paper, replayed"):
+        tab(visitor, name)
+        visitor.at_rest()
+        visitor.page.wait_for_selector("#further svg text >> visible=true")
+        assert visitor.page.evaluate(OUT_OF_PICTURE) == [], name

@@ -13,7 +13,7 @@ import pytest
 
 from taskvec_demo.core.evaluation import percent
 from taskvec_demo.core.recipe_files import read_recipe
-from tests.support.page_actions import box, can, number, slider, value
+from tests.support.page_actions import box, can, number, slider, tab, value
 from tests.support.paths import ARTIFACTS
 
 pytestmark = pytest.mark.browser
@@ -167,6 +167,20 @@ def test_figures_and_tables_in_view_are_saved(page):
     assert "n = " in about
     assert "0.50 τ_urban" not in about
     assert page.errors == []
+
+
+def test_no_two_files_of_a_tab_have_one_name(page):
+    page.open({"urban": 0.5})
+    for name in ("Explore", "The paper, replayed"):
+        tab(page, name)
+        page.at_rest()
+        page.page.evaluate("for (const more of document.querySelectorAll('#further details')) more.open = true")
+        page.page.locator("#export").click()
+        rows = page.page.locator(".tv-files li")
+        titles = [row.locator("span").inner_text() for row in rows.all()]
+        assert sum(row.get_by_role("button", name="CSV").count() for row in rows.all()) > 3
+        assert len(titles) == len(set(titles)), sorted(titles)
+        page.page.keyboard.press("Escape")
 
 
 def saved(page, row, kind):

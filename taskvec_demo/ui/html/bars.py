@@ -74,9 +74,10 @@ def results_html(
         f"<div class='tv-results tv-first' data-query='{escape(recipe.to_query(), quote=True)}'>"
         f"<div class='tv-message' role='alert' hidden></div>{note}<div class='tv-figures'{_hidden(not results)}>"
         f"<div class='tv-tasks' style='--rows:{len(shown)}'>{rows}</div>"
-        f"<div class='tv-foot'>{_badge(shown)}{help_html('estimate')}<p class='tv-legend'>"
+        f"<div class='tv-foot'><p class='tv-legend'>"
         f"validation: <i class='tv-key tv-pre'></i>before <i class='tv-key tv-ed'></i>after "
-        f"<i class='tv-key tv-ci'></i>{help_html('interval', 'interval')}</p></div></div>"
+        f"<i class='tv-key tv-ci'></i>{help_html('interval', 'interval', figures='tv-intervals')}</p>"
+        f"{_badge(shown)}{help_html('estimate')}</div></div>"
         "<div class='tv-spoken' role='status' aria-live='polite'></div></div>"
     )
 

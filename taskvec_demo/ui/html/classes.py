@@ -19,20 +19,30 @@ LEGEND = (
 )
 
 
-def classes_html(results: Sequence[TaskResult], hidden: Container[str] = (), error: float | None = None) -> str:
-    """A panel for each task. Those in `hidden` are there but not shown. `error`: mean error of a class's estimate."""
+def classes_html(
+    results: Sequence[TaskResult],
+    hidden: Container[str] = (),
+    error: float | None = None,
+    to_forget: Container[str] = (),
+) -> str:
+    """A panel for each task. Those in `hidden` are there but not shown. `error`: mean error of a class's estimate.
+
+    In a panel of a task in `to_forget`, which the recipe wants the model to forget, a loss has the colour of success.
+    """
     estimates = "" if error is None else f" While figures are an estimate, a class is ± {points_text(error)} points."
     legend = f"<p class='tv-legend'>{LEGEND}{estimates}</p>"
-    panels = "".join(_panel(r, r.task.name in hidden) for r in results)
+    panels = "".join(_panel(r, r.task.name in hidden, r.task.name in to_forget) for r in results)
     return f"<div class='tv-classes'>{legend}<div class='tv-panels'>{panels}</div></div>"
 
 
-def _panel(result: TaskResult, hidden: bool) -> str:
+def _panel(result: TaskResult, hidden: bool, to_forget: bool) -> str:
     row = class_row if len(result.labels) else _empty_row
     rows = "".join(row(name, before, after) for name, before, after in result.per_class)
     state = result.task.role if len(result.labels) else f"{result.task.role} tv-unknown"
     if len(result.task.class_names) > MANY:
         state += " tv-many"
+    if to_forget:
+        state += " tv-to-forget"
     return (
         f"<section class='tv-panel tv-{state}' data-task='{escape(result.task.name)}'{' hidden' if hidden else ''}>"
         f"<h4 tabindex='-1'>{escape(result.task.title)} <em>{result.task.role}</em> "

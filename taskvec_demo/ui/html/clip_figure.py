@@ -8,7 +8,8 @@ from ...serve.clip_picture import ClipPicture
 from .png import png_address
 
 WIDTH, LEFT, RIGHT = 640, 46, 8  # pixels of the drawing; the time axis lies between
-WAVE, MEL, GAP, BOTTOM = 56, 96, 6, 20
+WAVE, MEL, GAP, BOTTOM = 56, 96, 6, 26
+FILLED_WORDS = 300  # pixels that the words on a filled part take where text is largest, on a phone
 
 
 def clip_figure(picture: ClipPicture, name: str) -> str:
@@ -35,7 +36,7 @@ def clip_figure(picture: ClipPicture, name: str) -> str:
         f"aria-label='{escape(about)}'><title>{escape(about)}</title>"
         f"<path class='tv-wave-path' d='{_wave(picture, inner)}'/>"
         f"<image x='{LEFT}' y='{top}' width='{inner}' height='{MEL}' preserveAspectRatio='none' "
-        f"href='{png_address(picture.mel[::-1])}'/>{_filled(picture, at, top, height)}{cuts}{texts}</svg></figure>"
+        f"href='{png_address(picture.mel[::-1])}'/>{_filled(picture, at, top)}{cuts}{texts}</svg></figure>"
     )
 
 
@@ -48,14 +49,14 @@ def _wave(picture: ClipPicture, inner: float) -> str:
     return "M" + "L".join(f"{px:.1f},{WAVE / 2 - scale * float(value):.1f}" for px, value in points) + "Z"
 
 
-def _filled(picture: ClipPicture, at: float, top: float, height: float) -> str:
+def _filled(picture: ClipPicture, at: float, top: float) -> str:
     """A veil over the part with which a short clip is filled up to a whole window."""
     if picture.filled_from >= picture.seconds:
         return ""
     x = LEFT + at * picture.filled_from
     veil = f"<rect class='tv-veil' x='{x:.1f}' y='0' width='{WIDTH - RIGHT - x:.1f}' height='{top + MEL}'/>"
     words = "filled up to a window"
-    return veil + (_text((x + WIDTH - RIGHT) / 2, height - 4, words, "middle") if WIDTH - x > 200 else "")
+    return veil + (_text((x + WIDTH - RIGHT) / 2, WAVE / 2 + 4, words, "middle") if WIDTH - x > FILLED_WORDS else "")
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

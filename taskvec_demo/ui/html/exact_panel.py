@@ -8,22 +8,30 @@ from html import escape
 
 import numpy as np
 
-from ...core.evaluation import TaskResult, percent
+from ...core.evaluation import TaskResult, percent, wilson
 from ...core.recipe import Recipe
 from ...serve.exact_figures import ExactFigures
 from ...serve.labelled_clips import SYNTHESIZED
 from .classes import class_row
 from .deltas import delta_html
 
+CLASS_TO_FORGET = " class='tv-to-forget'"
+
 
 def exact_html(
-    figures: ExactFigures, recipe: Recipe, clips: str, hidden: Container[str] = (), seconds_left: float = 0.0
+    figures: ExactFigures,
+    recipe: Recipe,
+    clips: str,
+    hidden: Container[str] = (),
+    seconds_left: float = 0.0,
+    to_forget: Container[str] = (),
 ) -> str:
     """Exact figures, as far as they are measured; `clips` says on what.
 
     Results without clips keep their place, so that nothing moves when figures come in. Tasks in `hidden` are left out.
+    A loss of a task in `to_forget` has the colour of success.
     """
-    panels = "".join(_exact_panel(r) for r in figures.results if r.task.name not in hidden)
+    panels = "".join(_exact_panel(r, r.task.name in to_forget) for r in figures.results if r.task.name not in hidden)
     title = "Measured now with these very weights"
     legend = (
         f"On {figures.total} labelled clips of this machine: {clips}. Pre-trained → edited, 95 % Wilson interval. "
@@ -75,7 +83,8 @@ def _check_row(result: TaskResult, expected: float | None) -> str:
     now = "no clip yet"
     if n:
         changed = int((result.predicted_edited != result.predicted_pretrained).sum())
-        now = f"<b>{percent(changed / n)} %</b> ({changed} of {n})"
+        low, high = map(float, wilson(changed, n))
+        now = f"<b>{percent(changed / n)} %</b> ({changed} of {n}, interval {percent(low)} to {percent(high)} %)"
     beside = "" if expected is None else f", recordings {percent(expected)} %"
     return f"<p class='tv-check' data-task='{escape(result.task.name)}'>{escape(result.task.title)}: {now}{beside}</p>"
 
@@ -105,7 +114,7 @@ def _time_left(seconds: float) -> str:
     return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
 
 
-def _exact_panel(result: TaskResult) -> str:
+def _exact_panel(result: TaskResult, to_forget: bool) -> str:
     before, after = result.pretrained, result.edited
     figures = "<span class='tv-muted'>no clip yet</span><span></span>"
     if after.n:
@@ -116,6 +125,7 @@ def _exact_panel(result: TaskResult) -> str:
         )
     rows = "".join(class_row(name, b, a) for name, b, a in result.per_class)
     return (
-        f"<details data-task='{escape(result.task.name)}'><summary><span>{escape(result.task.title)}</span>{figures}"
+        f"<details data-task='{escape(result.task.name)}'{CLASS_TO_FORGET * to_forget}>"
+        f"<summary><span>{escape(result.task.title)}</span>{figures}"
         f"</summary><div class='tv-rows'>{rows}</div></details>"
     )

@@ -44,7 +44,7 @@ def prompts_html(table: Mapping[str, Any], vectors: Mapping[str, Any] | None, ta
 def _prompt(template: str | None) -> str:
     if template is None:
         return "no prompt beats its own"
-    return "best prompt, the bare label" if template == "{}" else f"best prompt “{template.format('…')}”"
+    return "the bare label" if template == "{}" else f"“{template.format('…')}”"
 
 
 def prompts_verdict(rows: list[Mapping[str, Any]], edits: Mapping[str, Mapping[str, Any]], tried: int) -> str:

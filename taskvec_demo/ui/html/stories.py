@@ -10,6 +10,7 @@ from ...core.evaluation import percent
 from ...core.tasks import Task
 from ...serve.artifacts import Preset
 from .verdict import aim_of
+from .words import explained_html
 
 UNSEEN = "This story on test clips, on which nothing was chosen; the bars show validation clips. 95 % intervals after:"
 SINGLE = 2  # tasks that are told one by one; more are told as their mean
@@ -42,7 +43,7 @@ def _on_test(story: Preset, tasks: Mapping[str, Task], vector_tasks: Mapping[str
         f"{tasks[e['task']].title} {percent(e['edited']['low'])} to {percent(e['edited']['high'])} %, n = {e['n']}"
         for e in (*aimed, *control)
     )
-    return f" <small title='{UNSEEN} {escape(intervals)}.'>On test clips: {', '.join(told)}.</small>"
+    return f" <small>{explained_html('On test clips', f'{UNSEEN} {intervals}.')}: {', '.join(told)}.</small>"
 
 
 def _told(name: str, entries: Sequence[dict[str, Any]]) -> str:

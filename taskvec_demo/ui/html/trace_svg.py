@@ -10,8 +10,8 @@ import numpy as np
 from ...serve.trace import Trace
 from .numbers import number_text
 
-WIDTH, HEIGHT = 640, 280
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 44  # margins in pixels; the axes lie between
+WIDTH, HEIGHT = 640, 288
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 52  # margins in pixels; the axes lie between
 TRACED_LABELS = 5  # lines: the labels that are most probable somewhere along λ
 
 
@@ -75,12 +75,12 @@ def _axes(trace: Trace) -> str:
         kind = "tv-grid" if λ else "tv-zero"
         parts.append(
             f"<line class='{kind}' x1='{_x(axis, λ):.1f}' x2='{_x(axis, λ):.1f}' y1='{_y(0):.1f}' y2='{_y(1):.1f}'/>"
-            f"<text x='{_x(axis, λ):.1f}' y='{_y(0) + 16:.1f}' text-anchor='middle'>{number_text(λ, 'g')}</text>"
+            f"<text x='{_x(axis, λ):.1f}' y='{_y(0) + 21:.1f}' text-anchor='middle'>{number_text(λ, 'g')}</text>"
         )
     middle, height = (LEFT + WIDTH - RIGHT) / 2, _y(0.5)
     parts.append(f"<text x='{middle}' y='{HEIGHT - 6}' text-anchor='middle'>λ of τ {escape(trace.vector)}</text>")
     parts.append(
-        f"<text x='13' y='{height:.1f}' transform='rotate(-90 13 {height:.1f})' text-anchor='middle'>"
+        f"<text class='tv-unit' x='13' y='{height:.1f}' transform='rotate(-90 13 {height:.1f})' text-anchor='middle'>"
         "probability, %</text>"
     )
     return "".join(parts)

@@ -43,11 +43,18 @@ WORDS = {
 }
 
 
-def help_html(word: str, shown: str = "?") -> str:
-    """A small button that explains a word of `WORDS`."""
-    text = escape(WORDS[word], quote=True)
+def help_html(word: str, shown: str = "?", figures: str = "") -> str:
+    """A small button that explains a word of `WORDS`. `figures`: the class of an element after the explanation, for
+    figures that the browser writes there.
+    """
+    return explained_html(shown, WORDS[word], f"<span class='{figures}'></span>" if figures else "")
+
+
+def explained_html(shown: str, explanation: str, more: str = "") -> str:
+    """Words that are a button, and their explanation, which words.js shows beside them. `more` is HTML after it."""
+    text = escape(explanation, quote=True)
     kind = "tv-word tv-question" if shown == "?" else "tv-word"
     return (
-        f"<button type='button' class='{kind}' aria-label=\"{escape(shown)}: {text}\">{shown}"
-        f"<span class='tv-tip' aria-hidden='true'>{text}</span></button>"
+        f"<button type='button' class='{kind}' aria-label=\"{escape(shown)}: {text}\">{escape(shown)}"
+        f"<span class='tv-tip' popover='manual' aria-hidden='true'>{text}{more}</span></button>"
     )

@@ -74,12 +74,12 @@ export class TaskBars {
 
   /** @param {Figures} figures @param {Recipe} recipe @param {string} source what they were measured on, if just now */
   draw(figures, recipe, source = "") {
-    this.classes.update(figures, source);
+    const aim = aimOf(this.task, recipe, this.vectorTasks);
+    this.classes.update(figures, aim === "forget", source);
     this.n = sum(figures.n);
     this.correctBefore = sum(figures.before);
     this.correct = figures.after && sum(figures.after);
     this.finetuned = figures.n === this.unknown.n ? this.task.finetuned : null;
-    const aim = aimOf(this.task, recipe, this.vectorTasks);
     const drawn = `${this.n} ${this.correctBefore} ${this.correct} ${aim} ${recipe.size}`;
     if (this.drawn === drawn) return;
     this.drawn = drawn;
@@ -133,14 +133,25 @@ export class TaskBars {
   sentence() {
     const { n, correct, correctBefore, finetuned } = this;
     if (correct === null || !n) return "no estimate";
-    const [low, high] = wilson(correct, n);
     const target = this.task.role !== "control";
     const normalized = finetuned && target ? `, normalized ${(correct / n / finetuned).toFixed(2)}` : "";
     const word = this.word.textContent;
     return (
-      `${percent(correctBefore / n)} % before, ${percent(correct / n)} % after (95 % interval ${percent(low)} to ` +
-      `${percent(high)} %, n = ${n}${normalized})${word ? `: ${word}` : ""}`
+      `${percent(correctBefore / n)} % before, ${percent(correct / n)} % after (95 % interval ${this.interval}, ` +
+      `n = ${n}${normalized})${word ? `: ${word}` : ""}`
     );
+  }
+
+  /** The interval of the accuracy after; only where there is one. */
+  get interval() {
+    const [low, high] = wilson(this.correct ?? 0, this.n);
+    return `${percent(low)} to ${percent(high)} %`;
+  }
+
+  /** What the explanation of "interval" says of this bar. */
+  get told() {
+    const known = this.correct !== null && this.n;
+    return `${this.task.title}: ${known ? `${this.interval}, n\u00a0=\u00a0${this.n}` : "no estimate"}`;
   }
 
   /** Opens the tab of the classes where this task's are. */

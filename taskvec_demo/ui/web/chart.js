@@ -9,6 +9,7 @@ import { find, hide, message } from "./dom.js";
 import { Drag } from "./drag.js";
 import { numberText } from "./figures.js";
 import { drawFormula } from "./formula.js";
+import { listIntervals } from "./intervals.js";
 import { controls, drawn, exactFigures, opened, previewed, settled, wanted } from "./latest.js";
 import { loadTasks } from "./loading.js";
 import { BadRecipeError, compose, formulaText, recipePairs } from "./recipe.js";
@@ -77,6 +78,7 @@ export class Chart {
       const tasks = await loadTasks(this.live, this.root);
       this.regions = new SafeRegions(this.live, tasks);
       this.state.tasks = tasks;
+      listIntervals(this.root, tasks);
       this.schedule();
     } catch (error) {
       const reason = error instanceof Error ? error.message : error;

@@ -33,6 +33,7 @@ export class ClassRows {
     this.task = task;
     this.figures = figures;
     this.source = "";
+    this.toForget = false; // whether the recipe means the model to forget this task
     this.shown = true;
     this.inView = false;
     /** @type {HTMLElement | null} */
@@ -74,9 +75,10 @@ export class ClassRows {
     if (this.panel) hide(this.panel, !shown);
   }
 
-  /** @param {Figures} figures @param {string} source what they were measured on, if just now */
-  update(figures, source) {
+  /** @param {Figures} figures @param {boolean} toForget @param {string} source what they were measured on, if just now */
+  update(figures, toForget, source) {
     this.figures = figures;
+    this.toForget = toForget;
     this.source = source;
     if (this.inView) this.draw();
   }
@@ -87,6 +89,7 @@ export class ClassRows {
       if (parts.bar) this.drawRow(parts, parts.bar, n[c], before[c], after ? after[c] : null);
     });
     this.panel?.classList.toggle("tv-unknown", !after);
+    this.panel?.classList.toggle("tv-to-forget", this.toForget);
     const source = this.panel?.querySelector(".tv-source");
     if (source) write(source, this.source);
   }

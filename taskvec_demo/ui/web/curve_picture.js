@@ -14,7 +14,8 @@ import { spread } from "./spread.js";
  *   dot: SVGElement, name: SVGElement, leader: SVGElement, end: number, span: number}} Line
  */
 
-const MARGIN = { left: 42, right: 12, top: 8, bottom: 20 };
+const MARGIN = { left: 48, right: 12, top: 8, bottom: 20 };
+const CLEAR = 11; // px from the axes to what is written beside them, so that the handle covers none of it at an end
 const TICKS = 4;
 const NAME_GAP = 13; // px from one name to the next
 const LEADER = 14; // px from the end of a line to its name
@@ -68,14 +69,14 @@ export class CurvePicture {
     const { low, high } = this;
     for (const share of [0, 0.5, 1]) {
       this.horizontal("tv-grid", share, this.svg);
-      const at = { x: MARGIN.left - 6, y: this.y(share) + 4, "text-anchor": "end" };
+      const at = { x: MARGIN.left - CLEAR, y: this.y(share) + 4, "text-anchor": "end" };
       svg("text", at, this.svg, share === 1 ? "100 %" : String(100 * share));
     }
     for (let i = 0; i <= TICKS; i++) {
       const lambda = low + ((high - low) * i) / TICKS;
       moveTo(this.vertical(lambda ? "tv-grid" : "tv-zero"), this.x(lambda));
       if (i % 2 && lambda) continue;
-      svg("text", { x: this.x(lambda), y: this.height - 5, "text-anchor": "middle" }, this.svg, numberText(lambda));
+      svg("text", { x: this.x(lambda), y: this.height - 1, "text-anchor": "middle" }, this.svg, numberText(lambda));
     }
   }
 

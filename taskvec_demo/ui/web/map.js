@@ -241,10 +241,12 @@ export class LambdaMap {
     const [column, row] = at.map((lambda) => this.picture?.nearest(lambda) ?? 0);
     const accuracy = this.accuracy(column, row);
     if (Number.isNaN(accuracy) || this.picture?.isStale) return `${where}.`;
-    const { n } = this.sheets[0].surface;
+    const n = this.sheets.reduce((total, { surface }) => total + surface.n, 0);
     const [low, high] = wilson(Math.round(accuracy * n), n);
     const uncertain =
-      this.sheets.length > 1 ? `mean of ${this.sheets.length} tasks` : `${percent(low)}–${percent(high)} %, n = ${n}`;
+      this.sheets.length > 1
+        ? `mean of ${this.sheets.length} tasks, n = ${n} in all`
+        : `${percent(low)}–${percent(high)} %, n = ${n}`;
     const kept = this.kept(column, row);
     const control = this.controls.length && !Number.isNaN(kept) ? `; control keeps ${percent(kept)} %` : "";
     return `${where} → ${this.title} ${percent(accuracy)} % (${uncertain})${control}.`;

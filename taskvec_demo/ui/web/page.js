@@ -17,3 +17,4 @@ export { sweep } from "./sweep.js";
 export { startToolbar } from "./toolbar.js";
 export { chosenValues, startTools } from "./tools.js";
 export { startTrace } from "./trace_figure.js";
+export { startWords } from "./words.js";

@@ -81,12 +81,24 @@ function figureItems(state) {
 
 /** Every table in view. @returns {Item[]} */
 function tableItems() {
+  /** @type {Map<string, number>} */
+  const named = new Map(); // how many tables have a name
   return [...document.querySelectorAll("table")]
     .filter((table) => table.checkVisibility() && table.rows.length > 1)
     .map((table) => {
-      const title = table.caption?.innerText || headingBefore(table) || "Table";
+      const name = nameOfTable(table);
+      const nth = (named.get(name) ?? 0) + 1;
+      named.set(name, nth);
+      const title = nth > 1 ? `${name} (${nth})` : name;
       return { title, kinds: { CSV: () => saveText(nameOf(title, "csv"), csv(cellsOf(table))) } };
     });
+}
+
+/** Its caption, or the heading above it with the first words of what labels it. @param {HTMLTableElement} table */
+function nameOfTable(table) {
+  const label = document.getElementById(table.getAttribute("aria-labelledby") ?? "")?.innerText ?? "";
+  const [words] = label.split(/[.:] | \(/);
+  return table.caption?.innerText || [headingBefore(table), words].filter(Boolean).join(": ") || "Table";
 }
 
 /** @param {string} title @param {() => string} file */
@@ -135,11 +147,12 @@ function legendOf(picture, { tasks }) {
   return found;
 }
 
-/** The nearest heading above. @param {Element} element */
+/** The nearest heading above, and in a disclosure what that is called. @param {Element} element */
 function headingBefore(element) {
-  const headings = [...document.querySelectorAll("h2, h3, h4, summary")];
-  const before = headings.filter((h) => h.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
-  return /** @type {HTMLElement | undefined} */ (before.at(-1))?.innerText;
+  const headings = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("h2, h3, h4"));
+  const before = [...headings].filter((h) => h.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const inside = element.closest("details")?.querySelector("summary")?.innerText;
+  return [before.at(-1)?.innerText, inside].filter(Boolean).join(": ");
 }
 
 /** @param {string} title @param {string} suffix */

@@ -1,12 +1,14 @@
-// Rows of buttons, and lists of tabs, are one stop of the Tab key each: inside, the arrow keys go from one to the next.
+// Ways of the keyboard. Rows of buttons, and lists of tabs, are one stop of the Tab key each: inside, the arrow keys go from
+// one to the next. The skip link leads to the first slider.
 
 import { drawn } from "./latest.js";
 
-const ROWS = "#toolbar, #stories, [role=tablist]";
+const ROWS = "#toolbar, #stories, #build-head, [role=tablist]";
 
 /** The gr.HTML of the help calls this once. */
 export function startToolbar() {
   addEventListener("keydown", step, true);
+  addEventListener("click", skip, true);
   addEventListener("focusin", ({ target }) => arrange(rowOf(target), target), true);
   let story = "none yet";
   drawn.follow((state) => {
@@ -14,6 +16,15 @@ export function startToolbar() {
     story = state.story;
     setTimeout(() => document.querySelectorAll(ROWS).forEach((row) => arrange(row))); // after the story was marked
   });
+}
+
+/** By itself the link would load the page anew, without the recipe of the address, because gradio's page has a <base>. @param {Event} event */
+function skip(event) {
+  if (!(event.target instanceof Element && event.target.closest(".tv-skip"))) return;
+  event.preventDefault();
+  const sliders = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#controls input[type=range]"));
+  const inView = [...sliders].filter((slider) => slider.offsetParent);
+  inView.sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)[0]?.focus(); // what is on comes first
 }
 
 /** @param {EventTarget | null} target */
