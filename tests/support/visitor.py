@@ -182,5 +182,6 @@ def page(regular: Visitor, watched: list[Visitor]) -> Iterator[Visitor]:
     if regular.page.url.startswith(regular.server.url):
         regular.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
     regular.page.goto("about:blank")
+    regular.page.set_viewport_size(VIEWPORT)
     regular.errors.clear()
     regular.outside.clear()

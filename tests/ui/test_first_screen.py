@@ -86,7 +86,6 @@ def test_one_screen_holds_the_whole_story_in_few_words(page):
     assert shown["badge"] == "exact"
     for width, points in page.page.evaluate(CHANGES):  # as wide as the change, whose ends were rounded
         assert width == pytest.approx(points, abs=1.1)
-    page.page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_a_story_sets_sliders_clip_and_curve(page):
@@ -175,7 +174,6 @@ def test_the_strip_is_in_view_on_every_tab_and_a_bar_opens_its_classes(page):
     changes = [change for _, change in sorted(panel.locator(".tv-row").evaluate_all(rows))]
     assert changes[0] > 0
     assert all(a >= b - 1 for a, b in itertools.pairwise(changes)), changes  # rounded
-    page.page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_a_class_that_was_to_be_forgotten_is_no_loss(page):

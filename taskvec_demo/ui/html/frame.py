@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TITLE = "<h1>Task arithmetic on CLAP</h1><p>Add or subtract a model's skills.</p>"
+TITLE = "<h1>Task arithmetic on CLAP</h1><p>Add or subtract hearing skills.</p>"
 SKIP = "<a class='tv-skip' href='#controls'>Skip to the sliders</a>"
 HELP = """
 <button type='button' id='help' popovertarget='tv-steps' aria-label='Help: try this'>?</button>

@@ -43,7 +43,7 @@ def _on_test(story: Preset, tasks: Mapping[str, Task], vector_tasks: Mapping[str
         f"{tasks[e['task']].title} {percent(e['edited']['low'])} to {percent(e['edited']['high'])} %, n = {e['n']}"
         for e in (*aimed, *control)
     )
-    return f" <small>{explained_html('On test clips', f'{UNSEEN} {intervals}.')}: {', '.join(told)}.</small>"
+    return f" <small>{explained_html('Test clips', f'{UNSEEN} {intervals}.')}: {', '.join(told)}.</small>"
 
 
 def _told(name: str, entries: Sequence[dict[str, Any]]) -> str:

@@ -116,8 +116,10 @@ class Strip {
     const about = (tasks ?? []).filter(
       ({ task, bars }) => bars.visible && (task.role === "control" || aimOf(task, recipe, live.vectorTasks) !== "hold"),
     );
-    const told = about.slice(-MOST_TASKS).map(({ task, bars }) => `${task.title} ${bars.fromTo}`);
-    write(find(this.root, ".tv-summary"), told.join(" · "));
+    const told = about
+      .slice(-MOST_TASKS)
+      .map(({ task, bars }) => `${task.role === "control" ? "control" : task.name} ${bars.fromTo}`); // as stories say it
+    write(find(this.root, ".tv-summary"), told.length ? `validation: ${told.join(" · ")}` : "");
   }
 
   draw() {
