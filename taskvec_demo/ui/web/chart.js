@@ -113,10 +113,15 @@ export class Chart {
   changed(atOnce = false) {
     if (!this.unsettled) this.root.setAttribute("aria-busy", "true");
     this.unsettled = true;
-    this.root.classList.remove("tv-first"); // the opening animation must not lag behind a slider
+    this.endOpening();
     if (atOnce) this.drawNow();
     else this.schedule();
     this.restart();
+  }
+
+  /** The opening animation must not lag behind a slider. A class is not taken away twice: styles would be computed anew. */
+  endOpening() {
+    if (this.root.classList.contains("tv-first")) this.root.classList.remove("tv-first");
   }
 
   restart() {
@@ -152,7 +157,7 @@ export class Chart {
   glimpse(values) {
     this.state.values = values;
     this.byHand = true;
-    this.root.classList.remove("tv-first");
+    this.endOpening();
     this.draw();
   }
 

@@ -1,5 +1,6 @@
 // The picture of the curves: axes, lines with their names at the right end, and points, as SVG.
 
+import { setTo } from "./dom.js";
 import { html, svg } from "./elements.js";
 import { numberText, percent } from "./figures.js";
 import { spread } from "./spread.js";
@@ -185,20 +186,20 @@ export class CurvePicture {
   /** @param {number} lambda as set */
   mark(lambda) {
     moveTo(this.operating, this.x(lambda));
-    this.handle.setAttribute("cx", String(this.x(lambda)));
+    setTo(this.handle, "cx", String(this.x(lambda)));
   }
 
   /** @param {Line} line @param {number} lambda where its dot is @param {number} accuracy NaN where there is none */
   markLine({ dot }, lambda, accuracy) {
-    dot.setAttribute("visibility", Number.isNaN(accuracy) ? "hidden" : "visible");
+    setTo(dot, "visibility", Number.isNaN(accuracy) ? "hidden" : "visible");
     if (Number.isNaN(accuracy)) return;
-    dot.setAttribute("cx", String(this.x(lambda)));
-    dot.setAttribute("cy", String(this.y(accuracy)));
+    setTo(dot, "cx", String(this.x(lambda)));
+    setTo(dot, "cy", String(this.y(accuracy)));
   }
 }
 
 /** @param {Element} line @param {number} x */
 function moveTo(line, x) {
-  line.setAttribute("x1", String(x));
-  line.setAttribute("x2", String(x));
+  setTo(line, "x1", String(x));
+  setTo(line, "x2", String(x));
 }

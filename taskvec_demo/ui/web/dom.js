@@ -18,6 +18,11 @@ export function restyle(element, className) {
   if (element.className !== className) element.className = className;
 }
 
+/** @param {Element} element @param {string} name @param {string} value */
+export function setTo(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
 /**
  * The element with this selector, which must be there.
  * @param {ParentNode} parent

@@ -13,6 +13,8 @@ import { slidersOf, wayOf } from "./sliders.js";
 
 const SAFE_SAMPLES = 41;
 const BAND_MS = 50; // between two bands
+const STEP_MS = 4; // between two steps of one, in which frames are drawn
+const SAMPLES_A_STEP = 8;
 
 export class SafeRegions {
   /** @param {Live} live @param {LoadedTask[]} tasks */
@@ -29,6 +31,8 @@ export class SafeRegions {
     this.dirty = [];
     /** @type {number | null} */
     this.timer = null;
+    /** @type {Generator<boolean, void> | null} */
+    this.work = null; // on one band
     // One style rule for each slider, because a rule stays when gradio makes its elements anew (a group is opened).
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
@@ -48,18 +52,29 @@ export class SafeRegions {
     this.next();
   }
 
-  /** One slider at a time, 2 ms with its style and paint: the bars come first. */
+  /** One slider at a time, in steps of a millisecond: the bars come first. */
   next() {
-    if (this.timer || !this.dirty.length) return;
-    for (let slider = this.dirty.shift(); slider && !this.draw(slider);) slider = this.dirty.shift();
-    this.timer = window.setTimeout(() => {
-      this.timer = null;
-      this.next();
-    }, BAND_MS);
+    if (this.timer || !(this.work || this.dirty.length)) return;
+    this.work ??= this.drawOne();
+    if (this.work.next().done) this.work = null;
+    this.timer = window.setTimeout(
+      () => {
+        this.timer = null;
+        this.next();
+      },
+      this.work ? STEP_MS : BAND_MS,
+    );
   }
 
-  /** False where nothing has changed. @param {Banded} banded */
-  draw(banded) {
+  /** The next band that has changed. @returns {Generator<boolean, void>} */
+  *drawOne() {
+    for (let slider = this.dirty.shift(); slider; slider = this.dirty.shift()) {
+      if (yield* this.draw(slider)) return;
+    }
+  }
+
+  /** False where nothing has changed. @param {Banded} banded @returns {Generator<boolean, boolean>} */
+  *draw(banded) {
     const way = this.state && wayOf(banded.slider, this.state);
     const known = way && this.controls.every(({ surface }) => surface.knows(way.from) && surface.knows(way.to));
     if (!way || !known || !this.controls.length) {
@@ -70,7 +85,7 @@ export class SafeRegions {
     const line = JSON.stringify([[...way.from], [...way.to]]);
     if (banded.drawn === line) return false;
     banded.drawn = line;
-    this.paint(banded, safeGradient(this.safe(way.from, way.to)));
+    this.paint(banded, safeGradient(yield* this.safe(way.from, way.to)));
     return true;
   }
 
@@ -88,17 +103,21 @@ export class SafeRegions {
    * Whether the controls hold at each of SAFE_SAMPLES λ on the way between two recipes.
    * @param {Recipe} from
    * @param {Recipe} to
+   * @returns {Generator<boolean, boolean[]>}
    */
-  safe(from, to) {
-    const ways = this.controls.map(({ surface, least }) => {
-      const [a, b, estimate] = [surface.point(from), surface.point(to), surface.between(from, to)];
-      return (/** @type {number} */ t) => {
-        // the recipe is linear in λ, analogies too
-        const point = a.map((x, v) => x + t * (b[v] - x));
-        return surface.inside(point) && surface.accuracy(surface.measuredAt(point) ?? estimate(t)) >= least;
-      };
-    });
-    return Array.from({ length: SAFE_SAMPLES }, (_, i) => ways.every((holds) => holds(i / (SAFE_SAMPLES - 1))));
+  *safe(from, to) {
+    const holds = Array(SAFE_SAMPLES).fill(true);
+    for (const { surface, least } of this.controls) {
+      const [a, b] = [surface.point(from), surface.point(to)];
+      const estimate = yield* surface.betweenInSteps(from, to);
+      for (let i = 0; i < SAFE_SAMPLES; i++) {
+        const t = i / (SAFE_SAMPLES - 1);
+        const point = a.map((x, v) => x + t * (b[v] - x)); // the recipe is linear in λ, analogies too
+        holds[i] &&= surface.inside(point) && surface.accuracy(surface.measuredAt(point) ?? estimate(t)) >= least;
+        if (i % SAMPLES_A_STEP === SAMPLES_A_STEP - 1) yield false;
+      }
+    }
+    return holds;
   }
 }
 

@@ -2,7 +2,7 @@
 // edited model from a trace: the clip's probabilities at 41 λ of that slider, which it asks for when the slider is touched.
 
 import { chart } from "./chart.js";
-import { find, restyle, write } from "./dom.js";
+import { find, restyle, setTo, write } from "./dom.js";
 import { percent } from "./figures.js";
 import { Latest, drawn } from "./latest.js";
 import { Player } from "./player.js";
@@ -166,6 +166,6 @@ function show(root, side, [label, probability], right) {
   write(share, `${percent(probability)} %`);
   const isRight = right.includes(label);
   write(mark, right.length ? (isRight ? "✓" : "✗") : "");
-  mark.title = right.length ? `${isRight ? "right" : "wrong"}: the example is “${right[0]}”` : "";
+  setTo(mark, "title", right.length ? `${isRight ? "right" : "wrong"}: the example is “${right[0]}”` : "");
   restyle(mark, isRight ? "tv-right" : "");
 }

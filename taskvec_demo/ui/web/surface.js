@@ -21,6 +21,19 @@ function weightedSum(rows, weights, out) {
   return out;
 }
 
+/**
+ * What a generator returns, without a pause.
+ * @template T
+ * @param {Generator<boolean, T>} steps
+ * @returns {T}
+ */
+function finished(steps) {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
 /** Logits of n labelled clips over the λ of `vectors`. */
 export class LogitSurface {
   /**
@@ -162,14 +175,28 @@ export class LogitSurface {
    * next to nothing.
    * @param {number} v
    * @param {Float64Array} point (vectors,)
-   * @returns {Line}
    */
   line(v, point) {
+    return finished(this.lineInSteps(v, point));
+  }
+
+  /**
+   * The same, with a yield after each part of the pass.
+   * @param {number} v
+   * @param {Float64Array} point (vectors,)
+   * @returns {Generator<boolean, Line>}
+   */
+  *lineInSteps(v, point) {
     const factors = this.factors(point, v);
     /** @type {number[][]} */
     const terms = Array.from({ length: this.maxPower + 1 }, () => []); // by their power of the coordinate
     for (let t = 0; t < this.terms; t++) terms[this.powers[t * this.vectors.length + v]].push(t);
-    const parts = terms.map((some) => this.sum(some, factors));
+    /** @type {Float64Array[]} */
+    const parts = [];
+    for (const some of terms) {
+      parts.push(this.sum(some, factors));
+      yield false;
+    }
     return { v, point, logits: (lambda) => weightedSum(parts, this.chebyshev(lambda), this.scratch) };
   }
 
@@ -289,19 +316,33 @@ export class LogitSurface {
    * t in 0…1 -> estimated predictions on the way between two recipes.
    * @param {Recipe} from
    * @param {Recipe} to
-   * @returns {(t: number) => Uint8Array}
    */
   between(from, to) {
+    return finished(this.betweenInSteps(from, to));
+  }
+
+  /**
+   * The same, with a yield after each pass over the file or part of one.
+   * @param {Recipe} from
+   * @param {Recipe} to
+   * @returns {Generator<boolean, (t: number) => Uint8Array>}
+   */
+  *betweenInSteps(from, to) {
     const [a, b] = [this.point(from), this.point(to)];
     const [v, ...others] = [...a.keys()].filter((i) => a[i] !== b[i]);
     if (v !== undefined && !others.length) {
-      const line = this.line(v, a);
+      const line = yield* this.lineInSteps(v, a);
       return (t) => this.argmax(line.logits(a[v] + t * (b[v] - a[v])));
     }
     // Along any other line a surface is a polynomial of one variable too: degree + 1 evaluations fix it.
     const count = this.degree + 1;
     const nodes = Array.from({ length: count }, (_, j) => (1 - Math.cos((Math.PI * (j + 0.5)) / count)) / 2); // Chebyshev's
-    const known = nodes.map((t) => this.sum(this.all, this.factors(a.map((x, i) => x + t * (b[i] - x)))));
+    /** @type {Float64Array[]} */
+    const known = [];
+    for (const t of nodes) {
+      known.push(this.sum(this.all, this.factors(a.map((x, i) => x + t * (b[i] - x)))));
+      yield false;
+    }
     /** @param {number} t */
     const weights = (t) =>
       nodes.map((own, j) =>
