@@ -52,8 +52,11 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 """
 
-# gradio forgets the queue of a visitor whose two event streams break off at the same moment twice, and logs the second.
+# gradio forgets the queue of a visitor whose event stream breaks off. Where two streams do so at the same moment it logs
+# the second; where a question is on its way meanwhile, its stream is not found any more.
 STREAM_BROKEN_OFF = re.compile(
+    r"ERROR: +Exception in ASGI application\nTraceback .*\n(?: .*\n)* .* in sse_stream\n +raise HTTPException\(\n"
+    r"fastapi\.exceptions\.HTTPException: 404: Not Found\n\n.*\n\nTraceback .*\n(?: .*\n)*RuntimeError: .*\n|"
     r"ERROR: +Exception in ASGI application\n(?:(?!ERROR:).*\n)*?"
     r" *del blocks\._queue\.pending_messages_per_session\[session_hash\]\n(?: .*\n)?KeyError: .*\n"
 )
