@@ -52,8 +52,8 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 """
 
-# gradio forgets the queue of a visitor whose event stream breaks off. Where two streams do so at the same moment it logs
-# the second; where a question is on its way meanwhile, its stream is not found any more.
+# gradio forgets the queue of a visitor whose event stream breaks off. Where two streams do so at the same moment, it
+# logs the second; where a question is on its way meanwhile, its stream is not found any more.
 STREAM_BROKEN_OFF = re.compile(
     r"ERROR: +Exception in ASGI application\nTraceback .*\n(?: .*\n)* .* in sse_stream\n +raise HTTPException\(\n"
     r"fastapi\.exceptions\.HTTPException: 404: Not Found\n\n.*\n\nTraceback .*\n(?: .*\n)*RuntimeError: .*\n|"
