@@ -15,7 +15,7 @@ from .paper_cells import html_table
 
 LEAD = (
     "<p class='tv-lead-in'>Which of the study’s tasks would be the best partner for clips of yours? Upload a .zip with "
-    "a folder for each class: the figures of the study predict the partner, and “Measure it” tries it.</p>"
+    "a folder for each class: the figures of the study guess the partner, and “Measure it” tries it.</p>"
     f"<p class='tv-legend'>At least {MIN_CLASSES} classes of {MIN_CLIPS} clips, at most {LIMITS.files:,} files and "
     f"{LIMITS.bytes / 1e6:.0f} MB when unpacked; the layout of a published set, or a table clips.csv with file, label, "
     "split and perhaps group, is read too. The unpacked clips are deleted as soon as they are heard, the upload within "
