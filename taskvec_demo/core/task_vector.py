@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from taskvec_demo.core.int8 import packed, unpacked
+from taskvec_demo.core.few_bits import Bits, packed, unpacked
 from taskvec_demo.core.weights import (
     Layout,
     Weights,
@@ -29,7 +29,9 @@ from taskvec_demo.core.weights import (
 )
 from taskvec_demo.errors import BadArtifactError, IncompatibleWeightsError
 
-FLOAT16_FORMAT, INT8_FORMAT = "1", "2"  # of the safetensors header; another one is refused
+FLOAT16_FORMAT = "1"  # of the safetensors header; another one is refused
+FORMAT_OF: dict[Bits, str] = {8: "2", 6: "3"}  # bits of a number in matrices -> format
+FEW_BITS = tuple(FORMAT_OF.values())
 _HEADER_KEYS = ("format", "name", "task", "pretrained_sha256", "metadata")
 _CHUNK = 2**20  # elements a dot product converts to float64 at once: 8 MiB
 _ENCODER = "audio_model.audio_encoder."
@@ -159,13 +161,13 @@ class TaskVector:
             **{key: self.metadata.get(key, nothing) for key, nothing in told.items()},
         }
 
-    def save(self, path: str | Path, *, int8: bool = False) -> None:
+    def save(self, path: str | Path, *, bits: Bits | None = None) -> None:
         """Writes float16 safetensors, one tensor per parameter, metadata in the header; whole or not at all.
 
         The relative error of rounding is at most 2^-11; below 2^-14 the absolute error is at most 2^-25, about the
-        precision of float32 weights of size 1. With `int8` a matrix is rounded to int8 with a scale a row (`int8.py`):
-        half the bytes, about 1 % of the norm. Raises IncompatibleWeightsError naming a tensor that float16 cannot hold
-        (beyond ±65504).
+        precision of float32 weights of size 1. With `bits` the numbers of a matrix have 8 or 6, and its rows a scale
+        each (`few_bits.py`): half the bytes or 3/8, and an error of about 1 % of the norm or 4. Raises
+        IncompatibleWeightsError naming a tensor that float16 cannot hold (beyond ±65504).
         """
         half = {name: view.half() for name, view in self.tensors().items()}
         for name, tensor in half.items():
@@ -175,13 +177,13 @@ class TaskVector:
                     f"beyond what float16 can store (±{torch.finfo(torch.float16).max:g})."
                 )
         header = {
-            "format": INT8_FORMAT if int8 else FLOAT16_FORMAT,
+            "format": FORMAT_OF[bits] if bits else FLOAT16_FORMAT,
             "name": self.name,
             "task": self.task,
             "pretrained_sha256": self.pretrained_sha256,
             "metadata": json.dumps(dict(self.metadata), sort_keys=True, allow_nan=False),
         }
-        write_safetensors(path, packed(half) if int8 else half, header)
+        write_safetensors(path, packed(half, bits) if bits else half, header)
 
     @classmethod
     def load(cls, path: str | Path) -> TaskVector:
@@ -193,12 +195,11 @@ class TaskVector:
         missing = [key for key in _HEADER_KEYS if key not in header]
         if missing:
             raise BadArtifactError(f"{path} is not a task vector: its header lacks {', '.join(missing)}.")
-        if header["format"] not in (FLOAT16_FORMAT, INT8_FORMAT):
-            raise BadArtifactError(
-                f"{path} has task-vector format {header['format']!r}; it must be {FLOAT16_FORMAT!r} or {INT8_FORMAT!r}."
-            )
+        if header["format"] not in (FLOAT16_FORMAT, *FEW_BITS):
+            formats = ", ".join(map(repr, (FLOAT16_FORMAT, *FEW_BITS)))
+            raise BadArtifactError(f"{path} has task-vector format {header['format']!r}; it must be one of {formats}.")
         try:
-            if header["format"] == INT8_FORMAT:
+            if header["format"] in FEW_BITS:
                 tensors = unpacked(tensors)
             metadata = json.loads(header["metadata"])
             layout, buffer = flatten(tensors, torch.float16)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from ..core.few_bits import EXPONENT, unpacked_shape
 from ..core.files import check_content, kind_of
-from ..core.int8 import EXPONENT
 from ..core.recipe import QUERY_KEYS
-from ..core.task_vector import INT8_FORMAT, TaskVector
+from ..core.task_vector import FEW_BITS, TaskVector
 from ..core.weights import Layout, Weights
 from ..errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
 from .cache import BoundedCache
@@ -74,9 +74,9 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
     if not shapes:
         raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
     accepted: tuple[str, ...] = DTYPES
-    if header.get("format") == INT8_FORMAT:  # matrices have their rows' exponents beside them
-        accepted = (*DTYPES, "I8")
-        shapes = {name: shape for name, shape in shapes.items() if not name.endswith(EXPONENT)}
+    if header.get("format") in FEW_BITS:  # matrices have their rows' exponents beside them
+        accepted = (*DTYPES, "I8", "U8")
+        shapes = {n: unpacked_shape(dtypes[n], shape) for n, shape in shapes.items() if not n.endswith(EXPONENT)}
     for name, dtype in dtypes.items():
         if dtype not in accepted:
             raise IncompatibleWeightsError(f"Tensor {name!r} of {path} is {dtype}; accepted are {', '.join(DTYPES)}.")

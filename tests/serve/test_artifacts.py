@@ -21,6 +21,7 @@ from taskvec_demo.serve.artifacts import Artifacts, read_json, sha256_of, write_
 from tests.support.paths import ARTIFACTS as SHIPPED
 
 MAX_FILE = 10 * 10**6  # bytes
+MAX_SHIPPED = 40 * 2**20  # of the embedded checkpoint with all that was measured of it
 # None of these formats can hold code: at worst, loading fails.
 EXTENSIONS = {
     "model": {".json", ".safetensors", ".txt"},
@@ -131,6 +132,10 @@ def test_the_manifest_says_where_everything_comes_from(folder):
     for source in manifest["sources"]:
         assert source["name"]
         assert source["licence"]
+
+
+def test_what_is_shipped_is_small():
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < MAX_SHIPPED
 
 
 def test_what_is_shipped_was_trained():

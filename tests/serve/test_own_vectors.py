@@ -72,11 +72,12 @@ def test_a_vector_of_the_checkpoint_is_read(workbench, vector, file):
     assert torch.allclose(found.buffer.float(), vector.buffer.float(), rtol=2**-10, atol=2**-20)
 
 
-def test_a_vector_in_int8_is_read(workbench, vector, tmp_path):
-    vector.save(tmp_path / "small.safetensors", int8=True)
+@pytest.mark.parametrize(("bits", "nearness"), [(8, 0.02), (6, 0.06)])
+def test_a_vector_of_few_bits_is_read(workbench, vector, tmp_path, bits, nearness):
+    vector.save(tmp_path / "small.safetensors", bits=bits)
     found = read_own(tmp_path / "small.safetensors", workbench.checkpoint.pretrained, "tiny-clap")
     error = (found.buffer.float() - vector.buffer.float()).norm() / vector.buffer.float().norm()
-    assert 0 < error < 0.02
+    assert 0 < error < nearness
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_a_vector_in_int8_is_read(workbench, vector, tmp_path):
         (lambda v: lambda p: p.mkdir(), BadArtifactError, r"There is no file v\.safetensors"),
         (lambda v: lambda p: save_file({"a": torch.ones(2)}, p), BadArtifactError, r"without a task vector's header"),
         (lambda v: altered(v, dict.clear), BadArtifactError, "holds no tensor"),
-        (lambda v: altered(v, lambda t: None, format="3"), BadArtifactError, "format '3'"),
+        (lambda v: altered(v, lambda t: None, format="4"), BadArtifactError, "format '4'"),
         (
             lambda v: altered(v, lambda t: None, pretrained_sha256="1" * 64),
             IncompatibleWeightsError,

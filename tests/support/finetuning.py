@@ -31,7 +31,7 @@ SPECS = {
         FineTuning("briefly-rehearsed", "sounds", epochs=2, peak_rate=2e-3, rehearsal=10.0),
     )
 }
-STUDY = replace(TINY, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS)
+STUDY = replace(TINY, bits=8, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS)
 
 
 def clips() -> MelStore:

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 MIN_DB = -100.0
 
 
-def augment(x: torch.Tensor) -> torch.Tensor:
+def augment(x: torch.Tensor, timbre: float = 0.0) -> torch.Tensor:
     """Change gain, position, tilt, tempo, room, noise and band of each window, and mask two times and two mel bands.
+
+    `timbre` is the probability that a batch also gets other colours, and again that it gets other voices or notes.
 
     The shape is kept.
     """
@@ -21,6 +23,10 @@ def augment(x: torch.Tensor) -> torch.Tensor:
     index = (torch.arange(frames)[None] + torch.randint(0, frames, (batch, 1))) % frames
     x = torch.gather(x, 1, index[:, :, None].expand(-1, -1, mels))
     x = x + torch.randn(batch, 1, 1) * torch.linspace(-6, 6, mels)
+    if timbre and torch.rand(()) < timbre:
+        x = x + coloured(batch, mels)
+    if timbre and torch.rand(()) < timbre:
+        x = warped(x)
     if torch.rand(()) < 0.5:
         x = _stretch(x)
     if torch.rand(()) < 0.3:
@@ -35,6 +41,26 @@ def augment(x: torch.Tensor) -> torch.Tensor:
         x = _mask(x, band, mels, 10, floor)
         x = _mask(x, time, frames, 40, floor)
     return x
+
+
+def coloured(batch: int, mels: int) -> torch.Tensor:
+    """Gains in dB (batch, 1, mels) as another microphone may have them: straight lines between five random gains
+    (FilterAugment, arXiv:2110.03282).
+    """
+    return F.interpolate(torch.randn(batch, 1, 5) * 4, size=mels, mode="linear", align_corners=True)
+
+
+def warped(x: torch.Tensor) -> torch.Tensor:
+    """Move and stretch the mel axis of each window by up to two bands and a tenth, as if another voice or a
+    neighbouring note was heard (vocal tract length perturbation, Jaitly & Hinton 2013).
+    """
+    mels = x.shape[2]
+    scale, shift = torch.empty(2, len(x), 1).uniform_(-1, 1)
+    source = (torch.arange(mels) * (1 + 0.1 * scale) + 2 * shift).clamp(0, mels - 1)
+    below = source.floor().long().clamp_max(mels - 2)
+    share = (source - below)[:, None]
+    low, high = (torch.gather(x, 2, i[:, None].expand_as(x)) for i in (below, below + 1))
+    return low + (high - low) * share
 
 
 def _stretch(x: torch.Tensor) -> torch.Tensor:

@@ -79,6 +79,7 @@ class FineTuning:
     peak_rate: float = option(3e-4, "highest learning rate", ZERO_TO_ONE, flag="rate")
     # Each training has a seed of its own.
     runs: int = option(1, "number of trainings of whose weights the mean is taken", COUNT, afterwards=True)
+    timbre: float = option(0.0, "probability that a batch gets other timbres", ZERO_TO_ONE)
     # 1 − cosine, over training clips of other sets.
     rehearsal: float = option(0.0, "weight in the loss of keeping how other sets embed", FROM_ZERO)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ...core.few_bits import Bits
 from ...core.tasks import Task
 from .datasets import ClipRow, MelStore
 from .fine_tuning import FineTuning
@@ -50,6 +51,7 @@ class Study:
     sources: tuple[tuple[str, str, str], ...]  # name, author, licence
     card: Path | None = field(default=None, kw_only=True)  # what only its model card says, see `exchange/model_card.py`
     read_rows: Callable[[Path], list[ClipRow]] = field(repr=False)
+    bits: Bits = 8  # of a number in a stored vector's matrices
     checkpoint: str = ""  # the name that its checkpoint goes by; empty: the checkpoint's own
 
     @cached_property

@@ -20,7 +20,7 @@ from ...clap.checkpoint_files import plain, read_tensors, weight_files
 from ...clap.sources import CheckpointState, read_state, resolve
 from ...core.files import sha256_of
 from ...core.recipe import Recipe
-from ...core.task_vector import INT8_FORMAT, TaskVector
+from ...core.task_vector import FEW_BITS, TaskVector
 from ...core.weights import flatten
 from ...errors import BadArtifactError, IncompatibleWeightsError, TaskVecError
 from ...serve.artifacts import Artifacts
@@ -76,7 +76,7 @@ def from_deltas(pretrained: CheckpointState, path: Path, name: str, task: str = 
     for file in files:
         part, header = read_tensors(file)
         _check_base(header.get("pretrained_sha256"), pretrained, file)
-        if header.get("format") == INT8_FORMAT:  # one of our own task vectors: its values need their rows' exponents
+        if header.get("format") in FEW_BITS:  # one of our own task vectors: its values need their rows' exponents
             part = TaskVector.load(file).tensors()
         tensors |= part
     tensors = plain(tensors)

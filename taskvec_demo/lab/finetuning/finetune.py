@@ -42,11 +42,12 @@ class Labelled:
     windows: list[range]
     target: torch.Tensor
     head: ZeroShotHead
+    timbre: float = 0.0  # how much of the augmentation that changes it
 
     def batch(self, chosen: torch.Tensor, store: MelStore) -> tuple[torch.Tensor, torch.Tensor]:
         """A random augmented window of each chosen clip (batch, frames, mels), targets (batch, n_classes)."""
         windows = [self.windows[i][int(torch.randint(len(self.windows[i]), ()))] for i in chosen.tolist()]
-        x = augment(window_batch(store, windows).squeeze(1))
+        x = augment(window_batch(store, windows).squeeze(1), self.timbre)
         target = torch.nn.functional.one_hot(self.target[chosen], len(self.head.labels)).float()
         return mixup(x, target) if torch.rand(()) < 0.5 else (x, target)
 
@@ -58,7 +59,7 @@ def labelled_set(
     rows, labels, prompts = study.training_set(store, spec, split)
     head = ZeroShotHead.from_prompts(checkpoint.embed_text, prompts, prompts, study.templates)
     windows = [range(r.first_window, r.first_window + r.n_windows) for r in rows]
-    return rows, Labelled(windows, torch.tensor(labels), head)
+    return rows, Labelled(windows, torch.tensor(labels), head, spec.timbre)
 
 
 def train(
@@ -188,7 +189,7 @@ def finetune(
     patience: int | None = None,
     precision: Precision | None = None,
 ) -> TaskVector:
-    """Train one vector and write it to `out`, matrices in int8. Deterministic given the seed and the machine.
+    """Train one vector and write it to `out`. Deterministic given the seed and the machine.
 
     With `spec.runs` over 1 it is the mean of that many trainings, which differ in their seeds only. They share what is
     about the task; the rest averages out, and it is the rest that costs other tasks (model soups, arXiv:2203.05482).
@@ -245,7 +246,7 @@ def finetune(
         }
         metrics = {"validation": {"pretrained": round(first.accuracy, 4), "finetuned": best.to_dict(), "n": best.n}}
         metadata = {"training": training, "metrics": metrics}
-        TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out, int8=True)
+        TaskVector.between(checkpoint.pretrained, weights, spec.vector, spec.task, metadata).save(out, bits=study.bits)
         for state in filter(None, states.values()):
             state.unlink(missing_ok=True)
     processes().wait_for_everyone()

@@ -1,4 +1,4 @@
-"""How λ is chosen: from a grid, on validation clips, never on test clips. To forget, the control must hold."""
+"""How λ is chosen: from a grid, on validation clips, never on test clips. The control must hold."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .predictions import Coefficients, Predictions, Predictor, measure
 STEPS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # grid of |λ|, without λ = 0, which is no edit
 OWN_STEPS = (0.4, 0.6, 0.8, 1.0)  # grid of each λ if several are chosen at once: 16 pairs, 64 triples
 RULE = (
-    "λ is the best of a grid on the validation clips. To forget, only λ count at which the control keeps 95 % of its "
-    "pre-trained accuracy; where none keeps it, the λ that keeps most is taken. “holds”: whether it is kept."
+    "λ is the best of a grid on the validation clips. To forget and to add, only λ count at which the control keeps "
+    "95 % of its pre-trained accuracy; where none keeps it, the λ that keeps most is taken. “holds”: whether it is "
+    "kept. Vectors without rehearsal are added as the papers do it: λ is chosen by the tasks alone."
 )
 
 
@@ -116,12 +117,16 @@ def choose_negation(predictor: Predictor, task: str, edits: Sequence[Coefficient
 
 
 def choose_addition(
-    predictor: Predictor, vectors: Mapping[str, str], edits: Sequence[Coefficients], what: str
+    predictor: Predictor,
+    vectors: Mapping[str, str],
+    edits: Sequence[Coefficients],
+    what: str,
+    needs_control: bool = True,
 ) -> Choice:
     """To learn the tasks in `vectors`: the best normalized accuracy of the worst task; if equal, the best mean.
 
     `vectors`: task -> the vector whose accuracy at λ = 1 counts as 1 there. The worst task counts and not the mean, so
-    that no task pays for another.
+    that no task pays for another. With `needs_control` only edits count that hold the control on validation.
     """
     labels = predictor.labels("validation")
     own = {t: accuracies(predictor.predictions("validation", {v: 1.0}, [t]), labels)[t] for t, v in vectors.items()}
@@ -130,7 +135,7 @@ def choose_addition(
         normalized = [round(float(np.nan_to_num(normalized_accuracy(acc[t], own[t]))), 6) for t in vectors]
         return min(normalized), round(float(np.mean(normalized)), 6)
 
-    return _choose(predictor, vectors, edits, what, score)
+    return _choose(predictor, vectors, edits, what, score, needs_control)
 
 
 def choose_analogy(predictor: Predictor, edits: Sequence[Coefficients], what: str) -> Choice:

@@ -140,7 +140,7 @@ class Addition(Table):
             for name, added in self.study.sums.items()
         }
         grid = shared_grid(list(self._plain.values()))
-        return sums | {PLAIN: choose_addition(predictor, self._plain, grid, "add plain vectors")}
+        return sums | {PLAIN: choose_addition(predictor, self._plain, grid, "add plain vectors", needs_control=False)}
 
     def edits(self, choices: Choices) -> Edits:
         alone: Edits = {v: {v: 1.0} for v in (*self.study.main, *self._plain.values())}

@@ -27,6 +27,6 @@ def filter_html(n_vectors: int) -> str:
         return ""
     return (
         "<div class='tv-filter'>"
-        f"<input type='search' placeholder='Find one of {n_vectors} vectors' aria-label='Find a task vector'>"
+        f"<input type='search' placeholder='Find a vector ({n_vectors})' aria-label='Find a task vector'>"
         "<button type='button' aria-expanded='false'>All</button></div>"
     )

@@ -151,7 +151,8 @@ export class TaskBars {
   /** What the explanation of "interval" says of this bar. */
   get told() {
     const known = this.correct !== null && this.n;
-    return `${this.task.title}: ${known ? `${this.interval}, n\u00a0=\u00a0${this.n}` : "no estimate"}`;
+    const figures = known ? `${this.interval}, n\u00a0=\u00a0${this.n}` : "no estimate";
+    return `${this.task.title}: ${figures}; guessing has ${percent(1 / this.task.classes.length)}\u00a0%`;
   }
 
   /** Opens the tab of the classes where this task's are. */

@@ -12,7 +12,7 @@ import torch
 
 from taskvec_demo.clap.model import Checkpoint
 from taskvec_demo.errors import TaskVecError
-from taskvec_demo.lab.data.augment import augment, mixup
+from taskvec_demo.lab.data.augment import augment, coloured, mixup, warped
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore, read_rows
 from taskvec_demo.lab.data.embedding import embed_rows, embed_tasks
 from taskvec_demo.lab.data.experiment import Experiment, task_heads
@@ -114,6 +114,35 @@ def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
         )
     rows, *_ = TINY.training_set(store, FINE_TUNINGS["emotion"], "train")
     assert [r for r in rows if [r.gender, r.label] == d]  # the filter is not empty-handed by accident
+
+
+def test_another_voice_moves_a_peak_by_a_few_bands_and_leaves_a_flat_spectrum_flat() -> None:
+    torch.manual_seed(0)
+    flat = torch.full((32, 6, 64), -40.0)
+    assert torch.allclose(warped(flat), flat)
+    peak = flat.clone()
+    peak[:, :, 30] = 0
+    moved = warped(peak).mean(1).argmax(1) - 30
+    assert moved.abs().max() <= 0.1 * 33 + 2 + 1
+    assert len(moved.unique()) > 3
+
+
+def test_another_microphone_adds_one_smooth_curve_to_all_frames() -> None:
+    torch.manual_seed(0)
+    gains = coloured(32, 64)
+    assert gains.shape == (32, 1, 64)
+    bends = gains.diff(n=2).abs() > 1e-4
+    assert 0 < bends.sum(-1).max() <= 2 * 3  # three inner corners, each between two bands
+
+
+def test_without_other_timbres_the_draws_are_those_of_earlier_trainings() -> None:
+    x = torch.randn(4, 256, 64)
+    torch.manual_seed(1)
+    plain = augment(x)
+    torch.manual_seed(1)
+    assert torch.equal(augment(x, 0.0), plain)
+    torch.manual_seed(1)
+    assert not torch.equal(augment(x, 1.0), plain)
 
 
 def test_augmentation_keeps_shape_and_changes_values() -> None:

@@ -363,11 +363,11 @@ def test_foreign_differences_are_refused_by_name(change, says, tmp_path, pretrai
     assert says in str(caught.value)
 
 
-def test_a_vector_of_ours_in_int8_has_the_values_that_it_stands_for(tmp_path, pretrained, tau):
+def test_a_vector_of_ours_in_few_bits_has_the_values_that_it_stands_for(tmp_path, pretrained, tau):
     own = from_deltas(pretrained, write_state(tmp_path / "wide.safetensors", tau), "mine").vector
-    own.save(tmp_path / "small.safetensors", int8=True)
+    own.save(tmp_path / "small.safetensors", bits=6)
     again = from_deltas(pretrained, tmp_path / "small.safetensors", "mine").vector
-    assert torch.linalg.norm(again.buffer.float() - own.buffer.float()) < 0.02 * own.norm
+    assert torch.linalg.norm(again.buffer.float() - own.buffer.float()) < 0.06 * own.norm
 
 
 def test_differences_of_another_base_and_whole_checkpoints_are_refused(tmp_path, pretrained, model, tau, vector):

@@ -110,7 +110,7 @@ def test_lora_is_of_low_rank(whole: Callable) -> None:
         squares = torch.linalg.svdvals(vector.tensors()[name].double()).square()
         return float(squares[rank:].sum() / squares.sum())
 
-    assert outside(whole("lora")) < 3e-4  # vectors are stored in int8
+    assert outside(whole("lora")) < 3e-4  # vectors are stored in 8 bits
     assert outside(whole("linear")) > 1e-3
 
 
@@ -261,7 +261,7 @@ def test_the_state_of_another_training_is_not_taken(
 def test_a_vector_of_two_runs_is_the_mean_of_theirs(checkpoint: Checkpoint, tmp_path: Path, whole: Callable) -> None:
     mean, one, other = whole("mean"), whole("full"), trained(checkpoint, tmp_path, "full", seed=1)
     expected = (one.buffer.float() + other.buffer.float()) / 2
-    assert (mean.buffer.float() - expected).norm() < 0.02 * expected.norm()  # vectors are stored in int8
+    assert (mean.buffer.float() - expected).norm() < 0.02 * expected.norm()  # vectors are stored in 8 bits
     assert (one.buffer.float() - expected).norm() > 0.1 * expected.norm()
     assert mean.metadata["training"]["runs"] == len(mean.metadata["training"]["kept_epochs"]) == 2
     with pytest.raises(TaskVecError, match="runs is a whole number from 1, not 0"):
