@@ -122,7 +122,7 @@ def test_microphone(new_visitor):
     tab(visitor, SOUND)
     clear(visitor)
     empty = difference(visitor)
-    open_clip(visitor)
+    assert visitor.page.locator("#clip-panel").is_visible()  # who takes a clip away is about to choose another one
     visitor.page.locator("#clip button[aria-label='Record audio']").click()
     visitor.page.locator("#clip .record-button").first.click()
     visitor.page.locator("#clip .stop-button").first.wait_for(state="visible")

@@ -83,7 +83,7 @@ class Strip {
     const name = (given || path.split(/[/\\]/).pop() || "No clip").replace(/\.\w+$/, "").replaceAll("_", " ");
     write(find(this.root, ".tv-clip-name"), name);
     this.player.load(url);
-    this.toggle(false);
+    if (path) this.toggle(false); // who takes a clip away is about to choose another one
     if (this.state) this.follow(this.state);
   }
 
