@@ -70,7 +70,7 @@ def build_app(workbench: Workbench) -> gr.Blocks:
                 with gr.Tab("Explore", id="explore") as explored:
                     build_explore_tab(page, explored)
             if page.tables:
-                with gr.Tab("The paper", id="paper"):
+                with gr.Tab("The paper, replayed", id="paper"):
                     build_paper_tab(page)
             if studies := shipped_studies(page):
                 with gr.Tab(TAB, id="studies"):

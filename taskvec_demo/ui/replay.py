@@ -1,4 +1,4 @@
-"""The tab "The paper": its figures, and buttons that load their recipes."""
+"""The tab "The paper, replayed": its figures, and buttons that load their recipes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ def build_stories(page: Page) -> dict[str, gr.Button]:
     if page.opening is None:
         return {}
     with gr.Row(elem_id="stories"):
-        plain_html("Try", elem_id="stories-label")
         buttons = {
             p.name: gr.Button(p.title, size="sm", min_width=60, elem_id=f"story-{p.name}", elem_classes="tv-story")
             for p in page.presets

@@ -229,7 +229,7 @@ def test_what_changed_and_the_verdicts_are_those_of_the_server(page) -> None:
 @pytest.mark.browser
 def test_every_recipe_of_the_paper_loads(page) -> None:
     page.open({"urban": 0.1})
-    tab(page, "The paper")
+    tab(page, "The paper, replayed")
     buttons = page.page.locator("#paper button[data-values]")
     table = json.loads((ARTIFACTS / "tables" / "negation.json").read_text(encoding="utf-8"))
     buttons.first.click()

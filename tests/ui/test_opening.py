@@ -42,7 +42,7 @@ HYPHENS = """() => {
 def test_every_tab_has_content(page):
     page.open({"urban": -0.9})
     assert tabs(page)[0] == "Classes"
-    assert {SOUND, "The paper", "About"} <= set(tabs(page))
+    assert {SOUND, "The paper, replayed", "About"} <= set(tabs(page))
     for name in tabs(page):
         tab(page, name)
         panel = page.page.locator("[role=tabpanel]:visible").first  # that of a study lies in its tab's

@@ -1,4 +1,4 @@
-"""The tab "The paper": every table renders from what `lab.tables` writes, and says what it shows."""
+"""The tab "The paper, replayed": every table renders from what `lab.tables` writes, and says what it shows."""
 
 from __future__ import annotations
 

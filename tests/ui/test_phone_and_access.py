@@ -33,7 +33,7 @@ def test_phone(new_visitor):
     for name in (*MAIN, "_analogy"):
         assert slider(visitor, name).bounding_box()["height"] >= 24
     names = tabs(visitor)
-    assert {"Your sound", "Explore", "The paper", "About"} < set(names)
+    assert {"Your sound", "Explore", "The paper, replayed", "About"} < set(names)
     for name in names:
         target = visitor.page.get_by_role("tab", name=name, exact=True).locator("visible=true")
         area = target.bounding_box()
@@ -173,7 +173,7 @@ OUT_OF_PICTURE = """() => [...document.querySelectorAll("#further svg text")].fi
 def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
     visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visitor.open({"urban": 0.5})
-    for name in ("Your sound", "Explore", "The paper"):
+    for name in ("Your sound", "Explore", "The paper, replayed"):
         tab(visitor, name)
         visitor.at_rest()
         visitor.page.wait_for_selector("#further svg text >> visible=true")

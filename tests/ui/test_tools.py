@@ -157,7 +157,7 @@ def test_figures_and_tables_in_view_are_saved(page):
     shown = page.page.evaluate(READ_BARS)
     assert {row["name"]: [percent(float(row["before"])), percent(float(row["after"]))] for row in tasks} == shown
     assert {row["recipe"] for row in tasks} == {"θ_new = θ_pt + 0.50 τ_urban"}
-    page.page.get_by_role("tab", name="The paper").click()
+    page.page.get_by_role("tab", name="The paper, replayed").click()
     figure = page.page.locator("#paper figure[data-figure]").first
     title = figure.locator("figcaption b").inner_text()
     page.page.locator("#export").click()
@@ -171,7 +171,7 @@ def test_figures_and_tables_in_view_are_saved(page):
 
 def test_no_two_files_of_a_tab_have_one_name(page):
     page.open({"urban": 0.5})
-    for name in ("Explore", "The paper"):
+    for name in ("Explore", "The paper, replayed"):
         tab(page, name)
         page.at_rest()
         page.page.evaluate("for (const more of document.querySelectorAll('#further details')) more.open = true")

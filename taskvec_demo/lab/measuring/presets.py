@@ -86,7 +86,7 @@ def _change(entry: Mapping[str, Any]) -> str:
 def _control(row: Mapping[str, Any]) -> str:
     entry = row["control"]
     before, after = (entry[m]["accuracy"] for m in ("pretrained", "edited"))
-    if "vector" not in row:  # the control must hold for forgetting only
+    if "recall_d" in row:  # the rule of the analogy does not ask for the control
         return f"The control goes {_change(entry)}."
     if not row["holds_on_validation"]:
         return f"No λ of the grid keeps 95 % of the control on validation; this one keeps most ({_change(entry)})."

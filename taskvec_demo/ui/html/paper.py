@@ -1,4 +1,4 @@
-"""The tab "The paper": reported figures beside ours and the baselines. Pure functions that return strings.
+"""The tab "The paper, replayed": reported figures beside ours and the baselines. Pure functions that return strings.
 
 `tables` are the contents of `tables/*.json` by name, as `lab/measuring/table_contents.py` makes them. Each experiment
 has a verdict, its figures, and behind disclosures the table and what differs.

@@ -1,4 +1,4 @@
-"""The cells of "The paper": entries of `tables/*.json` as HTML. Pure functions."""
+"""The cells of "The paper, replayed": entries of `tables/*.json` as HTML. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of "The paper", each with a verdict in one sentence. Pure functions that return strings.
+"""The figures of "The paper, replayed", each with a verdict in one sentence. Pure functions that return strings.
 
 A verdict says what its numbers say and no more: a change counts only if McNemar's p is below 0.05, and the control
 holds if it keeps 95 % of its accuracy on test clips.

@@ -1,4 +1,4 @@
-// "The paper": buttons that load a recipe.
+// "The paper, replayed": buttons that load a recipe.
 
 import { say } from "./address.js";
 import { wanted } from "./latest.js";
