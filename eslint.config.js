@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: [".venv/", "venv/", "**/*.d.ts"] },
+  { ignores: [".venv/", "venv/", "**/*.d.ts", "taskvec_demo/ui/web/built/"] },
   js.configs.recommended,
   {
     rules: {
@@ -14,5 +14,5 @@ export default [
     },
   },
   { files: ["taskvec_demo/**/*.js"], languageOptions: { globals: globals.browser } },
-  { files: ["tests/**/*.js"], languageOptions: { globals: globals.node } },
+  { files: ["*.mjs", "tests/**/*.js"], languageOptions: { globals: globals.node } },
 ];

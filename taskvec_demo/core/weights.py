@@ -159,7 +159,8 @@ def check_buffer(layout: Layout, buffer: Tensor, what: str, dtypes: tuple[torch.
 
 def check_finite(layout: Layout, buffer: Tensor, what: str) -> None:
     """Raises IncompatibleWeightsError naming the first tensor of `what` that holds NaN or inf."""
-    if torch.isfinite(buffer).all():
+    # The smallest and the largest value are NaN where any value is, and take a tenth of the time of `isfinite`.
+    if not buffer.numel() or torch.isfinite(torch.stack(torch.aminmax(buffer))).all():
         return
     for name, view in layout.views(buffer).items():
         n_bad = int((~torch.isfinite(view)).sum())

@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gradio as gr
 import pytest
 import torch
+from gradio import processing_utils
 
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.ui import startup
@@ -91,6 +93,33 @@ def test_what_was_measured_is_shown_before_the_model_is_open(prepared):
 def test_torch_still_reads_the_variable_for_huge_pages():
     libraries = (Path(torch.__file__).parent / "lib").glob("*c10*")
     assert any(b"THP_MEM_ALLOC_ENABLE" in library.read_bytes() for library in libraries)
+
+
+@pytest.fixture
+def probed(monkeypatch) -> list[Path]:
+    """The files that gradio asks ffprobe about, which is told to be there."""
+    asked: list[Path] = []
+
+    def audio_is_playable(path: str) -> bool:
+        asked.append(Path(path))
+        return True
+
+    audio_is_playable.__module__ = processing_utils.__name__
+    monkeypatch.setattr(processing_utils, "ffmpeg_installed", lambda: True)
+    monkeypatch.setattr(processing_utils, "audio_is_playable", audio_is_playable)
+    return asked
+
+
+def test_gradio_would_ask_ffprobe_of_every_example(probed, tmp_path):
+    """Fails when gradio no longer asks: then `without_probes_of_flac` can go."""
+    flac, wav = tmp_path / "a.FLAC", tmp_path / "a.wav"
+    gr.Audio(str(flac))
+    assert probed.pop() == flac
+    startup.without_probes_of_flac()
+    startup.without_probes_of_flac()
+    for path in (flac, wav):
+        gr.Audio(str(path))
+    assert probed == [wav]
 
 
 @pytest.mark.parametrize("start", ["import app; app._parser()", "from taskvec_demo import cli; cli._parser()"])
