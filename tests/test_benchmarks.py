@@ -192,10 +192,10 @@ def test_a_visitors_controls_mean_the_recipe(workbench):
     assert set(served.exact.inputs) <= set(served.classify.inputs)
 
 
-def test_the_slope_is_that_of_the_second_half():
+def test_the_slope_leaves_out_how_caches_fill():
     filling = [(5.0 * i, 100.0 * i) for i in range(10)]
-    level = [(50 + 5.0 * i, 1000.0 + i % 2) for i in range(10)]
-    rising = [(50 + 5.0 * i, 1000.0 + 2.5 * i) for i in range(10)]
+    level = [(50 + 5.0 * i, 1000.0 + i % 2) for i in range(40)]
+    rising = [(50 + 5.0 * i, 1000.0 + 2.5 * i) for i in range(40)]
     assert abs(soak.slope(filling + level)) < 2
     assert soak.slope(filling + rising) == pytest.approx(30)
 

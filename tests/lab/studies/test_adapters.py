@@ -185,6 +185,9 @@ def test_the_kept_share_is_one_for_open_gates_none_for_heads_and_unknown_without
     assert kept_share(opened, opened, heads) == (1.0, 1.0, 1.0)
     assert kept_share(heads, opened, heads) == (0.0, 0.0, 0.0)
     assert np.isnan(kept_share(heads, heads, heads)).all()
+    lucky = [point("open", 9, p.right["test"] | (np.arange(300) == np.argmin(p.right["test"]))) for p in heads]
+    assert lucky[0].right["test"].sum() == heads[0].right["test"].sum() + 1
+    assert np.isnan(kept_share(heads[:1], lucky[:1], heads[:1])).all()  # one clip may be chance
 
 
 def study_of(gain: float, flops_widths: tuple[int, ...]) -> dict[str, list[Point]]:

@@ -128,7 +128,8 @@ def _kept_within(
     figures = {"share": _number(share), "low": _number(low), "high": _number(high), "spent": spent}
     figures |= {"allowed": allowed}
     if not math.isfinite(share):
-        return claim_entry(f"cheap-{name}", claim, False, "Open gates gain nothing: there is nothing to keep.", figures)
+        told = "That open gates gain anything is not shown here, so there is nothing to keep a share of."
+        return claim_entry(f"cheap-{name}", claim, False, told, figures, sure=False)
     n = sum(len(p.right[TEST]) for p in chosen)
     return claim_entry(
         f"cheap-{name}",
@@ -147,7 +148,7 @@ def kept_share(
 ) -> tuple[float, float, float]:
     """(chosen − heads) / (open − heads) of the mean test accuracies, with a bootstrap interval over clips.
 
-    Not a number where the mean gain of open gates is not above 0.
+    Not a number unless the mean gain of open gates is above 0 beyond its own interval: a share of nothing is anything.
     """
     draw = np.random.default_rng(seed)
     mean, drawn = np.zeros(2), np.zeros((RESAMPLES, 2))
@@ -156,10 +157,9 @@ def kept_share(
         counts = draw.multinomial(len(gains), np.full(len(gains), 1 / len(gains)), size=RESAMPLES)
         mean += gains.mean(0)
         drawn += counts @ gains / len(gains)
-    if mean[1] <= 0:
+    if np.quantile(drawn[:, 1], 0.025) <= 0:
         return math.nan, math.nan, math.nan
-    shares = drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9)
-    low, high = np.quantile(shares, [0.025, 0.975])
+    low, high = np.quantile(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9), [0.025, 0.975])
     return float(mean[0] / mean[1]), float(low), float(high)
 
 
