@@ -21,8 +21,9 @@ TITLE = "Steady traffic"
 METHOD = (
     "Two visitors without a browser upload a new clip of 5 s, ask `/classify` for it with two labels that nobody has "
     "asked for before and a recipe, and do so again as soon as they have the answer. Memory is that of the app's "
-    "process (PSS), read every 5 s. The slope is that of a line through all but the first fifth: until then caches fill, "
-    "whose sizes are bounded. Readings differ by 40 MiB from one to the next, so that a shorter line would say little."
+    "process (PSS), read every 5 s. The slope is that of a line through all but the first fifth: until then caches, "
+    "whose sizes are bounded, fill. Readings differ by 40 MiB from one to the next, so that a shorter line would say "
+    "little."
 )
 VISITORS = 2
 CLIP_S, RATE = 5, 16_000

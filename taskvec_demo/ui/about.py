@@ -21,7 +21,7 @@ meaning. The edited model is
 - **Addition** (λ > 0) teaches tasks that were fine-tuned apart, without training again.
 - **Negation** (λ < 0) makes the model forget a task; the *control* task, everyday sounds, should hold at 95 % or more.
 - **Analogy**: A is to B as C is to D. τ_B + τ_C − τ_A should move the model towards D, of which no recording was used;
-  whether it does is on the Test tab.
+  whether it does is in the tab “The paper, replayed”.
 
 **What the numbers are.** Bars come from validation clips, with n and a 95 % Wilson interval. *Measured* means that
 exactly this λ was run on every clip; *estimate* comes from a polynomial fitted to measured logits, with its held-out

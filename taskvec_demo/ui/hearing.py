@@ -48,7 +48,7 @@ class Hearing:
         except TaskVecError as error:
             raise user_error(error) from error
         table = answers.answers_html(result, recipe, self._pinned(clip, labels, pinned))
-        told = clip_text.answer_json(result, recipe, self.page.right_labels(clip))
+        told = clip_text.answer_json(result, clip, recipe, self.page.right_labels(clip))
         return clip_text.difference_html(result, recipe), table, "", told
 
     def _pinned(self, clip: str, labels: str, query: str) -> dict[str, float] | None:

@@ -22,6 +22,8 @@ WATCH = f"""() => {{
 SEEN = "() => { window.watcher.disconnect(); return [window.seen.formula.size, window.seen.chart.size]; }"
 READ_TILES = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-task")].filter((t) => !t.hidden)
   .map((t) => [t.dataset.task, t.innerText.replaceAll("\\n", " ")]))"""
+READ_STRIP = """() => Object.fromEntries(["clip-name", "before", "after", "badge"].map((part) => [
+  part, document.querySelector(`.tv-strip .tv-${part}`).textContent]))"""
 BAND = """(name) => getComputedStyle(document.querySelector(`#lambda-${name} input[type=range]`))
   .getPropertyValue("--tv-safe") || 'none'"""
 
@@ -93,6 +95,11 @@ def tab(visitor, name):
 
 def labels_of(visitor):
     return {side: visitor.page.evaluate(READ_LABELS, side) for side in SIDES}
+
+
+def strip_of(visitor):
+    """The strip's clip, answers and badge."""
+    return visitor.page.evaluate(READ_STRIP)
 
 
 def difference(visitor):

@@ -12,7 +12,7 @@ from taskvec_demo.serve.artifacts import Artifacts
 from taskvec_demo.serve.measured_figures import MeasuredFigures
 from taskvec_demo.ui.html.explore import geometry_html, live_panels_html
 from taskvec_demo.ui.html.prompts import prompts_html
-from tests.support.page_actions import box, drag, slider, tab, value
+from tests.support.page_actions import box, drag, hold, slider, tab, value
 from tests.support.paths import ARTIFACTS
 
 MARKER = """() => document.querySelector("#explore-map .tv-map-marker").getAttribute("transform").match(/[\\d.]+/g)"""
@@ -136,12 +136,21 @@ def test_a_drag_on_the_map_draws_at_once_and_keys_move_the_marker(page) -> None:
     start, end = on_map(page, 0.3, 0.2), on_map(page, 0.7, 0.9)
     page.page.mouse.move(**start)
     page.page.mouse.down()
+    asked = page.page.evaluate("questions.asked")
     page.page.mouse.move(**end, steps=8)
     page.shows({"urban": 0.7, "instruments": 0.9})
+    assert page.page.evaluate("questions.asked") == asked, "a trace of values that the server does not know"
     assert (value(page, "urban"), value(page, "instruments")) == (0.7, 0.9)  # before gradio was told
     page.page.mouse.up()
     page.at_rest()
     page.shows({"urban": 0.7, "instruments": 0.9})
+    hold(page, "urban", (0.7 + 1) / 2, (0.6 + 1) / 2)  # the clip's answer follows from where the marker was let go
+    page.page.wait_for_function("() => document.querySelector('.tv-strip .tv-badge.tv-estimate')")
+    page.page.mouse.up()
+    page.at_rest()
+    page.page.locator("#undo").click()
+    page.shows({"urban": 0.7, "instruments": 0.9})
+    page.at_rest()
 
     page.page.locator("#explore-map .tv-map").focus()
     for key in ("ArrowLeft", "ArrowDown", "Shift+ArrowRight"):

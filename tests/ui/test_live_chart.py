@@ -223,6 +223,11 @@ def test_the_badge_says_what_the_bars_are(page):
     assert any(error == pytest.approx(e, abs=0.051) for e in errors)
 
 
+# What the bars of all tasks say of the model after the edit, where they say anything
+READ_AFTER = """() => window.taskvec.state.tasks.filter(({ bars }) => bars.visible && bars.correct !== null)
+  .map(({ task }) => task.name)"""
+
+
 def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):
     page.open({"urban": 0.9})
     box(page, "op-analogy").check()
@@ -235,6 +240,7 @@ def test_beyond_the_measured_box_a_sentence_takes_the_charts_place(page):
     assert text.endswith("The answers for your clip are still exact.")
     assert not page.page.locator("#chart .tv-tasks").is_visible()
     page.at_rest()
+    assert page.page.evaluate(READ_AFTER) == []  # no figure of the recipe before is kept for others to read
     assert page.address["urban"] == pytest.approx(0.9 + value(page, "_analogy"))
     page.page.wait_for_function("() => /this way goes beyond/.test(document.querySelector('#curve').innerText)")
     box(page, "op-analogy").uncheck()

@@ -20,9 +20,11 @@ from tests.support.page_actions import (
     complete,
     difference,
     drag,
+    hold,
     labels_of,
     one_sentence,
     open_clip,
+    strip_of,
     tab,
     upload,
 )
@@ -111,9 +113,37 @@ def test_a_bad_recording_gives_one_sentence_and_leaves_the_answers(page, tmp_pat
         page.at_rest()
         assert complete(labels_of(page)) or labels_of(page) == {"before": {}, "after": {}}, kind
         assert page.formula == {"urban": 0.5}
+        # the strip gives no other clip's answers for this one
+        assert strip_of(page) == {"clip-name": f"my {kind} sound", "before": "…", "after": "…", "badge": "…"}
     said = difference(page)
     upload(page, recording / "siren.wav")  # the next recording is taken
     assert complete(changed(page, said))
+    told = strip_of(page)
+    assert (told["clip-name"], told["badge"]) == ("siren", "exact")
+    assert "…" not in told.values()
+    clear(page)
+    page.page.wait_for_function("() => document.querySelector('.tv-clip-name').textContent === 'No clip'")
+    page.at_rest()
+    assert strip_of(page) == {"clip-name": "No clip", "before": "…", "after": "…", "badge": "…"}
+
+
+def test_while_a_slider_moves_the_strip_answers_in_the_labels_of_now(page):
+    page.open({"urban": 0.5})
+    tab(page, SOUND)
+    hold(page, "urban", 0.5, 0.6)
+    page.page.wait_for_function(
+        "() => document.querySelector('.tv-strip .tv-badge.tv-estimate')"
+    )  # the trace of the old labels
+    page.page.mouse.up()
+    page.at_rest()
+    said = difference(page)
+    page.page.locator("#labels textarea").fill("puppy\ndownpour")
+    changed(page, said)
+    for share in (0.7, 0.9):
+        hold(page, "urban", 0.6, share, 10)
+        assert strip_of(page)["after"] in ("puppy", "downpour")
+        page.page.mouse.up()
+        page.at_rest()
 
 
 def test_microphone(new_visitor):

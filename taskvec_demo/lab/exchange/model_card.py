@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.files import sha256_of, whole_file
 from ...core.surface import LogitSurface
-from ...core.table_entries import interval, kept, tenths
+from ...core.table_entries import analogy_verdict, interval, kept, tenths
 from ...serve.artifacts import Artifacts, read_json, write_json
 from ..data.experiment import PRETRAINED
 from ..data.study import Study
@@ -52,9 +52,8 @@ def model_card(study: Study, name: str, sha256: str, out: Path) -> str:
         f"SHA-256 of the pre-trained weights: `{sha256}`. The vectors fit no others.",
         before.strip(),
         "## Figures",
-        "On test clips that neither training nor the choice of λ has seen; accuracy in percent, 95 % Wilson interval "
-        "in brackets. λ was chosen on validation clips. Splits are the sets' own: `python -m taskvec_demo data check` "
-        "tells where they share sources.",
+        "On test clips that no training used; accuracy in percent, 95 % Wilson interval in brackets. λ was chosen on "
+        "validation clips. `python -m taskvec_demo data check` tells where the splits share sources.",
         _recipes(tables["vectors"], tables["presets"]),
         _negation(tables["negation"], tables["presets"]),
         _addition(tables["addition"]),
@@ -157,7 +156,7 @@ def _classes_left(row: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> l
             recalls = [(c["class"], c["pretrained"]["accuracy"], c["edited"]["accuracy"]) for c in task["per_class"]]
             known = [(name, before, after) for name, before, after in recalls if before and after is not None]
             left = [f"{n} ({100 * b:.0f} → {100 * a:.0f} %)" for n, b, a in known if a > b / 2]
-            of = f"of {len(known)} classes that the pre-trained model knows"
+            of = f"of {len(known)} classes of which the pre-trained model names a clip rightly"
             return [f"- {row['vector']}: {of}, {len(known) - len(left)} lose half or more. " + _others(left)]
     return []
 
@@ -178,9 +177,9 @@ def _addition(table: Mapping[str, Any]) -> str:
     rows = []
     for name, λ, row in named:
         tasks = "; ".join(f"{e['task']} {_change(e)}, {_normalized(e)}" for e in row["tasks"])
-        rows.append([name, λ, tasks, _change(row["control"])])
+        rows.append([name, λ, tasks, _change(row["control"]), _kept(row["control"])])
     about = "\n\nNormalized: the accuracy divided by that of the task's own vector at λ = 1."
-    return _markdown("Learning by addition", ["sum", "λ", "tasks", "control"], rows) + about
+    return _markdown("Learning by addition", ["sum", "λ", "tasks", "control", "of the control"], rows) + about
 
 
 def _analogy(table: Mapping[str, Any]) -> str:
@@ -188,9 +187,8 @@ def _analogy(table: Mapping[str, Any]) -> str:
         [r["name"], _coefficients(r["coefficients"]), _change(r["recall_d"]), _change(r["control"])]
         for r in table["rows"]
     ]
-    verdict = "" if table["works"] else "\n\nIt does not clearly work: swapped or random vectors do about as well."
     title = f"Analogy: {table['a']} is to {table['b']} as {table['c']} is to {table['d']}"
-    return _markdown(title, ["order", "λ", "recall of D", "control"], rows) + verdict
+    return _markdown(title, ["order", "λ", "recall of D", "control"], rows) + "\n\n" + analogy_verdict(table)
 
 
 def _estimates(study: Study, out: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.evaluation import CONTROL_KEPT, percent
 from ...core.recipe import Recipe
+from ...core.table_entries import analogy_verdict
 from ..data.study import Study
 from .table_contents import AnswerBook
 
@@ -125,11 +126,7 @@ def _learning(row: Mapping[str, Any], study: Study) -> str:
 def _solving(content: Mapping[str, Any]) -> str:
     row = content["rows"][0]
     recall, four = row["recall_d"], row["four_classes"]
-    if content["works"]:
-        verdict = "That is beyond what swapped and random vectors reach."
-    else:
-        verdict = "It does not clearly work: swapped or random vectors, or no edit at all, do about as well."
     return (
         f"On test the recall of D goes {_change(recall)} (n = {recall['n']}), the accuracy of the four classes "
-        f"{_change(four)}. {verdict} {_control(row)}"
+        f"{_change(four)}. {analogy_verdict(content)} {_control(row)}"
     )

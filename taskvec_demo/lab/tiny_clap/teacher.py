@@ -246,19 +246,18 @@ def text_corpus(
 ) -> Corpus:
     """WordNet's lemmas and short glosses, the commonest concrete nouns in templates, `sounds` in all, and speakers.
 
-    `never` are phrases kept for measurement; only a lemma of WordNet may equal one. Without a teacher there are no
-    speakers. `labels` are sounds that are drawn more often than others; as a group of their own they come with
-    templates.
+    `never` are phrases kept for measurement, which no group has. Without a teacher there are no speakers. `labels` are
+    sounds that are drawn more often than others; as a group of their own they come with templates.
     """
     found = wordnet_phrases(folder)
     common = [lemma for lemma in found[0] if lemma.islower() and len(lemma.split()) <= LEMMA_WORDS]  # no proper names
-    lemmas = sorted(set(common))
+    lemmas = sorted(set(common) - never)
     glosses = sorted({text.lower() for text in found[1] if len(text.split()) <= MAX_WORDS})
     for texts in (lemmas, glosses):
         random.Random(1).shuffle(texts)  # makes chunks of equal cost for the teacher
     sounds = sorted({text.lower() for text in sounds})
     held_out = frozenset(lemma for lemma in lemmas if is_held_out(lemma)) - set(sounds)
-    nouns = [noun for noun in concrete_nouns(CONCRETE_NOUNS, folder) if noun not in held_out]
+    nouns = [noun for noun in concrete_nouns(CONCRETE_NOUNS, folder) if noun not in held_out | never]
     prompts = [template.format(noun) for template in templates if template != "{}" for noun in nouns]
     named_alone = set(sounds)
     named = [template.format(text) for template in templates for text in sounds]

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ...core.table_entries import tenths
+from ...core.table_entries import analogy_verdict, tenths
 from ...core.tasks import Task
 from ...serve.artifacts import read_json
 from . import reported
@@ -64,8 +64,8 @@ HOW_TO_READ = (
     "Thin line: 95 % Wilson interval. n is the number of test clips. In the tables, p is McNemar's exact test: how "
     "surprising the change were if the edit did nothing.</p>"
     "<p>Our λ is chosen on validation clips; to forget, among those at which everyday sounds (the control) keep 95 % "
-    "of their accuracy. Test clips are other clips, looked at for a vector's chosen λ only; where a vector was learned "
-    "anew after such a look, the tab About says so.</p>"
+    "of their accuracy. Test clips are other clips, looked at for a vector's chosen λ only; what was decided "
+    "after such a look is named in the model card.</p>"
 )
 REHEARSED = (
     " There, a vector learned its task and nothing else. Here, training clips of the other sets, the control's among "
@@ -256,13 +256,6 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) 
             [reported_cell(None), change(first["control"]), controls("control")],
         ),
     ]
-    verdict = (
-        "On these clips the analogy works: its recall of D, down to the lower end of its interval, is above the "
-        "pre-trained model, the swapped sums and every random vector."
-        if table["works"]
-        else "On these clips the analogy does <b>not</b> clearly work: the pre-trained model, a swapped sum or a "
-        "random vector reaches a recall of D inside its interval or above."
-    )
     differs = (
         "<p>A model that calls every clip D has a recall of 100 %, so read the recall beside the accuracy of the four "
         "classes.</p>"
@@ -278,7 +271,7 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) 
     return (
         f"<p>A is to B as C is to D: {letters['a']} is to {letters['b']} as {letters['c']} is to {letters['d']}. "
         f"τ<sub>B</sub> + τ<sub>C</sub> − τ<sub>A</sub> has seen no recording of D.</p>"
-        + _verdict(verdict)
+        + _verdict(escape(analogy_verdict(table)))
         + key(("target", "recall of D"), ("control", "accuracy of the four classes"))
         + f"<div class='tv-figures-row'>{analogy_figure(table, load)}</div>"
         + _more(html_table("analogy", ["", "Reported", "Ours, test", "Controls, test"], rows), differs)

@@ -223,12 +223,10 @@ export class Chart {
     const { recipe } = this.state;
     const query = new URLSearchParams(recipePairs(live.checkpoint, recipe)).toString();
     if (root.dataset.query !== query) root.dataset.query = query; // others watch it
-    const outside = tasks.some(
-      ({ surface }) => surface?.knows(recipe) && !surface.contains(recipe) && !surface.measured(recipe),
-    );
+    const outside = tasks.some(({ surface }) => surface?.knows(recipe) && !estimates(surface, recipe));
     hide(find(root, ".tv-figures"), outside);
     message(root, outside ? this.beyond() : this.unmeasured(tasks));
-    if (!outside && tasks.length) this.drawBars(tasks);
+    if (tasks.length) this.drawBars(tasks); // hidden bars too: classes, saved figures and the phone's line read them
   }
 
   beyond() {
@@ -267,7 +265,7 @@ export class Chart {
     for (const { task, surface, bars } of tasks) {
       bars.show(extra || !task.aside);
       if (!bars.visible) continue;
-      if (surface?.knows(recipe)) {
+      if (surface && estimates(surface, recipe)) {
         const { predicted, measured } = surface.predict(recipe);
         bars.draw({ ...bars.unknown, after: surface.count(predicted) }, recipe);
         if (!measured) estimating.push(surface);
@@ -311,6 +309,9 @@ export class Chart {
     return addressOf(window.location.href, recipePairs(this.live.checkpoint, this.state.recipe)).href;
   }
 }
+
+/** Whether the surface has an answer. @param {import("./surface.js").LogitSurface} surface @param {State["recipe"]} recipe */
+const estimates = (surface, recipe) => surface.contains(recipe) || surface.measured(recipe) !== null;
 
 /** @param {Live} live @param {string} added names of the visitor's own vectors, separated by commas */
 function namesOfRows(live, added) {

@@ -4,7 +4,7 @@
 import { chart } from "./chart.js";
 import { find, restyle, setTo, write } from "./dom.js";
 import { percent } from "./figures.js";
-import { Latest, drawn } from "./latest.js";
+import { Latest, drawn, settled } from "./latest.js";
 import { Player } from "./player.js";
 import { recipePairs } from "./recipe.js";
 import { ANALOGY, vectorOf, wayOf } from "./sliders.js";
@@ -15,8 +15,8 @@ const MOST_TASKS = 2; // in the summary
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {[string, number]} Top a label and its probability */
-/** @typedef {{query: string, before: Top, after: Top, right: string[]}} Answer exact ones of a recipe; `right` are the labels
- * that are right for the clip, none where that is not known */
+/** @typedef {{clip: string, query: string, before: Top, after: Top, right: string[]}} Answer exact ones of a clip (its path on
+ * the server) and a recipe; `right` are the labels that are right for the clip, none where that is not known */
 /** @typedef {import("./trace.js").Trace} Trace */
 
 /** @type {Latest<{url: string, orig_name?: string, path: string}>} */
@@ -26,7 +26,10 @@ const answer = new Latest();
 /** @type {Latest<Trace | null>} */
 const trace = new Latest();
 
-/** gradio's event handlers call these three. @param {any} file @returns {never[]} no output */
+/** No trace that was asked for is of use: the labels are others. */
+const labelsChanged = new Latest();
+
+/** gradio's event handlers call these four. @param {any} file @returns {never[]} no output */
 export function handClip(file) {
   clip.give(file ?? { url: "", path: "" });
   return [];
@@ -44,6 +47,12 @@ export function handTrace(json) {
   return [];
 }
 
+/** @returns {never[]} no output */
+export function forgetTrace() {
+  labelsChanged.give(true);
+  return [];
+}
+
 /**
  * The gr.HTML of the strip calls this once.
  * @param {HTMLElement} element
@@ -55,6 +64,8 @@ export function startStrip(element, touched) {
   answer.follow(() => strip.draw());
   trace.follow(() => strip.draw());
   drawn.follow((state) => strip.follow(state));
+  settled.follow((state) => strip.ask(state));
+  labelsChanged.follow(() => strip.forget());
 }
 
 class Strip {
@@ -78,13 +89,18 @@ class Strip {
   /** @param {{url: string, orig_name?: string, path: string}} file */
   heard({ url, orig_name: given, path }) {
     this.clips++;
-    this.asked = "";
-    this.serial++;
+    this.forget();
     const name = (given || path.split(/[/\\]/).pop() || "No clip").replace(/\.\w+$/, "").replaceAll("_", " ");
     write(find(this.root, ".tv-clip-name"), name);
     this.player.load(url);
     if (path) this.toggle(false); // who takes a clip away is about to choose another one
     if (this.state) this.follow(this.state);
+  }
+
+  /** The next trace is asked for anew, and one that is under way is dropped. */
+  forget() {
+    this.asked = "";
+    this.serial++;
   }
 
   /** @param {State} state */
@@ -96,6 +112,7 @@ class Strip {
 
   /** A trace for the slider that was touched, unless it was asked for already. @param {State} state */
   ask(state) {
+    if (chart?.ahead) return; // the server does not know these values yet, and they change in every frame
     const slider = chart?.sliders.get(`lambda-${state.axis}`);
     const way = slider && wayOf(slider, state);
     if (!way || !this.clips) return; // no slider yet, or one that cannot move
@@ -125,17 +142,18 @@ class Strip {
   draw() {
     const { state, root } = this;
     if (state) this.summarize(state);
-    if (!state || !answer.value) return;
+    if (!state || (!answer.value && clip.value?.path !== "")) return; // nothing has been answered yet
+    const heard = answer.value?.clip === clip.value?.path ? answer.value : null; // not an answer for the clip before
     const query = new URLSearchParams(recipePairs(state.live.checkpoint, state.recipe)).toString();
-    const exact = answer.value.query === query;
-    const estimate = exact ? null : answerAt(this.trace, state.recipe);
-    const { before, after, right } = answer.value;
-    show(root, "before", before, right);
-    show(root, "after", exact ? after : (estimate ?? after), right);
+    const exact = heard?.query === query;
+    const estimate = heard && !exact ? answerAt(this.trace, state.recipe) : null;
+    const right = heard?.right ?? [];
+    show(root, "before", heard?.before, right);
+    show(root, "after", exact ? heard?.after : (estimate ?? heard?.after), right);
     const kind = exact ? "exact" : estimate ? "estimate" : "waiting";
     root.classList.toggle("tv-stale", kind === "waiting");
     root.classList.toggle("tv-flipped", find(root, ".tv-before").textContent !== find(root, ".tv-after").textContent);
-    if (exact) root.removeAttribute("aria-busy");
+    if (exact || clip.value?.path === "") root.removeAttribute("aria-busy");
     const badge = find(root, ".tv-badge");
     write(badge, kind === "waiting" ? "…" : kind);
     restyle(badge, `tv-badge ${kind === "exact" ? "tv-exact" : kind === "estimate" ? "tv-estimate" : "tv-none"}`);
@@ -158,12 +176,13 @@ function stayInFlow() {
   document.body.classList.toggle("tv-flow", whole);
 }
 
-/** @param {HTMLElement} root @param {"before" | "after"} side @param {Top} top @param {string[]} right */
-function show(root, side, [label, probability], right) {
+/** @param {HTMLElement} root @param {"before" | "after"} side @param {Top | undefined} top @param {string[]} right */
+function show(root, side, top, right) {
+  const [label, probability] = top ?? ["…", null];
   const place = find(root, `.tv-${side}`);
   const [share, mark] = /** @type {HTMLElement[]} */ ([...(place.parentElement?.children ?? [])].slice(-2));
   write(place, label);
-  write(share, `${percent(probability)} %`);
+  write(share, probability === null ? "" : `${percent(probability)} %`);
   const isRight = right.includes(label);
   write(mark, right.length ? (isRight ? "✓" : "✗") : "");
   setTo(mark, "title", right.length ? `${isRight ? "right" : "wrong"}: the example is “${right[0]}”` : "");

@@ -18,6 +18,7 @@ from taskvec_demo.clap.model import PAD, TextTower
 from taskvec_demo.errors import BadArtifactError, TaskVecError
 from taskvec_demo.lab.finetuning import training_state
 from taskvec_demo.lab.tiny_clap import text_distillation as td
+from taskvec_demo.lab.tiny_clap.captions import TEMPLATES
 from taskvec_demo.lab.tiny_clap.teacher import (
     Corpus,
     cached_embeddings,
@@ -25,6 +26,7 @@ from taskvec_demo.lab.tiny_clap.teacher import (
     is_held_out,
     meanings,
     speaker_phrases,
+    text_corpus,
     unit,
     wordnet_phrases,
 )
@@ -234,6 +236,19 @@ def test_wordnet_is_parsed(tmp_path):
     found = meanings(tmp_path / "wordnet")
     assert found["red dog"] == "red dog, dog: a red dog"
     assert found["cat"] == "red cat, cat: a red cat"  # the first of its two senses
+
+
+def test_no_group_of_the_corpus_has_a_phrase_that_is_kept_for_measuring(tmp_path):
+    """Not a lemma of WordNet either, alone or in a template."""
+    fake_wordnet(tmp_path / "wordnet")
+    kept = frozenset({"red dog", "a red dog", "big drum"})
+    corpora = [text_corpus(["Bark"], TEMPLATES, tmp_path / "wordnet", never=never) for never in (frozenset(), kept)]
+    free, clean = ({text for part in corpus.parts for text in part} for corpus in corpora)
+    assert kept & free
+    assert not kept & clean
+    templates = {template.format(text) for template in TEMPLATES for text in kept}
+    assert templates & free
+    assert not templates & clean
 
 
 def test_a_word_lies_between_itself_and_its_meaning(tmp_path):
