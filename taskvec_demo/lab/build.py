@@ -31,7 +31,7 @@ from .measuring.shipped_tables import write_tables
 from .measuring.stories import write_stories
 from .measuring.sweep import Sweep
 from .studies.ballanti import BALLANTI
-from .tiny_clap.assembly import assemble, write_extras
+from .tiny_clap.assembly import assemble, holds_towers, write_extras
 from .tiny_clap.study import TINY
 
 STUDIES = {study.name: study for study in (TINY, BALLANTI)}
@@ -42,15 +42,25 @@ COMMANDS = {
 
 
 def prepare(study: Study, work: Path, out: Path, spec: str | None) -> None:
-    """Put a checkpoint into `out`: `spec`, or the one that tiny-CLAP's trained towers make."""
+    """Put a checkpoint into `out`: `spec`, or the one that tiny-CLAP's trained towers make.
+
+    Raises TaskVecError if `out` is about another checkpoint already, or if nothing says which it shall be about.
+    """
+    model = out / "model"
+    is_there = (model / "config.json").is_file()
     if spec is not None:
         place_pretrained(out, spec)
-    elif (out / "model" / "config.json").is_file() or (out / PRETRAINED).is_file():
+    elif (out / PRETRAINED).is_file() or (is_there and study.name != TINY.name):
         return
-    elif study.name == TINY.name:
-        assemble(work, out / "model")
-    else:
+    elif study.name != TINY.name:
         raise TaskVecError(f"{out} holds no checkpoint yet: say with --checkpoint what to begin from.")
+    elif not is_there:
+        assemble(work, model)
+    elif not holds_towers(model, work):
+        raise TaskVecError(
+            f"The towers that were trained in {work} are not those of {model}: give another --artifacts to build on "
+            "them, or another --work to leave them out."
+        )
 
 
 def finetune_all(

@@ -59,7 +59,8 @@ def _study(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentPa
 
 
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", help="what to begin from: a folder, a hub id or a LAION .pt")
+    help = "what to begin from: a folder or a hub id; `convert` makes a folder of a LAION .pt"
+    parser.add_argument("--checkpoint", help=help)
 
 
 def _finetune(options: argparse.Namespace) -> None:

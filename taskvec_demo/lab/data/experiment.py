@@ -70,9 +70,10 @@ PRETRAINED = "pretrained.json"  # which checkpoint a folder of artifacts is abou
 def place_pretrained(folder: Path, spec: str) -> None:
     """Write into `folder` which checkpoint it is about.
 
-    A checkpoint of the hub stays there; any other is copied, in float32.
+    A checkpoint of the hub stays there; the folder of any other is copied. The record is written last, so a refused
+    checkpoint leaves the folder as it was.
 
-    Raises TaskVecError if the folder is about another checkpoint already.
+    Raises TaskVecError if the folder is about another checkpoint already, and for a file of tensors.
     """
     record = folder / PRETRAINED
     if record.is_file():
@@ -82,11 +83,11 @@ def place_pretrained(folder: Path, spec: str) -> None:
     if known != spec:
         raise TaskVecError(f"{folder} is about the checkpoint {known!r}, not {spec!r}; give another --artifacts.")
     source = resolve(spec)
+    if source.repo is None and not (folder / "model").is_dir():
+        _copy(source, folder / "model")
     if not record.is_file():
         fields = {"spec": spec, "name": source.name, "repo": source.repo, "revision": source.revision}
         write_json(record, fields | {"sha256": source.sha256})
-    if source.repo is None and not (folder / "model").is_dir():
-        _copy(source, folder / "model")
 
 
 def _copy(source: Source, out: Path) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 from ...core.files import sha256_of, whole_file
 from ...core.surface import LogitSurface
 from ...core.table_entries import analogy_verdict, interval, kept, tenths
+from ...errors import TaskVecError
 from ...serve.artifacts import Artifacts, read_json, write_json
+from ..data.arguments import STUDIES
 from ..data.experiment import PRETRAINED
 from ..data.study import Study
 
@@ -224,8 +226,16 @@ def _rewordings(table: Mapping[str, Any]) -> str:
 
 
 def run(options: argparse.Namespace, study: Study) -> None:
-    """`python -m taskvec_demo card`: write the card of a built folder anew, and its hash into the manifest."""
+    """`python -m taskvec_demo card`: write the card of a built folder anew, and its hash into the manifest.
+
+    Raises TaskVecError if the folder has other tasks than `study`, whose sources and licences the card would name.
+    """
     artifacts = Artifacts(options.artifacts, verify=False)
+    if artifacts.tasks.keys() != study.tasks.keys():
+        raise TaskVecError(
+            f"{options.artifacts} has the tasks {', '.join(artifacts.tasks)}, not those of the study {study.name!r}: "
+            f"say with --study which one it was built for ({' or '.join(STUDIES)})."
+        )
     write_model_card(study, artifacts.name, artifacts.pretrained_sha256, options.artifacts)
     manifest = artifacts.manifest | {"files": artifacts.files | {CARD: sha256_of(options.artifacts / CARD)}}
     write_json(options.artifacts / "manifest.json", manifest)

@@ -6,7 +6,7 @@ and the model, run again on all or some of the clips, must give the stored answe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ...core.task_vector import TaskVector
 from ...errors import TaskVecError
 from ...recordings.splits import TEST
 from ...serve.artifacts import Artifacts, read_json
-from ..data.datasets import MelStore
+from ..data.datasets import ClipRow, MelStore
 from ..data.experiment import Experiment, open_experiment
 from ..data.study import Study
 from .answers import AnswerBook
@@ -51,6 +51,16 @@ def check_files(study: Study, folder: Path, vectors: Mapping[str, TaskVector], o
     return problems
 
 
+def check_clips(book: AnswerBook, labels: Predictions, name: str = "table") -> list[str]:
+    """A sentence if the stored answers are about other test clips; empty if they are about these.
+
+    `labels`: task -> class index of every test clip in the recordings, in order.
+    """
+    if book.labels.keys() == labels.keys() and all(np.array_equal(book.labels[t], y) for t, y in labels.items()):
+        return []
+    return [f"{name}: the test clips in --data are not those of the shipped table."]
+
+
 def check_predictions(
     book: AnswerBook,
     predictor: Predictor,
@@ -67,8 +77,6 @@ def check_predictions(
     """
     problems = []
     places = places if places is not None else {t: np.arange(len(y)) for t, y in book.labels.items()}
-    if any(not np.array_equal(book.labels[t][places[t]], y) for t, y in predictor.labels("test").items()):
-        return [f"{name}: the test clips in --data are not those of the shipped table."]
     edits = {edit: c for edit, c in book.edits.items() if not c.keys() & set(absent)}
     for edit, measured in zip(edits, measure(predictor, TEST, edits.values(), f"checking {name}"), strict=True):
         stored = {t: answers[places[t]] for t, answers in book.predictions[edit].items()}
@@ -98,15 +106,12 @@ def check_prompts(book: AnswerBook, experiment: Experiment, places: Mapping[str,
     return problems
 
 
-def spread_clips(study: Study, data: Path, per_task: int) -> tuple[list, dict[str, np.ndarray]]:
-    """About `per_task` test clips a task, evenly spread over its files, and their places in the task's whole list."""
-    everything = MelStore(study.read_rows(data), np.zeros(0))
-    clips = {t: study.labelled(everything, t, "test")[0] for t in study.all_tasks}
+def spread_clips(clips: Mapping[str, Sequence[ClipRow]], per_task: int) -> tuple[set[ClipRow], dict[str, np.ndarray]]:
+    """About `per_task` clips a task, evenly spread over its files, and their places in the task's whole list."""
     chosen = set()
     for rows in clips.values():
         chosen |= {rows[int(i)] for i in np.linspace(0, len(rows) - 1, min(per_task, len(rows))).round()}
-    places = {t: np.array([i for i, r in enumerate(rows) if r in chosen], int) for t, rows in clips.items()}
-    return [r for r in everything.rows if r in chosen], places
+    return chosen, {t: np.array([i for i, r in enumerate(rows) if r in chosen], int) for t, rows in clips.items()}
 
 
 def check_tables(
@@ -120,7 +125,12 @@ def check_tables(
     if clips is not None and clips < 1:
         raise TaskVecError(f"--clips is {clips}; it must be at least 1.")
     artifacts = Artifacts(folder)
-    rows, places = (None, None) if clips is None else spread_clips(study, data, clips)
+    rows, places = study.read_rows(data), None
+    labelled = {t: study.labelled(MelStore(rows, np.zeros(0)), t, TEST) for t in study.all_tasks}
+    labels = {t: np.array(classes, int) for t, (_, classes) in labelled.items()}
+    if clips is not None:
+        chosen, places = spread_clips({t: own for t, (own, _) in labelled.items()}, clips)
+        rows = [r for r in rows if r in chosen]
     experiment = open_experiment(study, folder, data, work, rows=rows)
     reported = reported_baselines(folder / "tables")
     trained = stored_baselines(baselines_folder(work, experiment.checkpoint), reported)
@@ -130,10 +140,12 @@ def check_tables(
     predictor = ModelPredictor(replace(experiment, vectors=vectors, heads=artifacts.heads))
     books = {name: stored_book(folder / "tables", name) for name in selected(only)}
     for name, book in books.items():
-        problems += check_predictions(book, predictor, places, name, absent)
+        problems += check_clips(book, labels, name) or check_predictions(book, predictor, places, name, absent)
     prompts = stored_prompts(folder / "tables") if only in (None, NAME) else {}
     if prompts:
-        problems += check_prompts(prompts[TEST], replace(experiment, heads=artifacts.heads), places)
+        experiment = replace(experiment, heads=artifacts.heads)
+        own = {t: labels[t] for t in study.tasks}
+        problems += check_clips(prompts[TEST], own, NAME) or check_prompts(prompts[TEST], experiment, places)
     return problems, [name for name in absent if any(_uses(book, name) for book in books.values())]
 
 

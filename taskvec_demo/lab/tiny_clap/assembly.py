@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from ...clap.checkpoint_files import read_checkpoint, weight_files
 from ...clap.features import log_mel
 from ...clap.loading import save_checkpoint
 from ...clap.model import Checkpoint, new_model
@@ -27,20 +28,18 @@ from ..data.synth import labelled_set, write_labelled_set
 from . import architecture as tiny
 from .rewording_accuracy import rewording_accuracy
 
+TOWERS = {"audio.safetensors": "pretrain", "text/text.safetensors": "distil-text"}  # in a work folder; what trains each
 SYNTHESIZED_SEED, PER_CLASS = 1, 3  # of the labelled clips; the examples have seed 0
 
 
 def assemble(work: Path, out: Path) -> None:
     """Join the trained audio and text towers into one `ClapModel` folder, in float16."""
-    for needed, command in (
-        (work / "audio.safetensors", "pretrain"),
-        (work / "text" / "text.safetensors", "distil-text"),
-    ):
-        if not needed.is_file():
-            raise TaskVecError(f"{needed} is missing: run `python -m taskvec_demo {command}` first.")
+    for file, command in TOWERS.items():
+        if not (work / file).is_file():
+            raise TaskVecError(f"{work / file} is missing: run `python -m taskvec_demo {command}` first.")
     text_config = json.loads((work / "text" / "text_config.json").read_text())
     model = new_model(tiny.AUDIO, text_config, tiny.DIM)
-    state = load_file(work / "audio.safetensors") | load_file(work / "text" / "text.safetensors")
+    state = {name: tensor for file in TOWERS for name, tensor in load_file(work / file).items()}
     state["logit_scale_t"] = torch.tensor(math.log(1 / 0.07))  # text -> audio: untrained, as nothing here uses it
     missing, unexpected = model.load_state_dict(state, strict=False)
     # The constructor makes index buffers. If anything else is missing, the two halves do not fit.
@@ -52,6 +51,20 @@ def assemble(work: Path, out: Path) -> None:
     with whole_folder(out) as temporary:
         save_checkpoint(temporary, model, tiny.PREPROCESSOR, work / "text" / "tokenizer")
         shutil.rmtree(out, ignore_errors=True)
+
+
+def holds_towers(model: Path, work: Path) -> bool:
+    """Whether the folder `model` has the weights of the trained towers in `work`, rounded as `assemble` rounds them.
+
+    A tower that is not in `work` is not asked for.
+    """
+    held = read_checkpoint(weight_files(model), str(model))
+    towers = [read_checkpoint([work / file], file) for file in TOWERS if (work / file).is_file()]
+    return all(
+        name in held and torch.equal(tensor.to(held[name].dtype), held[name])
+        for tower in towers
+        for name, tensor in tower.items()
+    )
 
 
 def write_extras(experiment: Experiment, work: Path, out: Path) -> None:

@@ -44,6 +44,19 @@ def test_the_command_follows_a_table_that_changed(folder: Path) -> None:
     assert Artifacts(folder, verify=False).files[CARD] == sha256_of(card)
 
 
+def test_a_card_of_another_study_than_the_folder_was_built_for_is_not_written(folder: Path, capsys) -> None:
+    options = ["card", "--artifacts", str(folder)]
+    assert main([*options, "--study", "ballanti"]) == 2
+    assert "not those of the study 'ballanti': say with --study which one it was built for" in capsys.readouterr().err
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"tasks": [t.to_dict() for t in BALLANTI.tasks.values()]})
+    assert main(options) == 2  # without --study it would be that of tiny-CLAP
+    assert "not those of the study 'tiny'" in capsys.readouterr().err
+    assert not (folder / CARD).exists()
+    assert main([*options, "--study", "ballanti"]) == 0
+    assert "UrbanSound8K" in (folder / CARD).read_text(encoding="utf-8")
+
+
 def test_what_only_tiny_clap_is_stands_in_no_other_card(folder: Path) -> None:
     other = model_card(BALLANTI, "some-clap", "0" * 64, folder)
     assert "GTZAN" in other

@@ -286,6 +286,31 @@ def test_the_check_passes_and_sees_what_was_changed(
     assert any("“{} in the background”" in s and "answers differ" in s for s in said)
 
 
+def test_tables_are_not_compared_with_answers_on_other_recordings(
+    tmp_path: Path, shipped: Path, store: MelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_store(cls, work, data, config, rows):
+        return MelStore([r for r in store.rows if r in set(rows)], store.mel)
+
+    def said(rows: list[ClipRow], clips: int | None) -> set[str]:
+        study = replace(TINY, read_rows=lambda data: rows)
+        return {
+            s
+            for only in ("vectors", "prompts")
+            for s in check_tables(study, shipped, shipped, tmp_path, only, clips)[0]
+        }
+
+    monkeypatch.setattr(MelStore, "open", classmethod(open_store))
+    sentence = "the test clips in --data are not those of the shipped table."
+    fewer = [r for r in store.rows if r.dataset != "fsdd"]
+    first = next(i for i, r in enumerate(store.rows) if r.dataset == "esc50" and r.split == "test")
+    more = [*store.rows, replace(store.rows[first], file="zebra/another.opus")]
+    other = [replace(r, label="dog") if i == first else r for i, r in enumerate(store.rows)]
+    for rows in (fewer, more, other):
+        for clips in (3, None):
+            assert said(rows, clips) == {f"vectors: {sentence}", f"prompts: {sentence}"}
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the recordings")
 @pytest.mark.skipif(not (SHIPPED / "tables" / "negation.predictions.json").is_file(), reason="no tables are shipped")
 def test_the_shipped_tables_are_what_the_checkpoint_gives(tmp_path: Path) -> None:

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from taskvec_demo.cli import main
 from taskvec_demo.core.intervals import MIN_SOURCES, units
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow
 from taskvec_demo.lab.finetuning import training_state
-from taskvec_demo.lab.studies.speech_music import study
-from taskvec_demo.lab.studies.speech_music.distillation import distil, warm_up
+from taskvec_demo.lab.studies.speech_music import command, study
+from taskvec_demo.lab.studies.speech_music.distillation import TAUGHT_BY, distil, warm_up
 from taskvec_demo.lab.studies.speech_music.figures import compared, difference, mean_accuracy, rank_correlation
-from taskvec_demo.lab.studies.speech_music.plan import QUICK
+from taskvec_demo.lab.studies.speech_music.plan import QUICK, Plan
 from taskvec_demo.lab.studies.speech_music.probes import Probe, best_on, fit
 from taskvec_demo.lab.studies.speech_music.tasks import Judged, judged_tasks, speaker_clips, utterance
 from taskvec_demo.lab.studies.speech_music.teachers import Mix, domain_of, normalized
@@ -198,7 +199,9 @@ def test_the_ends_of_the_dial_are_the_students_themselves(quick_speech_music):
     x = torch.randn(
         3, 1, encoder.features.n_frames, encoder.features.n_mels, generator=torch.Generator().manual_seed(0)
     )
-    state = torch.load(quick_speech_music / "work" / "speech-music" / "speech.pt", weights_only=True)["student"]
+    state = torch.load(quick_speech_music / "work" / "speech-music" / "quick" / "speech.pt", weights_only=True)[
+        "student"
+    ]
     trained = {name.removeprefix("tower."): t for name, t in state.items()}
     for name, view in students.at(speech=1.0).tensors().items():
         assert torch.allclose(view, trained[name], atol=1e-5), name
@@ -236,6 +239,42 @@ def test_the_quick_study_holds_every_figure_and_a_check_finds_what_differs(
     (out / "study.json").write_text(json.dumps(contents), encoding="utf-8")
     assert quick_study(data, work, out, "--check") == 1
     assert "dial, digits, λ_speech = 0" in capsys.readouterr().out
+
+
+def test_a_quick_run_touches_neither_what_is_shipped_nor_the_states_of_a_full_run(
+    quick_speech_music, tmp_path, monkeypatch
+):
+    shipped, work = tmp_path / "shipped", shutil.copytree(quick_speech_music / "work", tmp_path / "work")
+    monkeypatch.setattr(command, "SHIPPED", shipped)
+    state = work / "speech-music" / f"{STUDENT}.pt"
+    state.write_bytes(b"of a full run")
+    options = ["study", "speech-music", "--data", str(quick_speech_music / "data"), "--work", str(work), "--quick"]
+    assert main(options) == 0
+    assert main([*options, "--check"]) == 0  # what it wrote lies where a check looks for it
+    assert (work / "speech-music" / "quick" / "study.json").is_file()
+    assert state.read_bytes() == b"of a full run"
+    assert not shipped.exists()
+
+
+def test_a_check_of_figures_at_other_points_is_refused(quick_speech_music, tmp_path, capsys):
+    data, work = quick_speech_music / "data", quick_speech_music / "work"
+    assert quick_study(data, work, command.SHIPPED, "--check") == 2
+    assert "has other points, 25 of the dial and not 3: is it of --quick?" in capsys.readouterr().err
+    study.check_points(command.SHIPPED / "study.json", Plan())
+
+
+def test_a_run_that_is_stopped_while_it_measures_leaves_the_old_students(quick_speech_music, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    data, work = quick_speech_music / "data", shutil.copytree(quick_speech_music / "work", tmp_path / "work")
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "measure", stopped)
+        assert quick_study(data, work, tmp_path / "out") == 130
+    assert not (tmp_path / "out").exists()
+    assert quick_study(data, work, tmp_path / "out") == 0
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert written == {"study.json", "initial.safetensors", *(f"vectors/{v}.safetensors" for v in TAUGHT_BY)}
 
 
 def test_a_clip_that_the_teachers_have_not_heard_is_named(quick_speech_music, mix):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from ....clap.encoder import Encoder
+from ....core.files import whole_file
 from ....core.task_vector import TaskVector
+from ....errors import TaskVecError
 from ....recordings.splits import SPLITS, TEST, VALIDATION
+from ....serve.artifacts import read_json
 from ....serve.studies.speech_music import FORMAT, INITIAL, VECTORS
 from ...data.datasets import MelStore, read_rows
 from ...tiny_clap.architecture import FEATURES, PREPROCESSOR
@@ -23,7 +27,8 @@ from .tasks import SPLIT_BY, Judged, judged_tasks
 from .teachers import TEACHERS, Mix, teacher_outputs
 
 FOLDER = "speech-music"  # in the work folder
-ANSWERS, CHECKED = "answers", "checked"  # folders in it: what was measured, and what is being measured again
+MADE = "made"  # a folder beside the states: the trained students, which are copied once they are measured
+ANSWERS, CHECKED = "answers", "checked"  # the same: what was measured, and what is being measured again
 
 
 def clips_of(work: Path, data: Path) -> MelStore:
@@ -31,9 +36,12 @@ def clips_of(work: Path, data: Path) -> MelStore:
     return MelStore.open(work, data, FEATURES, read_rows(data))
 
 
-def train(store: MelStore, data: Path, work: Path, out: Path, plan: Plan, say: Say) -> list[dict[str, Any]]:
-    """Train what is missing, write initialisation and vectors to `out`, and return what each run cost."""
-    folder, mix = work / FOLDER, Mix(store, data)
+def train(store: MelStore, data: Path, folder: Path, out: Path, plan: Plan, say: Say) -> list[dict[str, Any]]:
+    """Train what is missing, write initialisation and vectors to `out`, and return what each run cost.
+
+    `folder` is that of the states.
+    """
+    mix = Mix(store, data)
     first = warm_up(mix, plan, folder, say)
     first.tower().save(out / INITIAL, PREPROCESSOR)
     initial, costs = first.weights(), [_cost("warm-up", TAUGHT_BY[ENSEMBLE], first)]
@@ -43,6 +51,13 @@ def train(store: MelStore, data: Path, work: Path, out: Path, plan: Plan, say: S
         vector.save(out / VECTORS.format(name))
         costs.append(_cost(name, teachers, done))
     return costs
+
+
+def copy_students(made: Path, out: Path) -> None:
+    """Copy what `train` wrote into `made` to `out`, each file whole."""
+    for file in (INITIAL, *(VECTORS.format(name) for name in TAUGHT_BY)):
+        with whole_file(out / file) as temporary:
+            shutil.copy(made / file, temporary)
 
 
 def open_students(out: Path) -> Students:
@@ -86,14 +101,14 @@ class Measured:
 
 
 def measure(
-    store: MelStore, data: Path, work: Path, out: Path, plan: Plan, say: Say, answers: str = ANSWERS
+    store: MelStore, data: Path, folder: Path, out: Path, plan: Plan, say: Say, answers: str = ANSWERS
 ) -> dict[str, Any]:
     """The contents of study.json without what training cost, from the students in `out`.
 
-    What was measured is kept in the folder `answers`.
+    What was measured is kept in `folder`/`answers`.
     """
     students, tasks = open_students(out), judged_tasks(store.rows, plan.per_class)
-    judge = Judge(store, tasks, work / FOLDER / answers)
+    judge = Judge(store, tasks, folder / answers)
     heard = {name: teacher_outputs(data, name, store.rows) for name in TEACHERS}
 
     def fixed(test: bool) -> dict[str, Right]:
@@ -185,6 +200,14 @@ def _task_entry(task: Judged) -> dict[str, Any]:
 
 def _along(tasks: Sequence[Judged], points: Sequence[Right]) -> dict[str, list[float]]:
     return {t.name: [round(float(np.mean(right[t.name])), 4) for right in points] for t in tasks}
+
+
+def check_points(shipped: Path, plan: Plan) -> None:
+    """Raise TaskVecError if the figures in the file `shipped` are of other points than those of `plan`."""
+    contents = read_json(shipped)
+    if (contents["dial"]["speech"], contents["plane"]["axis"]) != (list(plan.dial), list(plan.plane)):
+        n = len(contents["dial"]["speech"])
+        raise TaskVecError(f"{shipped} has other points, {n} of the dial and not {len(plan.dial)}: is it of --quick?")
 
 
 def differences(shipped: Mapping[str, Any], fresh: Mapping[str, Any], tolerance: float) -> list[str]:
