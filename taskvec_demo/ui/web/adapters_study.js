@@ -50,7 +50,7 @@ export function startAdapters(element, asked) {
   return withStudy(place, (contents) => new Budget(place, contents, asked));
 }
 
-class Budget {
+export class Budget {
   /** @param {HTMLElement} place @param {Contents} contents @param {(chosen: Record<string, string>, serial: number) => void} asked */
   constructor(place, contents, asked) {
     this.place = place;
@@ -126,7 +126,7 @@ class Budget {
     this.sums = this.ticked.length ? frontier(this.ticked, this.measure) : [];
     this.scaled = this.sums.length ? scaleOf(this.sums) : null;
     this.draw(true);
-    this.go(this.scale.cost(share));
+    this.go(share ? this.scale.cost(share) : 0);
   }
 
   get scale() {
