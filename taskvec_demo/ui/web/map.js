@@ -218,7 +218,7 @@ export class LambdaMap {
     const least = (this.state?.live.controlKept ?? 1) - 1e-6; // grids are float32
     this.picture?.paint(
       (column, row) => this.accuracy(column, row),
-      (column, row) => this.kept(column, row) >= least,
+      (column, row) => !(this.kept(column, row) < least), // what is not known yet (NaN) is not hatched
     );
   }
 
