@@ -4,6 +4,7 @@
 import { find, write } from "./dom.js";
 import { html } from "./elements.js";
 import { numberText, percent, wilson } from "./figures.js";
+import { isCommand } from "./keys.js";
 import { previewed, settled, wanted } from "./latest.js";
 import { MapPicture } from "./map_picture.js";
 import { AccuracyGrid } from "./plane.js";
@@ -280,7 +281,7 @@ export class LambdaMap {
   pressed(event) {
     const { state } = this;
     const way = ARROWS.get(event.key);
-    if (!state || (!way && event.key !== "Home")) return;
+    if (!state || isCommand(event) || (!way && event.key !== "Home")) return;
     event.preventDefault();
     const { low, high, sliderStep } = state.live;
     const step = event.shiftKey ? sliderStep : KEY_STEP;
