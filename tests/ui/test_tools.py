@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 SAID = "#export-panel .tv-said"
 SVG = "{http://www.w3.org/2000/svg}"
+FOCUSED = "(selector) => document.activeElement.matches(`#history-panel .tv-tried ${selector}`)"
 READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-task:not([hidden])")].map((row) => [
   row.querySelector(".tv-task-name").childNodes[1].textContent.trim(),
   [row.querySelector("s").textContent, row.querySelector("b").textContent.replace(" %", "")]]))"""
@@ -84,8 +85,11 @@ def test_the_list_has_every_recipe_and_goes_back_to_it(page):
     assert "+ 0.50 τ_urban" in texts[2]
     assert re.search(r"Urban.* \d+ %", texts[1])
     assert rows.nth(0).get_attribute("aria-current") == "true"
-    rows.nth(2).click()
+    rows.nth(2).focus()
+    page.page.keyboard.press("Enter")
     page.shows({"urban": 0.5})
+    page.at_rest()
+    page.page.wait_for_function(FOCUSED, arg="[aria-current]")  # in the list that was written anew
     page.page.keyboard.press("Escape")
     assert not page.page.locator("#history-panel").is_visible()
     page.at_rest()

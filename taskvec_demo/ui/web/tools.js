@@ -64,7 +64,9 @@ class Tools {
     this.onClick("#save-model", () => this.saveModel());
     file.addEventListener("change", () => this.openRecipe(file));
     for (const panel of element.querySelectorAll(".tv-popover")) {
-      panel.addEventListener("beforetoggle", () => this.open());
+      panel.addEventListener("beforetoggle", (event) => {
+        if (/** @type {ToggleEvent} */ (event).newState === "open") this.open();
+      });
       panel.addEventListener("toggle", () => placeBelow(/** @type {HTMLElement} */ (panel), element));
     }
     addEventListener("keydown", (event) => this.shortcut(event));
@@ -173,6 +175,8 @@ class Tools {
     if (!state) return;
     this.figures.set(keyOf(state.recipe), figuresOf(state));
     write(find(this.element, ".tv-exported"), formulaText(state.recipe, state.vectors));
+    const list = find(this.element, ".tv-tried");
+    const focused = list.contains(document.activeElement);
     const here = this.history.present && keyOf(this.history.present.recipe);
     const rows = [...this.history.tried].reverse().map(([key, step]) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
@@ -190,7 +194,8 @@ class Tools {
       row.append(button);
       return row;
     });
-    find(this.element, ".tv-tried").replaceChildren(...rows);
+    list.replaceChildren(...rows);
+    if (focused) /** @type {HTMLElement | null} */ (list.querySelector("[aria-current]"))?.focus();
   }
 
   // ---- files --------------------------------------------------------------------------------------------------------
