@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -13,11 +12,12 @@ import gradio as gr
 from ..core.recipe import Recipe
 from ..errors import TaskVecError
 from ..serve.artifacts import read_json
-from ..serve.flipped import clip_sound, flipped_clips
+from ..serve.flipped import flipped_clips
 from . import live
 from .events import QUIET
 from .html import explore
 from .html.prompts import prompts_html
+from .labelled_sound import sound_function
 from .page import Page
 
 PROMPTS = "prompts.json"
@@ -34,14 +34,7 @@ def server_functions(page: Page) -> list[Callable[[dict[str, Any]], dict[str, An
             return {"error": str(error)}
         return {"clips": [dataclasses.asdict(clip) for clip in clips]}
 
-    def sound(asked: dict[str, Any]) -> dict[str, Any]:
-        try:
-            wav = clip_sound(page.workbench, asked.get("index", -1))
-        except TaskVecError as error:
-            return {"error": str(error)}
-        return {"source": f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"}
-
-    return [flipped, sound]
+    return [flipped, sound_function(page.workbench)]
 
 
 def build_explore_tab(page: Page, tab: gr.Tab) -> None:

@@ -23,7 +23,7 @@ from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.app import build_app
 from taskvec_demo.ui.controls import SLOTS, ControlValues
 from taskvec_demo.ui.page import Page, names_of
-from tests.support.page_actions import number, slider, tab
+from tests.support.page_actions import can, number, slider, tab
 from tests.support.paths import ARTIFACTS
 
 
@@ -376,6 +376,37 @@ def test_a_visitor_adds_a_vector_and_takes_it_away(new_visitor, mine):
     page.page.wait_for_selector("#row-_slot-1", state="detached")
     page.at_rest()
     assert page.errors == other.errors == []
+
+
+@pytest.mark.browser
+def test_undo_to_a_removed_vector_says_so_and_changes_nothing(page, mine):
+    page.open({"urban": 0.4})
+    upload(page, mine)
+    page.toast()
+    page.at_rest()
+    number(page, "_slot-1").fill("0.6")
+    number(page, "_slot-1").press("Enter")
+    page.page.wait_for_function("() => document.querySelector('#formula').textContent.includes('mine-')")
+    page.at_rest()
+    page.page.locator("#remove-_slot-1").click()
+    page.page.wait_for_selector("#row-_slot-1", state="detached")
+    page.shows({"urban": 0.4})
+    page.at_rest()
+    before = can(page, "undo"), can(page, "redo")
+    assert before == (True, False)
+    page.page.locator("#undo").click()
+    said = page.page.get_by_role("alert").filter(has_text="The sliders stay as they are.")
+    said.wait_for()
+    assert "mine-" in said.inner_text()
+    assert (can(page, "undo"), can(page, "redo")) == before
+    page.shows({"urban": 0.4})
+    number(page, "urban").fill("0.5")  # the next step goes on from here
+    page.shows({"urban": 0.5})
+    page.at_rest()
+    assert not said.is_visible()
+    page.page.locator("#undo").click()
+    page.shows({"urban": 0.4})
+    assert page.errors == []
 
 
 @pytest.mark.browser

@@ -13,7 +13,9 @@ import pytest
 
 from taskvec_demo.core.evaluation import percent, wilson
 from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.errors import TaskVecError
 from taskvec_demo.serve.trace import Trace
+from taskvec_demo.ui.api import user_error
 from taskvec_demo.ui.hearing import Hearing
 from taskvec_demo.ui.html import clip_text
 from taskvec_demo.ui.html.exact_panel import exact_html
@@ -121,6 +123,16 @@ def test_a_link_beyond_the_sliders_says_so(page, monkeypatch):
     asked.query_params["urban"] = "1.4"
     assert tuple(page.restore(asked))[:-1] == values(page, urban=1, instruments=-1)
     assert told == ["The link goes beyond the sliders, which end at 1: its λ were cut."]
+
+
+def test_a_toast_repeats_words_of_a_link_or_a_file_as_text(page, monkeypatch):
+    """Gradio reads a toast as HTML."""
+    told = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: told.append(text))
+    page.restore(SimpleNamespace(query_params={"ckpt": "<img src=x>"}))
+    assert "&lt;img src=x&gt;" in told[0]
+    assert "<" not in told[0]
+    assert user_error(TaskVecError("no vector '<b>'.")).message == "no vector '&lt;b&gt;'."
 
 
 def test_a_trace_is_computed_only_for_whoever_looks(page, monkeypatch):

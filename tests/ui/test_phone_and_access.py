@@ -23,6 +23,18 @@ BEYOND_THE_EDGE = """() => [...document.querySelectorAll('.tv-stacks, .tv-lead')
     .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth)
     .map((e) => e.textContent.slice(0, 40))"""
 
+# With which modifier keys the page takes an arrow key for itself.
+TAKEN = """(selector) => ["none", "alt", "ctrl", "meta"].filter((held) => {
+  const options = { key: "ArrowRight", [`${held}Key`]: true, bubbles: true, cancelable: true };
+  const event = new KeyboardEvent("keydown", options);
+  return !document.querySelector(selector).dispatchEvent(event);
+})"""
+STUDY_KEYS = {
+    "A speech and a music encoder in one": ".tv-dial input[name=speech]",
+    "Adapters with a price": "#adapters-study input[name=budget]",
+    "Which tasks help each other": "#relations-study td[aria-selected=true]",
+}
+
 
 def test_phone(new_visitor):
     visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -86,6 +98,22 @@ def test_names_and_focus(page):
     focused = page.page.evaluate(f"({style})(document.activeElement)")
     page.page.evaluate("document.activeElement.blur()")
     assert focused != slider(page, "urban").evaluate(style), "nothing shows which slider has the focus"
+
+
+def test_arrow_keys_that_are_commands_of_the_browser_are_left_to_it(page):
+    """Alt with an arrow is back or on, in toolbars, studies and the map too."""
+    page.open({"urban": 0.5})
+    tab(page, "Explore")
+    page.page.wait_for_selector("#explore-map .tv-map svg")
+    page.page.locator("#toolbar button").first.focus()
+    assert page.page.evaluate(TAKEN, "#toolbar button") == ["none"]
+    assert page.page.evaluate(TAKEN, "#explore-map .tv-map") == ["none"]
+    tab(page, "Studies")
+    for study, place in STUDY_KEYS.items():
+        page.page.get_by_role("tab", name=study, exact=True).click()
+        page.page.locator(place).first.wait_for()
+        assert page.page.evaluate(TAKEN, place) == ["none"], study
+    assert page.errors == []
 
 
 def test_the_skip_link_leads_to_the_first_slider_and_loses_nothing(page):

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 SAID = "#export-panel .tv-said"
 SVG = "{http://www.w3.org/2000/svg}"
+FOCUSED = "(selector) => document.activeElement.matches(`#history-panel .tv-tried ${selector}`)"
 READ_BARS = """() => Object.fromEntries([...document.querySelectorAll("#chart .tv-task:not([hidden])")].map((row) => [
   row.querySelector(".tv-task-name").childNodes[1].textContent.trim(),
   [row.querySelector("s").textContent, row.querySelector("b").textContent.replace(" %", "")]]))"""
@@ -84,8 +85,11 @@ def test_the_list_has_every_recipe_and_goes_back_to_it(page):
     assert "+ 0.50 τ_urban" in texts[2]
     assert re.search(r"Urban.* \d+ %", texts[1])
     assert rows.nth(0).get_attribute("aria-current") == "true"
-    rows.nth(2).click()
+    rows.nth(2).focus()
+    page.page.keyboard.press("Enter")
     page.shows({"urban": 0.5})
+    page.at_rest()
+    page.page.wait_for_function(FOCUSED, arg="[aria-current]")  # in the list that was written anew
     page.page.keyboard.press("Escape")
     assert not page.page.locator("#history-panel").is_visible()
     page.at_rest()
@@ -162,11 +166,32 @@ def test_figures_and_tables_in_view_are_saved(page):
     title = figure.locator("figcaption b").inner_text()
     page.page.locator("#export").click()
     own = page.page.locator(".tv-files li", has=page.page.locator("span", has_text=title)).first
-    about = ElementTree.fromstring(saved(page, own, "SVG")).findtext(f"{SVG}desc")
+    picture = ElementTree.fromstring(saved(page, own, "SVG"))
+    about = picture.findtext(f"{SVG}desc")
     assert about.endswith("test clips")  # of recipes of its own, whatever is on the sliders
     assert "n = " in about
     assert "0.50 τ_urban" not in about
+    texts = list(picture.iter(f"{SVG}text"))
+    outlined = [text for text in texts if text.get("stroke", "none") != "none"]
+    assert outlined
+    assert {text.get("paint-order") for text in outlined} == {"stroke"}  # else the outline lies over the letters
     assert page.errors == []
+
+
+def test_a_saved_figure_has_colours_of_its_own(page):
+    """A file knows neither the variables nor the rules of the page."""
+    page.open()
+    tab(page, "Studies")
+    page.page.locator("input[name=unlock]").check()
+    page.page.wait_for_selector(".tv-dial-figure .tv-dial-ring")
+    title = page.page.locator(".tv-dial-figure svg").first.get_attribute("aria-label")
+    page.page.locator("#export").click()
+    row = page.page.locator(".tv-files li").filter(has=page.page.get_by_text(title, exact=True)).first
+    picture = ElementTree.fromstring(saved(page, row, "SVG"))
+    assert "style" not in {key for element in picture.iter() for key in element.attrib}
+    cells = {cell.get("fill") for cell in picture.iter(f"{SVG}rect") if cell.find(f"{SVG}title") is not None}
+    assert len(cells) > 1
+    assert all(re.fullmatch(r"rgb\(\d+, \d+, \d+\)", fill) for fill in cells)
 
 
 def test_no_two_files_of_a_tab_have_one_name(page):

@@ -29,7 +29,7 @@ def answers_html(result: Classification, recipe: Recipe, pinned: Mapping[str, fl
     head = "".join(f"<th scope='col'>{name}</th>" for name in ("label", *columns, "change"))
     query = escape(recipe.to_query(), quote=True)
     return (
-        f"<div class='tv-labels-box tv-heard' tabindex='0'><table class='tv-labels' data-query='{query}'>"
+        f"<div class='tv-labels-box' tabindex='0'><table class='tv-labels' data-query='{query}'>"
         "<caption>Probability of each label, sorted by the edited model's answer</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )

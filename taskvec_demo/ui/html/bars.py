@@ -23,7 +23,7 @@ NO_DELTA = "<span class='tv-delta'></span>"
 
 
 def formula_html(recipe: Recipe, order: Sequence[str], series: Mapping[str, int], spare: int = 0) -> str:
-    """The formula line: one term for each vector, hidden while its λ is 0, and a place for a sentence. recipe.js goes
+    """The formula line: one term for each vector, hidden while its λ is 0, and a place for a sentence. formula.js goes
     on.
 
     `series` is the number of each vector's colour. The `spare` terms are for vectors that a visitor may add.

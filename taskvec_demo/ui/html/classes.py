@@ -62,7 +62,7 @@ def class_row(name: str, before: Accuracy, after: Accuracy) -> str:
         f"<div class='tv-row' title='{described}' role='img' aria-label='{described}'>"
         f"<span class='tv-name'>{shown} <small>{after.n}</small></span><span class='tv-track'>"
         f"<i class='tv-pre' style='width:{width_text(before.accuracy)}'></i>"
-        f"<i class='tv-ed' style='width:{width_text(after.accuracy)};--from:{width_text(before.accuracy)}'></i>"
+        f"<i class='tv-ed' style='width:{width_text(after.accuracy)}'></i>"
         f"<i class='tv-ci' style='left:{width_text(after.low)};width:{width_text(after.high - after.low)}'></i></span>"
         f"<span class='tv-num'>{percent(after.accuracy)}&hairsp;%</span>"
         f"{delta_html(before.accuracy, after.accuracy)}</div>"

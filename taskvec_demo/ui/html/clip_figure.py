@@ -32,7 +32,7 @@ def clip_figure(picture: ClipPicture, name: str) -> str:
         + _text(WIDTH - RIGHT, height - 4, f"{picture.seconds:.1f} s", "end")
     )
     return (
-        f"<figure class='tv-clip-figure tv-figure' data-name='clip'><svg viewBox='0 0 {WIDTH} {height}' role='img' "
+        f"<figure class='tv-clip-figure tv-figure'><svg viewBox='0 0 {WIDTH} {height}' role='img' "
         f"aria-label='{escape(about)}'><title>{escape(about)}</title>"
         f"<path class='tv-wave-path' d='{_wave(picture, inner)}'/>"
         f"<image x='{LEFT}' y='{top}' width='{inner}' height='{MEL}' preserveAspectRatio='none' "

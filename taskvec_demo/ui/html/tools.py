@@ -14,7 +14,7 @@ def tools_html() -> str:
         f"{_button('pin', 'Pin', 'Keep this edit on the bars, to compare others with it', aria_pressed='false')}"
         f"{_button('copy-link', 'Copy link', 'A link that opens this recipe')}"
         f"{_button('export', 'Export', 'The recipe or the edited model as a file', popovertarget='export-panel')}"
-        f"</div>{_history_panel()}{_export_panel()}"
+        f"</div>{_history_panel()}{_export_panel()}<p class='tv-refused' popover='manual' role='alert'></p>"
     )
 
 

@@ -35,8 +35,7 @@ def trace_svg(trace: Trace, current: float) -> str:
     )
     x = _x(axis, current)
     return (
-        f"<figure class='tv-trace tv-figure' data-name='clip-along-{escape(trace.vector)}' "
-        f"data-trace='{escape(json.dumps(data), quote=True)}'>"
+        f"<figure class='tv-trace tv-figure' data-trace='{escape(json.dumps(data), quote=True)}'>"
         f"<figcaption class='tv-trace-legend'><b class='tv-at'></b>{legend}</figcaption>"
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{escape(about)}'><title>{escape(about)}</title>"
         f"{_axes(trace)}{_flips(trace)}{lines}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import gradio as gr
 
 from ...core.files import sha256_of
 from ...errors import TaskVecError
-from ...serve.flipped import clip_sound
 from ...serve.studies.contents import CONTENTS
 from ...serve.studies.speech_music import NAME, SpeechMusic, point_of
 from .. import live
@@ -20,6 +17,7 @@ from ..api import TRACE_CONCURRENCY
 from ..events import QUIET
 from ..html.speech_music import figures_html, neighbours_html
 from ..html.speech_music_results import results_html
+from ..labelled_sound import sound_function
 from ..page import Page
 from ..plain import plain_html
 from .view import StudyView
@@ -49,19 +47,6 @@ class Likenesses:
         return json.dumps(told | {"point": found.point, "cosines": found.cosines, "clips": clips})
 
 
-def server_functions(study: SpeechMusic) -> list[Callable[[dict[str, Any]], dict[str, Any]]]:
-    """What the browser asks of the server beside: the sound of a labelled clip."""
-
-    def sound(asked: dict[str, Any]) -> dict[str, Any]:
-        try:
-            wav = clip_sound(study.workbench, asked.get("index", -1))
-        except TaskVecError as error:
-            return {"error": str(error)}
-        return {"source": f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"}
-
-    return [sound]
-
-
 def build(page: Page, folder: Path, clip: gr.Audio) -> None:
     """The dial with its figures, the visitor's clip, and the results. Raises TaskVecError for damaged artifacts."""
     study = SpeechMusic(folder, page.workbench)
@@ -76,7 +61,7 @@ def build(page: Page, folder: Path, clip: gr.Audio) -> None:
         js_on_load=live.on_load(
             "startDial", "server", "(point, serial) => trigger('asked', { point, serial })", module=live.STUDIES
         ),
-        server_functions=server_functions(study),
+        server_functions=[sound_function(page.workbench)],
     )
     answer = gr.Textbox("", visible="hidden", elem_id="dial-answer")
     # Not "always_last": with it the newest question was seen to go unanswered

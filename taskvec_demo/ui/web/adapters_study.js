@@ -5,6 +5,7 @@ import { costScale, frontier, meanAccuracy, priced, rivals, short, within } from
 import { BudgetPicture, drawGates, drawKey } from "./adapters_picture.js";
 import { find, write } from "./dom.js";
 import { percent, points } from "./figures.js";
+import { isCommand } from "./keys.js";
 import { Latest } from "./latest.js";
 import { saveText } from "./save.js";
 import { cellsOf, csv } from "./sheets.js";
@@ -50,7 +51,7 @@ export function startAdapters(element, asked) {
   return withStudy(place, (contents) => new Budget(place, contents, asked));
 }
 
-class Budget {
+export class Budget {
   /** @param {HTMLElement} place @param {Contents} contents @param {(chosen: Record<string, string>, serial: number) => void} asked */
   constructor(place, contents, asked) {
     this.place = place;
@@ -126,7 +127,7 @@ class Budget {
     this.sums = this.ticked.length ? frontier(this.ticked, this.measure) : [];
     this.scaled = this.sums.length ? scaleOf(this.sums) : null;
     this.draw(true);
-    this.go(this.scale.cost(share));
+    this.go(share ? this.scale.cost(share) : 0);
   }
 
   get scale() {
@@ -141,7 +142,7 @@ class Budget {
   /** Arrow keys go from way to way. @param {KeyboardEvent} event */
   pressed(event) {
     const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-    if (!way || !this.sums.length) return;
+    if (!way || !this.sums.length || isCommand(event)) return;
     event.preventDefault();
     const next = Math.min(Math.max(within(this.sums, this.budget) + way, 0), this.sums.length - 1);
     this.go(this.sums[next].cost);

@@ -6,6 +6,7 @@ import { Neighbours } from "./dial_near.js";
 import { DialPicture } from "./dial_picture.js";
 import { find, hide, restyle, write } from "./dom.js";
 import { MINUS, percent } from "./figures.js";
+import { isCommand } from "./keys.js";
 import { saveText } from "./save.js";
 import { cellsOf, csv } from "./sheets.js";
 import { withStudy } from "./study_file.js";
@@ -101,7 +102,7 @@ class Dial {
   /** Arrow keys go from measured point to measured point. @param {KeyboardEvent} event @param {number} i */
   pressed(event, i) {
     const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-    if (!way) return;
+    if (!way || isCommand(event)) return;
     event.preventDefault();
     this.sliders[i].value = String(this.figures.step(this.at[i], way, this.free));
     this.slid(i);

@@ -4,8 +4,8 @@ const NAMESPACE = "http://www.w3.org/2000/svg";
 const SHARPNESS = 2; // pixels of a PNG for each of the figure's own
 const FONT = "system-ui, sans-serif";
 const STYLES = [
-  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "opacity",
-  "font-size", "font-weight", "text-anchor", "visibility", "display",
+  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "paint-order",
+  "opacity", "font-size", "font-weight", "text-anchor", "visibility", "display",
 ]; // prettier-ignore
 const [LINE, MARGIN, SWATCH] = [18, 12, 16]; // pixels of title and legend
 
@@ -39,7 +39,7 @@ export function standalone(picture, about) {
   add(file, "text", { x: MARGIN, y: 2 * LINE, "font-size": 11.5, fill: color, opacity: 0.75 }, about.edit);
   const copy = /** @type {SVGSVGElement} */ (picture.cloneNode(true));
   inline(picture, copy);
-  for (const key of ["style", "class", "role", "aria-label"]) copy.removeAttribute(key);
+  for (const key of ["role", "aria-label"]) copy.removeAttribute(key);
   copy.setAttribute("y", String(above));
   copy.setAttribute("width", String(width));
   copy.setAttribute("height", String(height));
@@ -91,10 +91,16 @@ function inline(from, to) {
   const style = getComputedStyle(from);
   for (const name of STYLES) {
     const value = style.getPropertyValue(name);
-    if (value && from.tagName !== "svg") to.setAttribute(name, value);
+    if (value && from.tagName !== "svg") to.setAttribute(name, plain(value));
   }
-  to.removeAttribute("class");
+  for (const name of ["class", "style"]) to.removeAttribute(name); // they name rules and colours of the page
   [...from.children].forEach((child, i) => inline(child, to.children[i]));
+}
+
+/** `color(srgb …)`, as browsers give a mixture of colours, in the form that other programs read too. @param {string} value */
+function plain(value) {
+  const shares = /^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)\)$/.exec(value)?.slice(1);
+  return shares ? `rgb(${shares.map((share) => Math.round(255 * Number(share))).join(", ")})` : value;
 }
 
 /** @param {Element} parent @param {string} name @param {Record<string, string | number>} attributes @param {string} text */

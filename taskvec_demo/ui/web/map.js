@@ -4,6 +4,7 @@
 import { find, write } from "./dom.js";
 import { html } from "./elements.js";
 import { numberText, percent, wilson } from "./figures.js";
+import { isCommand } from "./keys.js";
 import { previewed, settled, wanted } from "./latest.js";
 import { MapPicture } from "./map_picture.js";
 import { AccuracyGrid } from "./plane.js";
@@ -218,7 +219,7 @@ export class LambdaMap {
     const least = (this.state?.live.controlKept ?? 1) - 1e-6; // grids are float32
     this.picture?.paint(
       (column, row) => this.accuracy(column, row),
-      (column, row) => this.kept(column, row) >= least,
+      (column, row) => !(this.kept(column, row) < least), // what is not known yet (NaN) is not hatched
     );
   }
 
@@ -280,7 +281,7 @@ export class LambdaMap {
   pressed(event) {
     const { state } = this;
     const way = ARROWS.get(event.key);
-    if (!state || (!way && event.key !== "Home")) return;
+    if (!state || isCommand(event) || (!way && event.key !== "Home")) return;
     event.preventDefault();
     const { low, high, sliderStep } = state.live;
     const step = event.shiftKey ? sliderStep : KEY_STEP;

@@ -2,6 +2,7 @@
 
 import { find, hide, write } from "./dom.js";
 import { cellOf, fractionsOf, heading, largest, matrixOf, moved, rowsOf, sentence } from "./relations_figures.js";
+import { isCommand } from "./keys.js";
 import { drawCurves, drawGrid } from "./relations_picture.js";
 import { saveText } from "./save.js";
 import { csv } from "./sheets.js";
@@ -99,7 +100,7 @@ class Relations {
   /** @param {KeyboardEvent} event */
   pressed(event) {
     const to = moved(this.at, event.key, this.matrix.tasks.length);
-    if (!event.key.startsWith("Arrow")) return;
+    if (!event.key.startsWith("Arrow") || isCommand(event)) return;
     event.preventDefault();
     this.go(to);
     this.cells.get(to.join())?.focus();

@@ -1,6 +1,7 @@
 // Ways of the keyboard. Rows of buttons, and lists of tabs, are one stop of the Tab key each: inside, the arrow keys go from
 // one to the next. The skip link leads to the first slider.
 
+import { isCommand } from "./keys.js";
 import { drawn } from "./latest.js";
 
 const ROWS = "#toolbar, #stories, #build-head, [role=tablist]";
@@ -54,7 +55,7 @@ function arrange(row, focused = document.activeElement) {
 function step(event) {
   const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   const row = rowOf(event.target);
-  if (!by || !row) return;
+  if (!by || !row || isCommand(event)) return;
   const buttons = buttonsOf(row);
   const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
   if (at < 0) return;

@@ -52,6 +52,7 @@ class Tools {
     this.figures = new Map(); // of each recipe of the list
     /** @type {State | null} */
     this.state = null;
+    this.moving = Promise.resolve(); // undo and redo, one after the other: the server may have to be asked
     const file = /** @type {HTMLInputElement} */ (find(element, "#recipe-file"));
     this.onClick("#undo", () => this.move(-1));
     this.onClick("#redo", () => this.move(1));
@@ -62,8 +63,10 @@ class Tools {
     this.onClick("#open-recipe", () => file.click());
     this.onClick("#save-model", () => this.saveModel());
     file.addEventListener("change", () => this.openRecipe(file));
-    for (const panel of element.querySelectorAll("[popover]")) {
-      panel.addEventListener("beforetoggle", () => this.open());
+    for (const panel of element.querySelectorAll(".tv-popover")) {
+      panel.addEventListener("beforetoggle", (event) => {
+        if (/** @type {ToggleEvent} */ (event).newState === "open") this.open();
+      });
       panel.addEventListener("toggle", () => placeBelow(/** @type {HTMLElement} */ (panel), element));
     }
     addEventListener("keydown", (event) => this.shortcut(event));
@@ -80,6 +83,8 @@ class Tools {
   // ---- undo and redo ------------------------------------------------------------------------------------------------
   /** @param {State} state */
   settle(state) {
+    const { present } = this.history;
+    if (present && keyOf(present.recipe) !== keyOf(state.recipe)) this.refuse("");
     this.state = state;
     this.history.settle(stepOf(state));
     this.mark();
@@ -89,10 +94,17 @@ class Tools {
 
   /** @param {number} by −1: undo, 1: redo */
   move(by) {
+    this.moving = this.moving.then(() => this.step(by));
+  }
+
+  /** @param {number} by −1: undo, 1: redo */
+  async step(by) {
     const { state, history } = this;
     if (state && !state.problem) history.settle(stepOf(state)); // what has changed since it rested counts as a step
     const step = history.move(by);
-    if (step) this.travel(step);
+    this.mark();
+    if (!step || (await this.travel(step))) return;
+    if (history.present === step) history.move(-by); // else the controls have come to rest elsewhere by now
     this.mark();
   }
 
@@ -114,14 +126,28 @@ class Tools {
     }
   }
 
-  /** @param {Step} step */
+  /** @param {Step} step @returns {Promise<boolean>} whether the controls were set to it */
   async travel({ values, vectors, recipe }) {
     const { state } = this;
-    if (!state) return;
-    if (vectors.join() === state.vectors.join()) return this.show(values);
+    if (!state) return false;
+    this.refuse("");
+    if (vectors.join() === state.vectors.join()) {
+      this.show(values);
+      return true;
+    }
     // A vector was added or removed since: the server knows which rows the recipe needs now
     const { checkpoint } = state.live;
-    await this.showText(JSON.stringify({ format: 1, checkpoint, coefficients: Object.fromEntries(recipe) }));
+    const text = JSON.stringify({ format: 1, checkpoint, coefficients: Object.fromEntries(recipe) });
+    const error = await this.showText(text);
+    if (error) this.refuse(`The sliders stay as they are. ${error}`);
+    return !error;
+  }
+
+  /** Says above the page why it did not go to a recipe; "" takes the sentence away. @param {string} sentence */
+  refuse(sentence) {
+    const place = find(this.element, ".tv-refused");
+    place.togglePopover(Boolean(sentence));
+    place.textContent = sentence;
   }
 
   /** @param {any[]} values */
@@ -149,6 +175,8 @@ class Tools {
     if (!state) return;
     this.figures.set(keyOf(state.recipe), figuresOf(state));
     write(find(this.element, ".tv-exported"), formulaText(state.recipe, state.vectors));
+    const list = find(this.element, ".tv-tried");
+    const focused = list.contains(document.activeElement);
     const here = this.history.present && keyOf(this.history.present.recipe);
     const rows = [...this.history.tried].reverse().map(([key, step]) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
@@ -166,7 +194,8 @@ class Tools {
       row.append(button);
       return row;
     });
-    find(this.element, ".tv-tried").replaceChildren(...rows);
+    list.replaceChildren(...rows);
+    if (focused) /** @type {HTMLElement | null} */ (list.querySelector("[aria-current]"))?.focus();
   }
 
   // ---- files --------------------------------------------------------------------------------------------------------
@@ -188,16 +217,19 @@ class Tools {
   async openRecipe(input) {
     const file = input.files?.[0];
     input.value = ""; // the same file may be opened again
-    if (file) await this.showText(await file.text(), file.name);
+    if (!file) return;
+    const error = await this.showText(await file.text());
+    this.say(error || `${file.name} is on the sliders.`);
   }
 
-  /** Sets the controls to the recipe of a text, or says why not. @param {string} text @param {string} name of its file */
-  async showText(text, name = "The recipe") {
+  /** Sets the controls to the recipe of a text. @param {string} text @returns {Promise<string>} why not, or "" */
+  async showText(text) {
     const { state } = this;
     const added = state?.vectors.slice(state.live.vectors.length).join() ?? "";
-    const { values, error } = await this.server.controls_of({ text, added });
+    const unanswered = { values: undefined, error: "The server did not answer." };
+    const { values, error = "" } = await this.server.controls_of({ text, added }).catch(() => unanswered);
     if (values) this.show(values);
-    this.say(error ?? `${name} is on the sliders.`);
+    return error;
   }
 
   saveModel() {

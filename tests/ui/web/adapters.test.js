@@ -13,6 +13,7 @@ import {
   vectors,
   within,
 } from "../../../taskvec_demo/ui/web/adapters_figures.js";
+import { Budget } from "../../../taskvec_demo/ui/web/adapters_study.js";
 
 /** Numbers from 0 to 1, always the same. @param {number} seed */
 function numbers(seed) {
@@ -144,4 +145,24 @@ test("the scale of costs goes from the least to the highest and back", () => {
   [10, 100, 1000].forEach((cost, i) => assert.ok(Math.abs(scale.share(cost) - i / 2) < 1e-12));
   for (const share of [0, 0.3, 1]) assert.ok(Math.abs(scale.share(scale.cost(share)) - share) < 1e-12);
   assert.ok(Number.isFinite(costScale([]).share(costScale([]).cost(0.5))));
+});
+
+test("other tasks leave a budget of nothing at nothing", () => {
+  /** @type {number[]} */
+  const went = [];
+  const budget = {
+    dial: { value: "0", max: "100" },
+    scaled: costScale([0, 10, 1000]),
+    scale: costScale([0, 10, 1000]),
+    budget: 0,
+    ticked: [],
+    draw() {},
+    go: (/** @type {number} */ budget) => went.push(budget),
+  };
+  Budget.prototype.choose.call(/** @type {any} */ (budget));
+  budget.scaled = costScale([0, 10, 1000]);
+  budget.budget = 100;
+  Budget.prototype.choose.call(/** @type {any} */ (budget));
+  assert.equal(went[0], 0);
+  assert.ok(Math.abs(went[1] - 100) < 1e-9);
 });
