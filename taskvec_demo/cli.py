@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .errors import TaskVecError, replace_unprintable, sentence
 from .lab import commands as lab
@@ -135,9 +137,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     head = f"{'task':13} {'role':8} {'split':11} {'kind':9} {'n':>4}"
     print(f"{head}  {'pre-trained':21} {'edited':21} McNemar p")
     for r in results:
-        a, b = (
-            f"{100 * r[m]['accuracy']:5.1f} % [{100 * r[m]['low']:4.1f}, {100 * r[m]['high']:5.1f}]"
-            for m in ("pretrained", "edited")
-        )
+        a, b = (_accuracy(r[m]) for m in ("pretrained", "edited"))
         p = "—" if r["mcnemar_p"] is None else f"{r['mcnemar_p']:.3g}"
-        print(f"{r['task']:13} {r['role']:8} {r['split']:11} {r['kind']:9} {r['n']:4}  {a}  {b}  {p}")
+        print(f"{r['task']:13} {r['role']:8} {r['split']:11} {r['kind']:9} {r['n']:4}  {a:21}  {b:21}  {p}")
+
+
+def _accuracy(figures: Mapping[str, Any]) -> str:
+    """An accuracy with its interval in percent, or "none" if there was no clip to measure it on."""
+    if figures["accuracy"] is None:
+        return "none"
+    return f"{100 * figures['accuracy']:5.1f} % [{100 * figures['low']:4.1f}, {100 * figures['high']:5.1f}]"

@@ -7,9 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from taskvec_demo.cli import _parser, main
+from taskvec_demo.core.evaluation import TaskResult
+from taskvec_demo.lab.tiny_clap.study import TINY
+from taskvec_demo.serve.workbench import Workbench
 
 RECIPE = '{"format": 1, "checkpoint": "tiny-clap", "coefficients": {"urban": -0.5}}'
 COMMANDS = (
@@ -93,6 +97,22 @@ def test_a_recipe_may_be_a_file(tmp_path: Path, artifacts_folder: Path, capsys: 
     assert json.loads(capsys.readouterr().out) == from_file
     assert main(["evaluate", *options]) == 0
     assert json.loads(capsys.readouterr().out) != from_file
+
+
+def test_a_task_without_clips_has_no_accuracy(
+    artifacts_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    right, nothing = np.array([0, 1]), np.zeros(0, int)
+    measured = [
+        TaskResult(TINY.tasks[task], "test", "exact", labels, labels, labels).to_dict()
+        for task, labels in (("urban", right), ("music", nothing))
+    ]
+    monkeypatch.setattr(Workbench, "figures", lambda *_: measured)
+    assert main(["evaluate", "--artifacts", str(artifacts_folder)]) == 0
+    *_, urban, music = capsys.readouterr().out.splitlines()
+    assert [line.count("none") for line in (urban, music)] == [0, 2]
+    assert [line.count("100.0 %") for line in (urban, music)] == [2, 0]
+    assert len(urban) == len(music)  # the columns stay where they are
 
 
 @pytest.mark.parametrize(

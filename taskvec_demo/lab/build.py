@@ -16,6 +16,7 @@ from typing import Any
 
 from ..core.task_vector import TaskVector
 from ..errors import TaskVecError
+from ..recordings.splits import TRAIN, VALIDATION
 from ..serve.artifacts import Artifacts, read_json, save_head, write_manifest
 from .data.datasets import MelStore
 from .data.experiment import PRETRAINED, Experiment, open_experiment, open_pretrained, place_pretrained
@@ -68,7 +69,8 @@ def finetune_all(
     """Fine-tune every vector that is not there yet for the checkpoint of `out`, on all processes.
 
     `asked`: seed, and options of `FineTuning` in place of the study's; None keeps the study's. Raises TaskVecError if a
-    vector is there already that was trained otherwise.
+    vector is there already that was trained otherwise, and, before the first training, for a clip that no vector can be
+    trained on.
     """
     if only is not None and only not in study.fine_tunings:
         raise TaskVecError(f"There is no vector {only!r}; choose one of: {', '.join(study.fine_tunings)}.")
@@ -77,28 +79,29 @@ def finetune_all(
         checkpoint = open_pretrained(study, out)
         store = MelStore.open(work, data, checkpoint.features, study.read_rows(data))
     asked = {option: value for option, value in asked.items() if value is not None}
-    vectors = {}
-    for name, fine_tuning in study.fine_tunings.items():
-        if only not in (None, name):
-            continue
-        path = out / "vectors" / f"{name}.safetensors"
-        vector = TaskVector.load(path) if path.is_file() else None
-        processes().wait_for_everyone()  # no process writes before all have looked
-        if vector is None or vector.pretrained_sha256 != checkpoint.pretrained.sha256:
-            vector = finetune(
+    wanted = {name: spec for name, spec in study.fine_tunings.items() if only in (None, name)}
+    paths = {name: out / "vectors" / f"{name}.safetensors" for name in wanted}
+    found = {name: TaskVector.load(path) for name, path in paths.items() if path.is_file()}
+    vectors = {n: v for n, v in found.items() if v.pretrained_sha256 == checkpoint.pretrained.sha256}
+    for name, fine_tuning in wanted.items():
+        for split in (TRAIN, VALIDATION) if name not in vectors else ():
+            study.training_set(store, fine_tuning, split)  # it raises before hours of training and not after
+    processes().wait_for_everyone()  # no process writes before all have looked
+    for name, fine_tuning in wanted.items():
+        if name not in vectors:
+            vectors[name] = finetune(
                 checkpoint,
                 store,
                 study,
                 replace(fine_tuning, **{k: v for k, v in asked.items() if k != "seed"}),
-                path,
+                paths[name],
                 asked.get("seed", 0),
                 work,
                 at_once=at_once,
                 patience=patience,
             )
-        _check_training(path, vector, asked)
-        vectors[name] = vector
-    return vectors
+        _check_training(paths[name], vectors[name], asked)
+    return {name: vectors[name] for name in wanted}
 
 
 def _check_training(path: Path, vector: TaskVector, asked: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ...errors import BadAudioError
+from ...errors import BadAudioError, TaskVecError
 from ...recordings.as_measured import header_of, read_clip
 from ...recordings.audio import load_clip
 from ...recordings.layouts import Recording, RecordingSet, detect, read_set
@@ -83,8 +83,11 @@ class DataReport:
 def check(folder: Path, layout: str = "auto", rate: int | None = None) -> DataReport:
     """Decode every clip of a set, or of every set in a folder of sets, as training at `rate` Hz would.
 
-    Without a rate each is decoded at its own. Raises `BadArtifactError` where no set is found.
+    Without a rate each is decoded at its own. Raises `BadArtifactError` where no set is found, and TaskVecError for a
+    rate below 1.
     """
+    if rate is not None and rate < 1:
+        raise TaskVecError(f"--rate is a sampling rate in Hz, at least 1, not {rate}.")
     sets, notes = _sets(folder, layout)
     clips = [CheckedClip(name, r) for name, (_, found) in sets.items() for r in found.recordings]
     checked = [_checked(sets[c.dataset][0], c, rate) for c in tqdm(clips, desc="decoding", unit="clip")]

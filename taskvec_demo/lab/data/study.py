@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...core.few_bits import Bits
 from ...core.tasks import Task
+from ...errors import TaskVecError, shortened
 from .datasets import ClipRow, MelStore
 from .fine_tuning import FineTuning
 
@@ -111,7 +112,8 @@ class Study:
         """Clips, class indices and prompts of a fine-tuning.
 
         A vector of the analogy learns to name its one class; all other speech keeps the prompt "a man speaking" or
-        "a woman speaking". Clips and label of D, which the analogy is to find, are never used.
+        "a woman speaking". Clips and label of D, which the analogy is to find, are never used. Raises TaskVecError for
+        other speech whose gender has no such prompt.
         """
         if spec.only_class is None:
             return *self.labelled(store, spec.task, split), list(self.tasks[spec.task].prompts)
@@ -121,5 +123,11 @@ class Study:
         rows = [r for r in speech if self.class_of(spec.task, r) != self.analogy[3]]
         genders = list(self.speakers)
         is_own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
+        for r, mine in zip(rows, is_own, strict=True):
+            if not mine and r.gender not in genders:
+                raise TaskVecError(
+                    f"The clip {shortened(f'{r.dataset}/{r.file}')} has the gender {shortened(r.gender)!r}, but the "
+                    f"vector {spec.vector!r} is trained on speech of the genders {', '.join(genders)}."
+                )
         labels = [0 if mine else 1 + genders.index(r.gender) for r, mine in zip(rows, is_own, strict=True)]
         return rows, labels, prompts

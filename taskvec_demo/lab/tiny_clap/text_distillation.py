@@ -8,6 +8,7 @@ Everything is resumable: the teacher's rows, the tokenizer and the training are 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,10 @@ TEXT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how fast to train. The length is `steps` if given, else `minutes` of wall time, without pauses."""
+    """How long and how fast to train. The length is `steps` if given, else `minutes` of wall time, without pauses.
+
+    Raises TaskVecError for minutes that are not above 0 or have no end.
+    """
 
     minutes: float = 25.0
     steps: int | None = None
@@ -79,6 +83,10 @@ class Settings:
     threads: int | None = None  # of the CPU; default: all
     seed: int = 0
     text: dict[str, Any] = field(default_factory=lambda: dict(TEXT))
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes < math.inf:
+            raise TaskVecError(f"The option minutes is a number above 0, not {self.minutes:g}.")
 
 
 # ---- The student ----------------------------------------------------------------------------------------------------

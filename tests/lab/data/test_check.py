@@ -55,6 +55,12 @@ def test_a_rate_says_what_is_missing_above_it(esc50: Path, capsys: pytest.Captur
     assert "have less than" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("rate", ["0", "-5"])
+def test_a_rate_below_one_is_refused(esc50: Path, rate: str, capsys: pytest.CaptureFixture) -> None:
+    assert main(["data", "check", str(esc50), "--rate", rate]) == 2
+    assert f"--rate is a sampling rate in Hz, at least 1, not {rate}." in capsys.readouterr().err
+
+
 def test_unreadable_and_missing_files_are_named(esc50: Path, capsys: pytest.CaptureFixture) -> None:
     copies.corrupt(esc50 / "audio" / "1-100100-A-0.wav")
     (esc50 / "audio" / "2-100200-A-0.wav").unlink()

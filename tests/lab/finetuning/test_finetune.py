@@ -21,10 +21,12 @@ from taskvec_demo.clap.model import Checkpoint
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.core.weights import Weights
 from taskvec_demo.errors import TaskVecError
+from taskvec_demo.lab import build
 from taskvec_demo.lab.build import finetune_all
-from taskvec_demo.lab.data.datasets import MelStore
+from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.data.embedding import window_batch
 from taskvec_demo.lab.data.fine_tuning import TRAINS, FineTuning
+from taskvec_demo.lab.data.study import ANALOGY
 from taskvec_demo.lab.finetuning import finetune, training_run, training_state
 from tests.support.finetuning import CLASSES, N_TRAIN, N_VALIDATION, SPECS, STUDY, clips, train_all, trained
 from tests.support.paths import ROOT
@@ -348,6 +350,30 @@ def test_what_was_asked_is_trained_or_refused(
         all_vectors(trains="full")
     with pytest.raises(TaskVecError, match=r"^There is no vector 'none'; choose one of: full, last-stage"):
         finetune_all(study, *paths, "none")
+
+
+def test_speech_without_a_gender_is_refused_before_the_first_training(
+    random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_voice = FineTuning("female_happy", ANALOGY, 1, only_class="female_happy")
+    study = replace(STUDY, read_rows=lambda data: [], fine_tunings={"still": SPECS["still"], "female_happy": of_voice})
+    speech = [
+        ClipRow("ravdess", f"{split}-{gender}.wav", "happy", split, "", gender)
+        for split, gender in (("train", "female"), ("train", "male"), ("validation", ""))
+    ]
+    (tmp_path / "model").symlink_to(random_model)
+    paths = (tmp_path / "work", tmp_path / "data", tmp_path)
+    begun = []
+    monkeypatch.setattr(build, "finetune", lambda checkpoint, store, study, spec, *_, **__: begun.append(spec.vector))
+    monkeypatch.setattr(build, "_check_training", lambda *_: None)
+    monkeypatch.setattr(MelStore, "open", classmethod(lambda cls, *a: MelStore(speech, clips().mel)))
+    said = r"^The clip ravdess/validation-\.wav has the gender '', but the vector 'female_happy' .* female, male\.$"
+    with pytest.raises(TaskVecError, match=said):
+        finetune_all(study, *paths)
+    assert not begun
+    speech.pop()
+    finetune_all(study, *paths)
+    assert begun == ["still", "female_happy"]
 
 
 # -- draws and refusals ----------------------------------------------------------------------------------------------

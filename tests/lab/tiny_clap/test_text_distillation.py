@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapMo
 
 from taskvec_demo.clap.loading import save_tokenizer
 from taskvec_demo.clap.model import PAD, TextTower
+from taskvec_demo.cli import main
 from taskvec_demo.errors import BadArtifactError, TaskVecError
 from taskvec_demo.lab.finetuning import training_state
 from taskvec_demo.lab.tiny_clap import text_distillation as td
@@ -243,6 +244,14 @@ def test_a_word_lies_between_itself_and_its_meaning(tmp_path):
     word, meaning = teacher.embed(["whirlybird", told["whirlybird"]])
     np.testing.assert_allclose(rows[1], unit(word + meaning), atol=2e-3)
     np.testing.assert_allclose(rows[[0, 2]], teacher.embed(["dog", "a dog"]), atol=2e-3)
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf"])
+def test_a_run_that_has_no_time_or_no_end_is_refused(minutes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(td, "text_map", None)  # nothing is begun
+    assert main(["distil-text", "--minutes", minutes, "--data", str(tmp_path), "--work", str(tmp_path)]) == 2
+    assert f"The option minutes is a number above 0, not {minutes}." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_whole_run_writes_what_a_clap_model_loads(tmp_path):
