@@ -63,6 +63,16 @@ def freeze_stages(tower: AudioTower, stages: int) -> None:
         part.requires_grad_(False)
 
 
+def begin_training(tower: AudioTower, frozen_stages: int) -> None:
+    """Put a tower into training mode.
+
+    If stages are frozen, the statistics that its input is normalized by stay as they are too.
+    """
+    encoder: Any = tower.train().audio_model.audio_encoder
+    if frozen_stages:
+        encoder.batch_norm.eval()
+
+
 def tower_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
     """The tensors (float32; index buffers as they are) of one side of a checkpoint folder: "audio_" or "text_"."""
     files = sorted(folder.glob("model*.safetensors"))

@@ -189,7 +189,7 @@ def pretrain(
     share = BATCH // processes().num_processes
     with tqdm(total=steps, initial=run.step, desc="pretraining", unit="step", disable=not main) as bar:
         while run.step < steps:
-            run.tower.train()
+            tiny.begin_training(run.tower, frozen_stages)
             set_rate(run.optimizer, learning_rate(run.step / steps, PEAK_RATE, WARM_UP, FALL))
             loss = run.update(batches.draw(share), bank.draw(), tagger.text)
             bar.update()
