@@ -31,6 +31,7 @@ from ...serve.artifacts import write_json
 COLUMNS = ("file", "label", "split", "group", "gender")
 DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # subtypes that do not fit 16 bits
 NAMED = 5  # unreadable clips that a note names
+MISSING = -1  # number that `datasets` stores for a label that is not known
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,16 @@ def _written(
     recordings: list[Recording] = []
     folds: list[str] = []
     unreadable: list[str] = []
+    unlabelled = 0
     taken: set[str] = set()
     single = len(repository) == 1
     for name, rows in repository.items():
         columns = _Columns.of(rows.features, audio, label)
         split = "" if single else _split_of(name, repository)
         for i, row in enumerate(tqdm(_plain(rows, columns), desc=f"{name} clips", unit="clip")):
+            if columns.lacks_label(row):
+                unlabelled += 1
+                continue
             sound = row[columns.audio]
             content, path = (None, sound) if isinstance(sound, str) else (sound.get("bytes"), sound.get("path"))
             stem = _stem(path, f"{name}-{i:06}", taken)
@@ -128,12 +133,14 @@ def _written(
                 continue
             recordings.append(replace(columns.recording(row, path), file=f"audio/{stem}.flac", split=split))
             folds.append(str(row[columns.fold]) if columns.fold else "")
+    of = len(recordings) + len(unreadable) + unlabelled
     if not recordings:
-        raise BadArtifactError(f"None of the {len(unreadable)} clips can be decoded.")
+        raise BadArtifactError(f"None of the {of} clips can be decoded{' and has a label' if unlabelled else ''}.")
     notes = []
+    if unlabelled:
+        notes.append(f"{unlabelled} of {of} clips have no label and are left out.")
     if unreadable:
         named = f"{', '.join(unreadable[:NAMED])}{' and others' if len(unreadable) > NAMED else ''}"
-        of = len(recordings) + len(unreadable)
         notes.append(f"{len(unreadable)} of {of} clips cannot be decoded and are left out: {named}.")
     if single:
         by_fold, note = splits_by_fold(folds)
@@ -189,6 +196,10 @@ class _Columns:
     def names(self) -> tuple[str, ...]:
         return self.audio, self.label, self.group, self.gender, self.fold
 
+    def lacks_label(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row has the number -1, by which `datasets` says that a clip of a known set of classes has none."""
+        return bool(self.class_names) and row[self.label] == MISSING
+
     def recording(self, row: Mapping[str, Any], path: str | None) -> Recording:
         """The clip of a row, without a file and a split so far. The name that the file had may tell the speaker."""
         value = row[self.label]
@@ -198,7 +209,9 @@ class _Columns:
             )
         label = self.class_names[value] if self.class_names and isinstance(value, int) else str(value)
         gender = gender_of(str(row[self.gender] or "")) if self.gender else ""
-        group = str(row[self.group]) if self.group else speaker_of(path or "")
+        group = speaker_of(path or "")
+        if self.group:
+            group = "" if row[self.group] is None else str(row[self.group])
         return Recording("", label, "", group, gender)
 
 

@@ -242,6 +242,31 @@ def test_gender_emotion_recognition_becomes_gender_and_label_by_speaker(tmp_path
     assert read_set(tmp_path / "set").recordings == done.recordings
 
 
+def test_a_clip_without_a_label_is_left_out(tmp_path: Path) -> None:
+    names = ("dog", "rain")
+    rows = {
+        "train": [clip(0, f"train{i}", f"train{i}.wav", label=i % 2) for i in range(20)],
+        "test": [clip(0, f"test{i}", f"test{i}.wav", label=-1) for i in range(3)],  # as competitions publish it
+    }
+    rows["train"][4]["label"] = -1
+    done = import_set(str(write_parquet(tmp_path / "repository", rows, names)), tmp_path / "set")
+    assert {r.file: r.label for r in done.recordings} == {
+        f"audio/train{i}.flac": names[i % 2] for i in range(20) if i != 4
+    }
+    assert "4 of 23 clips have no label and are left out." in done.notes
+    nothing = str(write_parquet(tmp_path / "nothing", {"test": rows["test"]}, names))
+    with pytest.raises(BadArtifactError, match=r"^None of the 3 clips can be decoded and has a label\.$"):
+        import_set(nothing, tmp_path / "other")
+
+
+def test_clips_of_an_unknown_source_are_not_of_one_source(tmp_path: Path) -> None:
+    rows = [clip(0, str(i), f"{i}.wav", label="ab"[i % 2], speaker=i % 3) for i in range(12)]
+    for row in rows[6:]:
+        row["speaker"] = None
+    done = import_set(str(write_parquet(tmp_path / "repository", {"train": rows})), tmp_path / "set")
+    assert [r.group for r in done.recordings] == ["0", "1", "2", "0", "1", "2", *[""] * 6]
+
+
 def test_official_folds_and_sources_of_a_repository_with_one_split_are_used(tmp_path: Path) -> None:
     rows = [
         clip(0, str(i), f"{i}.wav", category="dog", target=0, fold=1 + i % 5, src_file=100 + i % 5) for i in range(10)
