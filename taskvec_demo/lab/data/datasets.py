@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -104,6 +105,14 @@ class MelStore:
         key = [str(data.resolve()), asdict(config), MAX_WINDOWS, [asdict(r) for r in rows]]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
         return work / f"mel-{digest}.npy", work / f"rows-{digest}.json"
+
+    def sha256(self, rows: Iterable[ClipRow]) -> str:
+        """Hash of the windows of these rows, in order: what is measured on them depends on nothing else of them."""
+        digest = hashlib.sha256()
+        for row in rows:
+            windows = self.mel[row.first_window : row.first_window + row.n_windows]
+            digest.update(f"{windows.shape} ".encode() + windows.tobytes())
+        return digest.hexdigest()
 
     def select(self, **equal: str) -> list[ClipRow]:
         """Rows whose fields equal the given values."""

@@ -48,8 +48,8 @@ class ModelPredictor:
     """A `Predictor` that runs the edited model.
 
     With a `folder`, each measurement of a task is one file. Its name is a hash of everything that it depends on:
-    pre-trained weights, vectors, λ, precision, head, features, clips. So nothing is measured twice, and no stale answer
-    is used.
+    pre-trained weights, vectors, λ, precision, head, features, clips and their windows. So nothing is measured twice,
+    and no stale answer is used.
     """
 
     def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
@@ -63,6 +63,7 @@ class ModelPredictor:
         )
         self.heads = {**experiment.heads, SOMETHING: something}
         self._clips: dict[str, dict[str, tuple[list[ClipRow], list[int]]]] = {}
+        self._windows: dict[tuple[str, str], str] = {}  # split and task -> hash of its clips' windows
 
     def adding(self, vectors: Mapping[str, TaskVector]) -> ModelPredictor:
         """The same predictor with more vectors."""
@@ -110,8 +111,14 @@ class ModelPredictor:
             self.checkpoint.precision,
             repr(self.checkpoint.features),
             [(r.dataset, r.file, c) for r, c in zip(*self.clips(split)[task], strict=True)],
+            self._windows_sha256(split, task),
         ]
         return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
+
+    def _windows_sha256(self, split: str, task: str) -> str:
+        if (split, task) not in self._windows:  # once and not for every recipe
+            self._windows[split, task] = self.store.sha256(self.clips(split)[task][0])
+        return self._windows[split, task]
 
 
 def measure(

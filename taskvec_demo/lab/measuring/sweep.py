@@ -5,8 +5,8 @@ to the results.
 
 (`--multi_gpu` is accelerate's name for its launcher of several processes; these compute on the CPU.)
 
-A point is one file, whose name is a hash of what it depends on: weights, active vectors, λ and clips. So a sweep
-resumes after any stop and with any number of processes; machines can share a `--work` folder; and after a new
+A point is one file, whose path has hashes of what it depends on: weights, precision, active vectors, λ and clips. So a
+sweep resumes after any stop and with any number of processes; machines can share a `--work` folder; and after a new
 fine-tuning the points without that vector stay valid.
 """
 
@@ -119,16 +119,15 @@ class Sweep:
         self.folder = work / f"sweep-{self._fingerprint()}"
 
     def _fingerprint(self) -> str:
-        """Hash of what every point depends on: the pre-trained model, the tasks' prompts and the clips' features."""
-        digest = hashlib.sha256()
+        """Hash of what every point depends on: pre-trained model, precision, the tasks' prompts, the clips' windows."""
+        digest = hashlib.sha256(self.checkpoint.precision.encode())
         for name, tensor in sorted(self.checkpoint.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.contiguous().numpy().tobytes())
         for task, (rows, labels) in self.clips.items():
             spec = self.study.tasks[task]
             digest.update(json.dumps([task, spec.prompts, spec.templates, labels.tolist()]).encode())
-            for row in rows:
-                digest.update(self.store.mel[row.first_window : row.first_window + row.n_windows].tobytes())
+            digest.update(self.store.sha256(rows).encode())
         return digest.hexdigest()[:12]
 
     def recipe(self, i: int) -> Recipe:

@@ -132,6 +132,16 @@ def test_another_vector_or_clip_is_another_point(tmp_path: Path, data: Path, wor
 
 
 @pytest.mark.usefixtures("few")
+def test_points_of_another_precision_are_other_points(
+    tmp_path: Path, data: Path, workbench, checkpoint: Checkpoint, artifacts_folder: Path
+) -> None:
+    fast = Checkpoint.from_folder(artifacts_folder / "model", "tiny-clap", "bfloat16")
+    exact, rough = (open_sweep(workbench, c, data, tmp_path) for c in (checkpoint, fast))
+    assert not {exact.file(i) for i in range(10)} & {rough.file(i) for i in range(10)}
+    assert exact.folder == open_sweep(workbench, checkpoint, data, tmp_path).folder
+
+
+@pytest.mark.usefixtures("few")
 def test_surfaces_need_every_point(tmp_path: Path, data: Path, workbench, checkpoint: Checkpoint) -> None:
     points = open_sweep(workbench, checkpoint, data, tmp_path)
     assert points.measure(limit=2) == 2

@@ -191,6 +191,25 @@ def test_nothing_is_measured_twice_and_no_stale_answer_is_taken(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_the_same_files_with_another_sound_are_measured_anew(
+    tmp_path: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = []
+    run = MelStore.sha256
+    monkeypatch.setattr(MelStore, "sha256", lambda self, rows: hashed.append(len(rows)) or run(self, rows))
+    noise = np.random.default_rng(7).normal(-40, 15, experiment.store.mel.shape).astype(np.float16)
+    noisy = replace(experiment, store=MelStore(experiment.store.rows, noise))
+    clean = ModelPredictor(experiment, tmp_path).predictions("test", {})
+    predictor = ModelPredictor(noisy, tmp_path)
+    expected = ModelPredictor(noisy).predictions("test", {})
+    found = predictor.predictions("test", {})
+    assert all(np.array_equal(found[t], expected[t]) for t in ALL_TASKS)
+    assert any((found[t] != clean[t]).any() for t in ALL_TASKS)
+    before = len(hashed)
+    predictor.predictions("test", {"urban": 0.5}, ["digits"])
+    assert len(hashed) == before  # once a split and task, not for every recipe
+
+
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory, artifacts_folder: Path, store: MelStore) -> Path:
     """The random checkpoint's folder with its tables, on short grids and short trainings."""

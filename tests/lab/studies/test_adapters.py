@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import torch
 
 from taskvec_demo.clap.stages import Stages, tower_stages
 from taskvec_demo.core.adapters import Adapter, StageShapes, clip_logits, cost, read_adapters, write_adapters
+from taskvec_demo.core.zero_shot import ZeroShotHead
 from taskvec_demo.errors import BadArtifactError
+from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.studies.adapters.budget import BUDGETED, allocation, frontier
 from taskvec_demo.lab.studies.adapters.claims import claims, kept_share
 from taskvec_demo.lab.studies.adapters.gates import GatedAdapters, Run, gate, slope
-from taskvec_demo.lab.studies.adapters.points import Point, mean_difference
+from taskvec_demo.lab.studies.adapters.points import MEASURED, Point, mean_difference, vector_point
 from taskvec_demo.lab.studies.adapters.pruning import counted, pruned, reached
-from taskvec_demo.lab.studies.adapters.stages import Scales
+from taskvec_demo.lab.studies.adapters.stages import Scales, StageStore
+from taskvec_demo.lab.studies.adapters.tasks import Clips
 
 SHAPES = StageShapes(((3, 4, 8), (6, 2, 4), (10, 1, 4), (10, 1, 4)), 5)
 WIDTHS = (4, 3, 5, 2)
@@ -126,6 +130,40 @@ def test_a_clips_logits_are_the_mean_of_its_windows():
 
 
 # ---- the tower's stages ---------------------------------------------------------------------------------------------
+@pytest.fixture
+def heard() -> MelStore:
+    """One clip of a window for each measured split."""
+    rows = [ClipRow("set", f"{split}.wav", "dog", split, "", "", i) for i, split in enumerate(MEASURED)]
+    return MelStore(rows, np.random.default_rng(0).normal(-40, 10, (2, 256, 64)).astype(np.float16))
+
+
+def test_stages_of_the_same_files_with_another_sound_are_computed_anew(workbench, heard, tmp_path):
+    def opened() -> StageStore:
+        return StageStore.open(tmp_path, workbench.checkpoint, heard, heard.rows, lambda _: None)
+
+    first, again = opened(), opened()
+    heard.mel = heard.mel[::-1]
+    other = opened()
+    assert first.key == again.key != other.key
+    assert torch.equal(first.of([0]), again.of([0]))
+    assert not torch.equal(first.of([0]), other.of([0]))
+    assert len(list((tmp_path / "adapters").iterdir())) == 2
+
+
+def test_a_vectors_answers_are_kept_for_one_head_and_one_sound(workbench, heard, tmp_path):
+    head, vector = workbench.artifacts.heads["urban"], workbench.vectors["urban"]
+    clips = {r.split: Clips((r,), torch.tensor([0])) for r in heard.rows}
+
+    def files(head: ZeroShotHead) -> int:
+        vector_point(vector, head, workbench.checkpoint, heard, clips, tmp_path)
+        return len(list((tmp_path / "adapters").iterdir()))
+
+    assert files(head) == files(head) == 1
+    assert files(replace(head, matrix=head.matrix.flip(0))) == 2
+    heard.mel = heard.mel[::-1]
+    assert files(head) == 3
+
+
 def test_stages_end_in_the_checkpoints_own_embedding_and_keep_time_in_columns(workbench):
     checkpoint = workbench.checkpoint
     frames, mels = checkpoint.features.n_frames, checkpoint.features.n_mels

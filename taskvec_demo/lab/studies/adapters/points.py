@@ -96,7 +96,9 @@ def vector_point(
     Its answers are kept under `work`.
     """
     rows = json.dumps([[(r.dataset, r.file, r.label) for r in clips[split].rows] for split in MEASURED])
-    digest = fingerprint([checkpoint.pretrained.sha256, vector.sha256, rows])
+    windows = (store.sha256(clips[split].rows) for split in MEASURED)
+    tower = (checkpoint.pretrained.sha256, checkpoint.precision, vector.sha256)
+    digest = fingerprint([*tower, head.matrix.numpy().tobytes(), rows, *windows])
     file = work / "adapters" / f"vector-{vector.name}-{digest[:12]}.safetensors"
     if not file.is_file():
         recipe = Recipe(checkpoint.name, {vector.name: 1.0})

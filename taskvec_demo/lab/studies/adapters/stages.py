@@ -28,10 +28,13 @@ Say = Callable[[str], None]
 
 
 class StageStore:
-    """Maps and embeddings of cached windows: float16 (n_windows, numbers), part by part, in the order of `windows`."""
+    """Maps and embeddings of cached windows: float16 (n_windows, numbers), part by part, in the order of `windows`.
 
-    def __init__(self, shapes: StageShapes, parts: list[np.ndarray], windows: Sequence[int]) -> None:
-        self.shapes, self._parts = shapes, parts
+    `key` is a hash of the tower and of the windows' content.
+    """
+
+    def __init__(self, key: str, shapes: StageShapes, parts: list[np.ndarray], windows: Sequence[int]) -> None:
+        self.key, self.shapes, self._parts = key, shapes, parts
         self.place = {window: i for i, window in enumerate(windows)}
 
     @classmethod
@@ -41,7 +44,8 @@ class StageStore:
         """The cache under `work` of all windows of `rows`; what is missing is computed first."""
         windows = sorted({w for r in rows for w in windows_of(r)})
         said = json.dumps([PART, windows, [(r.dataset, r.file, r.first_window) for r in rows]])
-        folder = work / "adapters" / f"stages-{fingerprint([checkpoint.pretrained.sha256, said])[:12]}"
+        key = fingerprint([checkpoint.pretrained.sha256, said, store.sha256(rows)])
+        folder = work / "adapters" / f"stages-{key[:12]}"
         parts = []
         for start in range(0, len(windows), PART):
             file = folder / f"{start // PART:04d}.npy"
@@ -52,7 +56,7 @@ class StageStore:
                     np.save(stream, flat.half().numpy())
             parts.append(np.load(file, mmap_mode="r"))
         shapes = tower_stages(checkpoint, window_batch(store, windows[:1])).shapes
-        return cls(shapes, parts, windows)
+        return cls(key, shapes, parts, windows)
 
     def of(self, windows: Sequence[int]) -> Tensor:
         """Windows of the cache of log-mels -> float16 (n, numbers)."""

@@ -74,7 +74,7 @@ class Measurement:
         self.stages = StageStore.open(work, self.checkpoint, self.store, self.store.rows, say)
         training = sorted({w for clips in self.clips.values() for w in clips["train"].windows})
         self.scales = Scales.of(self.stages, training)
-        self.key = fingerprint([self.checkpoint.pretrained.sha256, json.dumps(training)])
+        self.key = fingerprint([self.stages.key, json.dumps(training)])
 
     def task(self, name: str) -> TaskMeasured:
         """Train what is missing of a task and measure all of its points."""
