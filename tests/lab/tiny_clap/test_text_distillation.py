@@ -262,7 +262,8 @@ def test_a_word_lies_between_itself_and_its_meaning(tmp_path):
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf"])
-def test_a_run_that_has_no_time_or_no_end_is_refused(minutes, tmp_path, capsys):
+def test_a_run_that_has_no_time_or_no_end_is_refused(minutes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(td, "text_map", None)  # nothing is begun
     assert main(["distil-text", "--minutes", minutes, "--data", str(tmp_path), "--work", str(tmp_path)]) == 2
     assert f"The option minutes is a number above 0, not {minutes}." in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
