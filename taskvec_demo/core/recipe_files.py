@@ -21,6 +21,18 @@ COMMENT = """\
 """
 
 
+class _Loader(yaml.SafeLoader):
+    """A loader of YAML without aliases: a few nested ones stand for a structure larger than the memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise BadRecipeError(
+                f"The file holds the alias {shortened(f'*{self.peek_event().anchor}')!r}; "
+                "a recipe without aliases is accepted."
+            )
+        return super().compose_node(parent, index)
+
+
 def recipe_yaml(recipe: Recipe) -> str:
     """The recipe as a configuration of mergekit, with a comment that says what it edits; `read_recipe` reads it back.
 
@@ -48,7 +60,7 @@ def read_recipe(text: str) -> Recipe:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return Recipe.from_json(text.lstrip("\ufeff"))
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)  # a SafeLoader: nothing of the file is run
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date such as 2026-99-99
         raise BadRecipeError("The file is neither JSON nor YAML, so it is no recipe.") from error
     return _from_mergekit(content)
