@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,4 +105,7 @@ def _parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 def _number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRecipeError(f"{what} is {shortened(value)!r}; one number is accepted.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer that is too large for float64; `Recipe` refuses it as infinite
+        return math.inf

@@ -69,6 +69,8 @@ def test_a_configuration_of_mergekit_is_read():
         (MINIMAL.replace("urban", "2024-01-01"), "no entry of `models`"),
         (MINIMAL.replace("-1", ".nan"), "must be from -2 to 2"),
         (MINIMAL.replace("base_model: tiny-clap", "base_model: 7"), "The checkpoint must be a name"),
+        (MINIMAL.replace("-1", "1" + "0" * 400), "is inf; it must be from -2 to 2"),
+        (MINIMAL + f"parameters: {{lambda: 1{'0' * 400}}}", "is inf; it must be from -2 to 2"),
         (MINIMAL[: MINIMAL.index("  -")].replace("models:", "models: 3"), "must be a list"),
         ("#" * (MAX_CHARACTERS + 1), f"{MAX_CHARACTERS + 1} characters"),
         ("!!python/object/apply:os.getcwd []", "neither JSON nor YAML"),
