@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -20,10 +21,16 @@ EXACT_CONCURRENCY: dict[str, Any] = {"concurrency_id": "exact", "concurrency_lim
 
 
 def user_error(error: TaskVecError) -> gr.Error:
-    """The error of gradio that shows a domain error as a toast and as the API's message, without a traceback in the
-    log.
+    """The error of gradio that shows a domain error as a toast of the page, without a traceback in the log.
+
+    A sentence may repeat words of a visitor's file, and gradio reads a toast as HTML.
     """
-    return gr.Error(str(error), duration=12, print_exception=False)
+    return gr.Error(escape(str(error), quote=False), duration=12, print_exception=False)
+
+
+def _api_error(error: TaskVecError) -> gr.Error:
+    """The error of gradio whose message is what a client of the API is told: the sentence as it is."""
+    return gr.Error(str(error), print_exception=False)
 
 
 def add_endpoints(workbench: Workbench) -> None:
@@ -45,7 +52,7 @@ def add_endpoints(workbench: Workbench) -> None:
                 raise BadAudioError("No recording was given: pass a wav, flac, ogg, opus or mp3 file as `clip`.")
             return workbench.classify(clip, workbench.recipe(recipe), labels or "").to_dict()
         except TaskVecError as error:
-            raise user_error(error) from error
+            raise _api_error(error) from error
 
     def evaluate(recipe: dict | str | None, split: str = "validation") -> list[dict[str, Any]]:
         """Accuracies of every task before and after an edit, with 95 % Wilson intervals.
@@ -61,7 +68,7 @@ def add_endpoints(workbench: Workbench) -> None:
         try:
             return workbench.figures(workbench.recipe(recipe), split or "validation")
         except TaskVecError as error:
-            raise user_error(error) from error
+            raise _api_error(error) from error
 
     def vectors() -> list[dict[str, Any]]:
         """The task vectors that recipes can name: norm, hashes, training and metrics of each."""

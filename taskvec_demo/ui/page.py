@@ -207,7 +207,8 @@ class Page:
             query = "&".join(f"{k}={v}" for k, v in found.items())
             recipe = self.workbench.check(Recipe.from_query(query))
         except TaskVecError as error:
-            gr.Warning(f"The link's recipe was not used: {error}", duration=10)
+            said = escape(str(error), quote=False)  # it repeats words of the link, and gradio reads a toast as HTML
+            gr.Warning(f"The link's recipe was not used: {said}", duration=10)
             return unchanged
         values = self.values(recipe)
         if values.recipe(recipe.checkpoint).coefficients != recipe.coefficients:

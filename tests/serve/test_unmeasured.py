@@ -20,7 +20,7 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError
 from taskvec_demo.serve import artifacts as module
 from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts, read_json, write_json
-from taskvec_demo.serve.opening import named_in
+from taskvec_demo.serve.opening import Wanted, named_in
 from taskvec_demo.serve.unmeasured import recipe_checkpoint, tasks_of, unmeasured_artifacts
 from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.about import about_markdown
@@ -276,6 +276,23 @@ def test_a_manifest_is_asked_for_its_checkpoint(tmp_path):
     assert "laion/clap-htsat-unfused" in named_in(tmp_path)
     write_json(tmp_path / "manifest.json", ["pretrained"])
     assert named_in(tmp_path) == []
+
+
+def test_tiny_clap_is_the_embedded_one_whatever_the_artifacts_are(tmp_path, monkeypatch, capsys):
+    """They are those of $TASKVEC_ARTIFACTS where it is set."""
+    write_json(tmp_path / "manifest.json", {"pretrained": {"repo": "laion/clap-htsat-unfused", "revision": "abc"}})
+    asked = []
+    monkeypatch.setattr(hub, "allow_hub", lambda *specs: asked.append(specs))
+    for artifacts in (str(tmp_path), "someone/vectors"):
+        wanted = Wanted(artifacts, checkpoint="tiny-clap")
+        wanted.allow_hub()
+        bench = wanted.open()
+        assert isinstance(bench.artifacts, Artifacts)
+        assert bench.artifacts.folder == EMBEDDED
+    assert asked == 2 * [("tiny-clap", None)]
+    assert capsys.readouterr().err == ""  # the embedded one opens in a moment
+    Wanted(str(tmp_path)).allow_hub()
+    assert "laion/clap-htsat-unfused" in asked[-1]
 
 
 def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):
