@@ -75,17 +75,24 @@ def printable(name: str) -> str:
 
 
 def table_header(table: Path) -> tuple[list[str], str]:
-    """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab."""
+    """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab.
+
+    There is no name if the first line is none of a table, for instance because a name would be as long as a book.
+    """
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         line = file.readline()
     delimiter = max(",;\t", key=line.count)
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])], delimiter
+    try:
+        names = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        names = []
+    return [name.strip() for name in names], delimiter
 
 
 def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """Rows of a table with a header, without surrounding blanks.
 
-    Raises `BadArtifactError` for a missing column, a row that is too short, and a file that is not text.
+    Raises `BadArtifactError` for a missing column, a row that is too short or holds a NUL, and a file that is not text.
     """
     header, delimiter = table_header(table)
     missing = [c for c in columns if c not in header]
@@ -100,7 +107,10 @@ def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, s
                     raise BadArtifactError(
                         f"{table}, line {reader.line_num} has too few values; the columns are: {', '.join(header)}."
                     )
-                yield {key: value.strip() for key, value in row.items() if key is not None}
+                named = {key: value.strip() for key, value in row.items() if key is not None}
+                if any("\0" in value for value in named.values()):
+                    raise BadArtifactError(f"{table}, line {reader.line_num} holds a NUL; a table of text is accepted.")
+                yield named
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadArtifactError(f"{table} is not a table in UTF-8 ({error}).") from error
 

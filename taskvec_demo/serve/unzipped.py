@@ -69,6 +69,8 @@ def _entries(archive: Path) -> int:
 def _unpack(opened: zipfile.ZipFile, root: Path, limits: Limits, wrong: Callable[[str], BadArtifactError]) -> None:
     wanted = []
     for info in opened.infolist():
+        if not info.filename:  # zipfile cuts a name at its first NUL
+            raise wrong("holds a file without a name")
         path = PurePosixPath(info.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
             raise wrong(f"holds {shortened(info.filename)!r}, which lies outside of it")
