@@ -157,27 +157,36 @@ def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], l
 def with_classes_in_both(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
     """Let every class have validation and test clips, where a set has both splits.
 
-    If the held-out clips of a class all lie in one of the two, half of its sources are moved to the other one. Nothing
-    is moved if that is a single source, and training clips stay where they are. Returns the recordings in their order,
-    and a sentence on what was moved if anything was.
+    If the held-out clips of a class all lie in one of the two, half of its sources are moved to the other one. A source
+    with held-out clips of another class stays, because it would lie in two splits. Nothing is moved if what is left is
+    a single source, and training clips stay where they are. Returns the recordings in their order, and a sentence each
+    on the classes that were moved and on those that were left because of their sources, if there are any.
     """
-    completed, moved = list(recordings), []
+    completed, moved, left = list(recordings), [], []
+    classes: dict[str, set[str]] = defaultdict(set)  # of the held-out clips of a source
+    for r in recordings:
+        if r.split != TRAIN:
+            classes[_source(r)].add(_class(r))
     held_out = {split: {_class(r) for r in recordings if r.split == split} for split in (VALIDATION, TEST)}
     for only, lacking in ((VALIDATION, TEST), (TEST, VALIDATION)):
         for name in sorted(held_out[only] - held_out[lacking]) if held_out[lacking] else ():
-            pool = [i for i, r in enumerate(recordings) if r.split == only and _class(r) == name]
+            clips = [i for i, r in enumerate(recordings) if r.split == only and _class(r) == name]
+            pool = [i for i in clips if classes[_source(recordings[i])] == {name}]
             dealt = deal([recordings[i] for i in pool], {only: 0.5, lacking: 0.5})
             if lacking not in dealt:
+                if len(pool) < len(clips) and len({_source(recordings[i]) for i in clips}) > 1:
+                    left.append(f"{name.removeprefix('_')} ({lacking})")
                 continue
             for i, split in zip(pool, dealt, strict=True):
                 completed[i] = replace(recordings[i], split=split)
             moved.append(f"{name.removeprefix('_')} ({lacking})")
-    if not moved:
-        return completed, []
-    return completed, [
-        f"The set holds out some classes in one split only, so half of their held-out sources were moved to the split "
-        f"that lacked them: {', '.join(moved)}."
+    notes = [
+        f"The set holds out some classes in one split only, so held-out sources of theirs were moved to the split that "
+        f"lacked them: {', '.join(moved)}.",
+        f"The set holds out some classes in one split only, and they stay there because their sources hold other "
+        f"classes too: {', '.join(left)}.",
     ]
+    return completed, [note for note, named in zip(notes, (moved, left), strict=True) if named]
 
 
 def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[str]:
@@ -189,7 +198,7 @@ def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[s
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, r in enumerate(recordings):
-        groups[f"group {r.group}" if r.group else f"file {PurePosixPath(r.file).with_suffix('')}"].append(i)
+        groups[_source(r)].append(i)
     total = Counter(_class(r) for r in recordings)
     dealt: dict[str, Counter[str]] = {split: Counter() for split in shares}
     splits = [""] * len(recordings)
@@ -206,6 +215,11 @@ def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[s
         for i in groups[key]:
             splits[i] = split
     return splits
+
+
+def _source(recording: Recording) -> str:
+    """A name of its source: the group, or the file itself, without suffix, if there is none."""
+    return f"group {recording.group}" if recording.group else f"file {PurePosixPath(recording.file).with_suffix('')}"
 
 
 def _class(recording: Recording) -> str:

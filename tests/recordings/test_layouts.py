@@ -363,3 +363,24 @@ def test_a_class_that_one_split_holds_out_comes_into_both() -> None:
     assert "jazz (test)" in notes[0]
     only_trained = [*jazz, *trained]  # the set has no test split at all: that is for `with_all_splits`
     assert with_classes_in_both(only_trained) == (only_trained, [])
+
+
+def test_a_source_of_two_classes_is_not_divided() -> None:
+    """Two emotions a speaker, of which the test split lacks one."""
+    complete = [Recording(f"happy/{s}.wav", "happy", s, s) for s in SPLITS]
+    both = [
+        Recording(f"{label}/{i}.wav", label, "validation", f"speaker{i}")
+        for label in ("happy", "sad")
+        for i in range(4)
+    ]
+    recordings = [*complete, *both]
+    completed, notes = with_classes_in_both(recordings)
+    assert completed == recordings
+    assert len(notes) == 1
+    assert "they stay there because their sources hold other classes too: sad (test)." in notes[0]
+    sad_alone = [Recording(f"sad/{i}.wav", "sad", "validation", f"speaker{i}") for i in range(4, 8)]
+    completed, notes = with_classes_in_both([*recordings, *sad_alone])
+    assert completed[: len(recordings)] == recordings
+    assert Counter(r.split for r in completed[len(recordings) :]) == {"validation": 2, "test": 2}
+    assert len(notes) == 1
+    assert "lacked them: sad (test)." in notes[0]
