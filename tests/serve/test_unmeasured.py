@@ -159,6 +159,16 @@ def test_a_folder_of_one_set_is_that_set(tmp_path):
     assert task.class_names == ("door_slam", "kettle")
 
 
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("esc10", "control"), ("ESC-50-master", "control"), ("Esc_50", "control"), ("esc 10", "control")]
+    + [(name, "target") for name in ("crescendo", "rescue", "my esc10", "esc", "esc500", "escalators")],
+)
+def test_only_a_folder_named_as_esc_is_the_control(tmp_path, name, role):
+    (task,) = tasks_of(write_folders(tmp_path / name, ["kettle", "door_slam"]))
+    assert task.role == role
+
+
 def test_data_without_a_set_is_refused(tmp_path, data):
     with pytest.raises(BadArtifactError, match="has no known layout"):
         tasks_of(tmp_path)
