@@ -40,9 +40,9 @@ class Limits:
 def unzipped(archive: Path, limits: Limits) -> Iterator[Path]:
     """The folder with the files of `archive`, which is removed at the end.
 
-    Files of systems, as `__MACOSX/` and names with a dot in front, are left out. If everything lies in one folder with
-    folders or a table in it, that is the one. Raises BadArtifactError: one sentence names the archive, what is wrong
-    with it and what is accepted.
+    It has the name of the archive, so that a sentence may say it. Files of systems, as `__MACOSX/` and names with a dot
+    in front, are left out. If everything lies in one folder with folders or a table in it, that is the one. Raises
+    BadArtifactError: one sentence names the archive, what is wrong with it and what is accepted.
     """
     name = shown_name(archive)
 
@@ -50,7 +50,8 @@ def unzipped(archive: Path, limits: Limits) -> Iterator[Path]:
         return BadArtifactError(f"{name} {problem}; accepted is {limits.accepted}.")
 
     with tempfile.TemporaryDirectory(prefix="own-set-") as temporary:
-        root = Path(temporary)
+        root = Path(temporary) / name
+        root.mkdir()
         try:
             if _entries(archive) > 2 * limits.files:  # before they are listed: a million entries fill the memory
                 raise wrong("holds too many files")

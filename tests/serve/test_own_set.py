@@ -177,6 +177,14 @@ def test_a_list_of_splits_in_latin_1_is_read(tmp_path, contents):
     assert [len(own.clips.of(split)) for split in SPLITS] == [10, 10, 10]
 
 
+@pytest.mark.parametrize(("inner", "said"), [("", "into a.zip for splits"), ("mine/", "into mine for splits")])
+def test_a_note_names_the_archive_or_its_folder_and_no_folder_of_ours(tmp_path, contents, inner, said):
+    genres = {f"{inner}{g}/{g}.{i:05}.wav": wav(g, str(i)) for g in ("jazz", "rock") for i in range(8)}
+    own = read(own_zip(tmp_path / "a.zip", (), more=genres), contents)
+    assert any(said in note for note in own.notes)
+    assert not any("own-set-" in note for note in own.notes)
+
+
 def test_an_error_of_the_layout_names_the_archive_and_no_folder_of_ours(tmp_path, contents):
     with pytest.raises(BadArtifactError) as error:
         read(own_zip(tmp_path / "a.zip", (), more={"clips.csv": b"file,label\n1.wav,bell\n"}), contents)
