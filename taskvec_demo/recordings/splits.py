@@ -128,9 +128,10 @@ def counted(recordings: Sequence[Recording]) -> str:
 
 
 def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
-    """Give every clip a split.
+    """Give a set the validation and test clips that it lacks.
 
-    Clips without one ("") are dealt to all three; validation or test clips that a set lacks are taken from train.
+    If some clips have no split (""), they are dealt to train and to what is lacking; otherwise what is lacking is taken
+    from train. Nothing is done if nothing is lacking, so that a clip without a split stays without one.
 
     The result depends on the names of files and groups only, never on their order, and a group is never divided.
     Returns the recordings in their order, and a sentence on what was done if anything was.
