@@ -105,8 +105,8 @@ class Checkpoint:
         for name, view in self.pretrained.tensors().items():  # the model shares them: one copy is enough
             self._tower.get_parameter(name).data = view
         self._cores = torch.get_num_threads()
-        n = 1 if self.pretrained.layout.size >= LARGE_PARAMETERS else min(MAX_TOWERS, self._cores)
         window = torch.zeros(2, 1, self.features.n_frames, self.features.n_mels)
+        n = n_towers(self.pretrained.layout.size)
         self._towers = TowerPool(self._tower, self.pretrained.layout, window, n, default_device())
 
     @classmethod
@@ -255,6 +255,11 @@ class Checkpoint:
 
 def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def n_towers(edited: int) -> int:
+    """The towers of a checkpoint with so many edited parameters: one if it is large, else one a core, up to four."""
+    return 1 if edited >= LARGE_PARAMETERS else min(MAX_TOWERS, torch.get_num_threads())
 
 
 def has_bfloat16() -> bool:

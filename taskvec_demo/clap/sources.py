@@ -190,13 +190,13 @@ def read_config(source: Source) -> dict[str, Any]:
 def memory_needed(config: dict[str, Any]) -> int:
     """Bytes of memory that a checkpoint's weights take once it is loaded, computed from its configuration.
 
-    This is the model in float32 and two more copies of the edited parameters: a flat buffer, and the tower that a
-    forward pass computes with.
+    This is the model in float32 and a copy of the edited parameters for each tower that a forward pass computes with
+    (`n_towers`). On a machine with a GPU the copies lie there.
     """
-    from .model import count_parameters
+    from .model import count_parameters, n_towers
 
     parameters, edited = count_parameters(config)
-    return 4 * (parameters + 2 * edited)
+    return 4 * (parameters + n_towers(edited) * edited)
 
 
 def describe(source: Source) -> str:

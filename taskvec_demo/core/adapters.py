@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import BadArtifactError
 from .weights import read_safetensors, write_safetensors
 
-FORMAT = 1  # of a file of adapters
+FORMAT = "1"  # of a file of adapters
 TAPS = 3  # of a depthwise filter along an axis that is longer than one cell
 
 
@@ -150,12 +150,16 @@ def clip_logits(window_logits: Tensor, owners: Tensor, n_clips: int) -> Tensor:
 def write_adapters(file: Path, adapters: Mapping[str, Adapter], metadata: Mapping[str, str]) -> None:
     """Adapters by name, in float16; the file appears whole."""
     tensors = {f"{n}/{key}": t.half() for n, adapter in adapters.items() for key, t in adapter.state_dict().items()}
-    write_safetensors(file, tensors, {"format": str(FORMAT), **metadata})
+    write_safetensors(file, tensors, {"format": FORMAT, **metadata})
 
 
 def read_adapters(file: Path, shapes: StageShapes) -> dict[str, Adapter]:
-    """The adapters of a file by name. Raises BadArtifactError."""
-    tensors, _ = read_safetensors(file)
+    """The adapters of a file by name. Raises BadArtifactError, also for a file of another format."""
+    tensors, header = read_safetensors(file)
+    if header.get("format") != FORMAT:
+        raise BadArtifactError(
+            f"{file} has adapter format {header.get('format')!r}; this version reads format {FORMAT!r}."
+        )
     found: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         adapter, _, own = name.partition("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,18 @@ COMMENT = """\
 # The edit changes the audio tower of a CLAP model alone: the parameters audio_model.* and audio_projection.*.
 # Each entry of `models` stands for its task vector, fine-tuned minus pre-trained weights, times `weight`.
 """
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader of YAML without aliases: a few nested ones stand for a structure larger than the memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise BadRecipeError(
+                f"The file holds the alias {shortened(f'*{self.peek_event().anchor}')!r}; "
+                "a recipe without aliases is accepted."
+            )
+        return super().compose_node(parent, index)
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -48,7 +61,7 @@ def read_recipe(text: str) -> Recipe:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return Recipe.from_json(text.lstrip("\ufeff"))
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)  # a SafeLoader: nothing of the file is run
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date such as 2026-99-99
         raise BadRecipeError("The file is neither JSON nor YAML, so it is no recipe.") from error
     return _from_mergekit(content)
@@ -92,4 +105,7 @@ def _parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 def _number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRecipeError(f"{what} is {shortened(value)!r}; one number is accepted.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer that is too large for float64; `Recipe` refuses it as infinite
+        return math.inf

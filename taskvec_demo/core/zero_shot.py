@@ -58,7 +58,8 @@ def parse_labels(text: str) -> tuple[str, ...]:
     """One label a line, or all on one line between commas -> two or more labels, in order, duplicates dropped.
 
     Where there is more than one line a comma belongs to its label: "Male speech, man speaking". Empty text gives an
-    empty tuple: the caller's default set. Raises `BadLabelsError` for one label, too many, or one that is too long.
+    empty tuple: the caller's default set. Raises `BadLabelsError` for one label, too many, and one that is too long,
+    holds no letter or digit, or cannot be written in UTF-8.
     """
     if text.lstrip().startswith("["):
         raise BadLabelsError("Labels are words separated by commas or new lines, not a JSON list.")
@@ -78,6 +79,12 @@ def parse_labels(text: str) -> tuple[str, ...]:
     for label in labels:
         if len(label) > MAX_LABEL_LENGTH:
             raise BadLabelsError(f"The label {shortened(label)!r} is longer than {MAX_LABEL_LENGTH} characters.")
+        try:
+            label.encode()
+        except UnicodeEncodeError as error:  # half a surrogate pair, as Python reads bytes of a shell in Latin-1
+            raise BadLabelsError(
+                f"The label {shortened(label)!r} holds a character that is not Unicode text; text in UTF-8 is accepted."
+            ) from error
         if not any(c.isalnum() for c in label):
             raise BadLabelsError(f"The label {label!r} holds no letter or digit.")
     return labels

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import BadArtifactError, shortened
 from . import published as corpora
@@ -236,7 +236,7 @@ def read_set(folder: Path, layout: str = "auto") -> RecordingSet:
     recordings, notes = LAYOUTS[name].read(folder)
     if not recordings:
         raise BadArtifactError(f"{folder} has the layout {name} but lists no recording.")
-    unnamed = next((r for r in recordings if not (r.file and r.label)), None)
+    unnamed = next((r for r in recordings if not (PurePosixPath(r.file).name and r.label)), None)
     if unnamed is not None:
         raise BadArtifactError(
             f"{folder} lists a recording without a file or a label: {shortened(unnamed.file or unnamed.label)!r}."

@@ -122,7 +122,7 @@ def _gtzan_splits(folder: Path, root: Path) -> dict[str, str]:
             return {
                 Path(line.strip()).stem: split
                 for name, split in GTZAN_LISTS.items()
-                for line in (place / name).read_text(encoding="utf-8").splitlines()
+                for line in (place / name).read_text(encoding="utf-8", errors="replace").splitlines()
             }
     return {}
 

@@ -75,17 +75,24 @@ def printable(name: str) -> str:
 
 
 def table_header(table: Path) -> tuple[list[str], str]:
-    """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab."""
+    """Names of the columns of a table (UTF-8), and what stands between them: comma, semicolon or tab.
+
+    There is no name if the first line is none of a table, for instance because a name would be as long as a book.
+    """
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         line = file.readline()
     delimiter = max(",;\t", key=line.count)
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])], delimiter
+    try:
+        names = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        names = []
+    return [name.strip() for name in names], delimiter
 
 
 def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """Rows of a table with a header, without surrounding blanks.
 
-    Raises `BadArtifactError` for a missing column, a row that is too short, and a file that is not text.
+    Raises `BadArtifactError` for a missing column, a row that is too short or holds a NUL, and a file that is not text.
     """
     header, delimiter = table_header(table)
     missing = [c for c in columns if c not in header]
@@ -100,7 +107,10 @@ def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, s
                     raise BadArtifactError(
                         f"{table}, line {reader.line_num} has too few values; the columns are: {', '.join(header)}."
                     )
-                yield {key: value.strip() for key, value in row.items() if key is not None}
+                named = {key: value.strip() for key, value in row.items() if key is not None}
+                if any("\0" in value for value in named.values()):
+                    raise BadArtifactError(f"{table}, line {reader.line_num} holds a NUL; a table of text is accepted.")
+                yield named
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadArtifactError(f"{table} is not a table in UTF-8 ({error}).") from error
 
@@ -118,9 +128,10 @@ def counted(recordings: Sequence[Recording]) -> str:
 
 
 def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
-    """Give every clip a split.
+    """Give a set the validation and test clips that it lacks.
 
-    Clips without one ("") are dealt to all three; validation or test clips that a set lacks are taken from train.
+    If some clips have no split (""), they are dealt to train and to what is lacking; otherwise what is lacking is taken
+    from train. Nothing is done if nothing is lacking, so that a clip without a split stays without one.
 
     The result depends on the names of files and groups only, never on their order, and a group is never divided.
     Returns the recordings in their order, and a sentence on what was done if anything was.
@@ -147,27 +158,36 @@ def with_all_splits(recordings: Sequence[Recording]) -> tuple[list[Recording], l
 def with_classes_in_both(recordings: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
     """Let every class have validation and test clips, where a set has both splits.
 
-    If the held-out clips of a class all lie in one of the two, half of its sources are moved to the other one. Nothing
-    is moved if that is a single source, and training clips stay where they are. Returns the recordings in their order,
-    and a sentence on what was moved if anything was.
+    If the held-out clips of a class all lie in one of the two, half of its sources are moved to the other one. A source
+    with held-out clips of another class stays, because it would lie in two splits. Nothing is moved if what is left is
+    a single source, and training clips stay where they are. Returns the recordings in their order, and a sentence each
+    on the classes that were moved and on those that were left because of their sources, if there are any.
     """
-    completed, moved = list(recordings), []
+    completed, moved, left = list(recordings), [], []
+    classes: dict[str, set[str]] = defaultdict(set)  # of the held-out clips of a source
+    for r in recordings:
+        if r.split != TRAIN:
+            classes[_source(r)].add(_class(r))
     held_out = {split: {_class(r) for r in recordings if r.split == split} for split in (VALIDATION, TEST)}
     for only, lacking in ((VALIDATION, TEST), (TEST, VALIDATION)):
         for name in sorted(held_out[only] - held_out[lacking]) if held_out[lacking] else ():
-            pool = [i for i, r in enumerate(recordings) if r.split == only and _class(r) == name]
+            clips = [i for i, r in enumerate(recordings) if r.split == only and _class(r) == name]
+            pool = [i for i in clips if classes[_source(recordings[i])] == {name}]
             dealt = deal([recordings[i] for i in pool], {only: 0.5, lacking: 0.5})
             if lacking not in dealt:
+                if len(pool) < len(clips) and len({_source(recordings[i]) for i in clips}) > 1:
+                    left.append(f"{name.removeprefix('_')} ({lacking})")
                 continue
             for i, split in zip(pool, dealt, strict=True):
                 completed[i] = replace(recordings[i], split=split)
             moved.append(f"{name.removeprefix('_')} ({lacking})")
-    if not moved:
-        return completed, []
-    return completed, [
-        f"The set holds out some classes in one split only, so half of their held-out sources were moved to the split "
-        f"that lacked them: {', '.join(moved)}."
+    notes = [
+        f"The set holds out some classes in one split only, so held-out sources of theirs were moved to the split that "
+        f"lacked them: {', '.join(moved)}.",
+        f"The set holds out some classes in one split only, and they stay there because their sources hold other "
+        f"classes too: {', '.join(left)}.",
     ]
+    return completed, [note for note, named in zip(notes, (moved, left), strict=True) if named]
 
 
 def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[str]:
@@ -179,7 +199,7 @@ def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[s
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, r in enumerate(recordings):
-        groups[f"group {r.group}" if r.group else f"file {PurePosixPath(r.file).with_suffix('')}"].append(i)
+        groups[_source(r)].append(i)
     total = Counter(_class(r) for r in recordings)
     dealt: dict[str, Counter[str]] = {split: Counter() for split in shares}
     splits = [""] * len(recordings)
@@ -196,6 +216,11 @@ def deal(recordings: Sequence[Recording], shares: Mapping[str, float]) -> list[s
         for i in groups[key]:
             splits[i] = split
     return splits
+
+
+def _source(recording: Recording) -> str:
+    """A name of its source: the group, or the file itself, without suffix, if there is none."""
+    return f"group {recording.group}" if recording.group else f"file {PurePosixPath(recording.file).with_suffix('')}"
 
 
 def _class(recording: Recording) -> str:

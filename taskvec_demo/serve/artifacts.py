@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..clap.model import Checkpoint, Precision
 
 MANIFEST_FORMAT = 1
+HEAD_FORMAT = "1"
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -51,12 +52,21 @@ def read_json(path: Path) -> Any:
 
 
 def save_head(path: Path, head: ZeroShotHead) -> None:
-    write_safetensors(path, {"matrix": head.matrix.contiguous()}, {"format": "1", "labels": json.dumps(head.labels)})
+    header = {"format": HEAD_FORMAT, "labels": json.dumps(head.labels)}
+    write_safetensors(path, {"matrix": head.matrix.contiguous()}, header)
 
 
 def load_head(path: Path) -> ZeroShotHead:
-    tensors, metadata = read_safetensors(path)
-    return ZeroShotHead(tuple(json.loads(metadata["labels"])), tensors["matrix"].float())
+    """The head that `save_head` wrote. Raises BadArtifactError."""
+    tensors, header = read_safetensors(path)
+    if header.get("format") != HEAD_FORMAT:
+        raise BadArtifactError(
+            f"{path} has head format {header.get('format')!r}; this version reads format {HEAD_FORMAT!r}."
+        )
+    try:
+        return ZeroShotHead(tuple(json.loads(header["labels"])), tensors["matrix"].float())
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadArtifactError(f"{path} does not hold a zero-shot head ({type(error).__name__}).") from error
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:  # imported only after `allow_hub`
 class Wanted:
     """What the app shall open: the artifacts of a checkpoint or, if `checkpoint` is given, this checkpoint alone.
 
-    `artifacts` is a folder or a hub repository, `checkpoint` and `tokenizer` are what `clap.sources` reads. `vectors`
-    are files of further task vectors, `data` a folder of labelled recordings.
+    `artifacts` is a folder or a hub repository, `checkpoint` and `tokenizer` are what `clap.sources` reads. The
+    checkpoint tiny-clap stands for its own artifacts, whatever `artifacts` is. `vectors` are files of further task
+    vectors, `data` a folder of labelled recordings.
     """
 
     artifacts: str
@@ -30,6 +31,10 @@ class Wanted:
     vectors: tuple[Path, ...] = ()
     data: Path | None = None
 
+    @property
+    def _artifacts(self) -> str:
+        return str(EMBEDDED) if self.checkpoint == "tiny-clap" else self.artifacts
+
     def allow_hub(self) -> None:
         """Allow requests to the hub only if one of these is there.
 
@@ -37,7 +42,7 @@ class Wanted:
         """
         from ..clap.hub import allow_hub
 
-        allow_hub(self.checkpoint or self.artifacts, self.tokenizer, *named_in(Path(self.artifacts)))
+        allow_hub(self.checkpoint or self._artifacts, self.tokenizer, *named_in(Path(self._artifacts)))
 
     def open(self) -> Workbench:
         """The workbench. Slow steps are reported on stderr. Raises `TaskVecError`."""
@@ -46,7 +51,7 @@ class Wanted:
         from .workbench import Workbench
 
         began = time.monotonic()
-        embedded = self.checkpoint in (None, "tiny-clap") and self.artifacts == str(EMBEDDED)
+        embedded = self.checkpoint in (None, "tiny-clap") and self._artifacts == str(EMBEDDED)
 
         def say(step: str) -> None:
             if not embedded:  # the embedded one opens in a moment
@@ -62,10 +67,10 @@ class Wanted:
             say("trying out bfloat16")
             workbench = Workbench(unmeasured, self.data, checkpoint=unmeasured.checkpoint)
         else:
-            folder = Path(self.artifacts)
-            if is_hub_id(self.artifacts):
-                say(f"fetching {self.artifacts}")
-                folder = fetch_artifacts(self.artifacts)
+            folder = Path(self._artifacts)
+            if is_hub_id(self._artifacts):
+                say(f"fetching {self._artifacts}")
+                folder = fetch_artifacts(self._artifacts)
             say(f"opening {folder}")
             artifacts = Artifacts(folder)
             # The manifest has no hash of weights that lie elsewhere, so they are opened and checked now

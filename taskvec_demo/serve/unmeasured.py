@@ -27,6 +27,8 @@ from .own_vectors import read_all
 
 TITLES = {"esc50": "ESC-50", "urbansound8k": "UrbanSound8K", "gtzan": "GTZAN", "ravdess": "RAVDESS", "emodb": "EmoDB"}
 
+CONTROL = re.compile(r"esc[-_ ]?(10|50)(?!\d)", re.IGNORECASE)  # how the name of a folder of ESC begins
+
 Say = Callable[[str], None]
 
 
@@ -121,7 +123,8 @@ def recipe_checkpoint(name: str) -> str:
 def tasks_of(data: Path) -> list[Task]:
     """One task for each set of recordings in `data`, or for `data` if it is a set itself.
 
-    Prompts are the labels with "_" as a space; ESC-50 is the control. Raises `BadArtifactError` where there is no set.
+    Prompts are the labels with "_" as a space. The control is ESC-50, told by its layout, and every folder whose name
+    begins as ESC-10 or ESC-50. Raises `BadArtifactError` where there is no set.
     """
     folders = sorted(p for p in data.iterdir() if p.is_dir()) if data.is_dir() else []
     sets = [folder for folder in folders if detect(folder)] or [data]
@@ -142,7 +145,7 @@ def _task(folder: Path, below: str) -> Task:
     return Task(
         name=re.sub(r"[^A-Za-z0-9_-]+", "_", folder.resolve().name).strip("_-").lower() or "recordings",
         title=TITLES.get(found.layout, printable(folder.resolve().name)),
-        role="control" if "esc" in folder.name.lower() or found.layout == "esc50" else "target",
+        role="control" if CONTROL.match(folder.resolve().name) or found.layout == "esc50" else "target",
         class_names=names,
         prompts=tuple(name.replace("_", " ") for name in names),
         templates=(TEMPLATE,),

@@ -40,9 +40,9 @@ class Limits:
 def unzipped(archive: Path, limits: Limits) -> Iterator[Path]:
     """The folder with the files of `archive`, which is removed at the end.
 
-    Files of systems, as `__MACOSX/` and names with a dot in front, are left out. If everything lies in one folder with
-    folders or a table in it, that is the one. Raises BadArtifactError: one sentence names the archive, what is wrong
-    with it and what is accepted.
+    It has the name of the archive, so that a sentence may say it. Files of systems, as `__MACOSX/` and names with a dot
+    in front, are left out. If everything lies in one folder with folders or a table in it, that is the one. Raises
+    BadArtifactError: one sentence names the archive, what is wrong with it and what is accepted.
     """
     name = shown_name(archive)
 
@@ -50,7 +50,8 @@ def unzipped(archive: Path, limits: Limits) -> Iterator[Path]:
         return BadArtifactError(f"{name} {problem}; accepted is {limits.accepted}.")
 
     with tempfile.TemporaryDirectory(prefix="own-set-") as temporary:
-        root = Path(temporary)
+        root = Path(temporary) / name
+        root.mkdir()
         try:
             if _entries(archive) > 2 * limits.files:  # before they are listed: a million entries fill the memory
                 raise wrong("holds too many files")
@@ -69,6 +70,8 @@ def _entries(archive: Path) -> int:
 def _unpack(opened: zipfile.ZipFile, root: Path, limits: Limits, wrong: Callable[[str], BadArtifactError]) -> None:
     wanted = []
     for info in opened.infolist():
+        if not info.filename:  # zipfile cuts a name at its first NUL
+            raise wrong("holds a file without a name")
         path = PurePosixPath(info.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
             raise wrong(f"holds {shortened(info.filename)!r}, which lies outside of it")

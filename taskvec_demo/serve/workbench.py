@@ -88,10 +88,11 @@ class _EmbeddedClip:
 class Workbench:
     """A checkpoint with its task vectors and measurements. Safe to call from many threads; nothing shared is edited.
 
-    `data`: a folder of labelled recordings (`labelled.py`) to measure exact figures on; without it the clips that the
-    artifacts synthesize are used, if they hold any. `precision` "auto" is bfloat16 where `Checkpoint.try_bfloat16`
-    finds that it helps and harms no answer on the examples. `own` are files of further task vectors. `checkpoint` is
-    that of the artifacts, where it is open already; otherwise it is opened by the first question that needs it.
+    `data`: a folder of labelled recordings (`labelled_clips.py`) to measure exact figures on; without it the clips that
+    the artifacts synthesize are used, if they hold any. `precision` "auto" is bfloat16 where
+    `Checkpoint.try_bfloat16` finds that it helps and harms no answer on the examples. `own` are files of further task
+    vectors. `checkpoint` is that of the artifacts, where it is open already; otherwise it is opened by the first
+    question that needs it.
     """
 
     def __init__(

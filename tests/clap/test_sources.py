@@ -12,6 +12,7 @@ import torch
 from transformers import ClapModel
 
 from taskvec_demo.clap.checkpoint_files import weight_files
+from taskvec_demo.clap.model import MAX_TOWERS
 from taskvec_demo.clap.sources import describe, memory_needed, open_checkpoint, read_config, read_state, resolve
 from taskvec_demo.core.weights import read_safetensors, write_safetensors
 from taskvec_demo.errors import BadArtifactError
@@ -130,11 +131,19 @@ def test_the_hash_is_of_the_weight_file_or_of_the_list_of_shards(folder: Path, m
     assert resolve(str(model)).provenance["sha256"] == resolve(str(model)).sha256
 
 
-def test_memory_is_known_from_the_configuration(folder: Path) -> None:
+@pytest.mark.parametrize(("cores", "n_towers"), [(1, 1), (3, 3), (8, MAX_TOWERS)])
+def test_memory_is_known_from_the_configuration(
+    folder: Path, cores: int, n_towers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     source = resolve(str(folder))
     checkpoint = open_checkpoint(resolve(str(folder)))
-    held = sum(4 * p.numel() for p in checkpoint.model.parameters()) + 8 * checkpoint.pretrained.buffer.numel()
+    towers = list(checkpoint._towers.all())
+    weights = [*checkpoint.model.parameters(), checkpoint.pretrained.buffer]
+    weights += [t for tower in towers for t in (tower.buffer, *tower._module.parameters())]
+    held = sum({s.data_ptr(): s.nbytes() for s in (t.untyped_storage() for t in weights)}.values())
     assert memory_needed(read_config(source)) == held
+    assert len(towers) == n_towers
     lines = describe(source)
     assert f"{held / 1e9:.2f} GB of memory" in lines
     assert source.sha256 in lines
@@ -142,7 +151,7 @@ def test_memory_is_known_from_the_configuration(folder: Path) -> None:
 
 def test_a_full_size_configuration_costs_nothing_to_judge() -> None:
     unfused = {"model_type": "clap", "text_config": {}, "audio_config": {}}  # the defaults are LAION's
-    assert memory_needed(unfused) == pytest.approx(4 * (153.5e6 + 2 * 28.2e6), rel=0.01)
+    assert memory_needed(unfused) == pytest.approx(4 * (153.5e6 + 28.2e6), rel=0.01)  # large: one tower
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 import yaml
 
@@ -67,6 +69,8 @@ def test_a_configuration_of_mergekit_is_read():
         (MINIMAL.replace("urban", "2024-01-01"), "no entry of `models`"),
         (MINIMAL.replace("-1", ".nan"), "must be from -2 to 2"),
         (MINIMAL.replace("base_model: tiny-clap", "base_model: 7"), "The checkpoint must be a name"),
+        (MINIMAL.replace("-1", "1" + "0" * 400), "is inf; it must be from -2 to 2"),
+        (MINIMAL + f"parameters: {{lambda: 1{'0' * 400}}}", "is inf; it must be from -2 to 2"),
         (MINIMAL[: MINIMAL.index("  -")].replace("models:", "models: 3"), "must be a list"),
         ("#" * (MAX_CHARACTERS + 1), f"{MAX_CHARACTERS + 1} characters"),
         ("!!python/object/apply:os.getcwd []", "neither JSON nor YAML"),
@@ -77,6 +81,20 @@ def test_what_is_no_recipe_is_one_sentence(text, said):
         read_recipe(text)
     assert said in str(error.value)
     assert str(error.value).endswith(".")
+
+
+def test_a_few_nested_aliases_do_not_fill_the_memory():
+    """Six levels of ten stand for a million values; each level more would be ten times as many."""
+    levels = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]", *(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 6))]
+    bomb = "\n".join([*levels, MINIMAL[: MINIMAL.index("models")] + "models: {m: *a5}"])
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRecipeError, match=r"^The file holds the alias '\*a0'; a recipe without .* accepted\.$"):
+            read_recipe(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 10**6  # bytes
+    finally:
+        tracemalloc.stop()
+    assert read_recipe(MINIMAL.replace("{weight: 0.5}", "&half {weight: 0.5}")) == read_recipe(MINIMAL)
 
 
 def test_a_file_is_named_after_its_recipe():

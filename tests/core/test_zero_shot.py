@@ -78,6 +78,14 @@ def test_a_label_of_punctuation_is_refused(text):
         parse_labels(text)
 
 
+@pytest.mark.parametrize("text", ["caf\udce9 noise, cat", "cat\n\ud83d dog"])
+def test_a_label_that_is_no_text_is_refused(text):
+    """Python writes a byte of a shell that is not UTF-8 as half a surrogate pair, which no tokenizer takes."""
+    with pytest.raises(BadLabelsError, match=r"'(caf\? noise|\? dog)'.* text in UTF-8 is accepted\.$"):
+        parse_labels(text)
+    assert parse_labels("café noise, cat") == ("café noise", "cat")
+
+
 # ---- heads ----------------------------------------------------------------------------------------------------------
 def test_a_head_is_the_normalized_mean_over_the_templates():
     head = ZeroShotHead.from_prompts(embed_text, ["Dog!", "Cat!"], ["dog", "cat"], ["{}", "a {}"])

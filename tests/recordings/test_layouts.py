@@ -318,6 +318,13 @@ def test_dealing_is_the_same_in_every_order(groups: int) -> None:
         assert min(n["validation"], n["test"]) >= 4
 
 
+def test_clips_without_a_split_are_dealt_to_train_and_to_what_is_lacking() -> None:
+    tested = [Recording(f"test/{i}.wav", "a", "test") for i in range(5)]
+    completed, _ = with_all_splits([*tested, *made_up(60)])
+    assert completed[:5] == tested
+    assert {r.split for r in completed[5:]} == {"train", "validation"}
+
+
 def test_dealing_never_divides_a_group() -> None:
     recordings = made_up(120, 20)
     completed, _ = with_all_splits(recordings)
@@ -344,6 +351,8 @@ def test_what_is_complete_is_left_alone() -> None:
     recordings = [Recording(f"{s}.wav", "a", s) for s in SPLITS]
     assert with_all_splits(recordings) == (recordings, [])
     assert with_classes_in_both(recordings) == (recordings, [])
+    without = [*recordings, Recording("more.wav", "a", "")]
+    assert with_all_splits(without) == (without, [])
 
 
 def test_a_class_that_one_split_holds_out_comes_into_both() -> None:
@@ -363,3 +372,24 @@ def test_a_class_that_one_split_holds_out_comes_into_both() -> None:
     assert "jazz (test)" in notes[0]
     only_trained = [*jazz, *trained]  # the set has no test split at all: that is for `with_all_splits`
     assert with_classes_in_both(only_trained) == (only_trained, [])
+
+
+def test_a_source_of_two_classes_is_not_divided() -> None:
+    """Two emotions a speaker, of which the test split lacks one."""
+    complete = [Recording(f"happy/{s}.wav", "happy", s, s) for s in SPLITS]
+    both = [
+        Recording(f"{label}/{i}.wav", label, "validation", f"speaker{i}")
+        for label in ("happy", "sad")
+        for i in range(4)
+    ]
+    recordings = [*complete, *both]
+    completed, notes = with_classes_in_both(recordings)
+    assert completed == recordings
+    assert len(notes) == 1
+    assert "they stay there because their sources hold other classes too: sad (test)." in notes[0]
+    sad_alone = [Recording(f"sad/{i}.wav", "sad", "validation", f"speaker{i}") for i in range(4, 8)]
+    completed, notes = with_classes_in_both([*recordings, *sad_alone])
+    assert completed[: len(recordings)] == recordings
+    assert Counter(r.split for r in completed[len(recordings) :]) == {"validation": 2, "test": 2}
+    assert len(notes) == 1
+    assert "lacked them: sad (test)." in notes[0]

@@ -12,12 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from taskvec_demo.clap.model import Checkpoint
 from taskvec_demo.core.task_vector import TaskVector
+from taskvec_demo.core.weights import read_safetensors, write_safetensors
+from taskvec_demo.core.zero_shot import ZeroShotHead
 from taskvec_demo.errors import BadArtifactError
 from taskvec_demo.lab.tiny_clap.study import FINE_TUNINGS, TASKS
-from taskvec_demo.serve.artifacts import Artifacts, read_json, sha256_of, write_json, write_manifest
+from taskvec_demo.serve.artifacts import (
+    Artifacts,
+    load_head,
+    read_json,
+    save_head,
+    sha256_of,
+    write_json,
+    write_manifest,
+)
 from tests.support.paths import ARTIFACTS as SHIPPED
 
 MAX_FILE = 10 * 10**6  # bytes
@@ -253,3 +264,33 @@ def test_names_of_bytes_that_are_not_utf8_survive_a_manifest(tmp_path):
     write_json(tmp_path / "manifest.json", content)
     assert read_json(tmp_path / "manifest.json") == content
     assert "café" in (tmp_path / "manifest.json").read_text(encoding="utf-8")
+
+
+# ---- heads ----------------------------------------------------------------------------------------------------------
+HEAD = {"format": "1", "labels": '["a", "b"]'}
+
+
+def test_a_head_is_read_back(tmp_path):
+    head = ZeroShotHead(("a", "b"), torch.eye(2))
+    save_head(tmp_path / "x.safetensors", head)
+    assert read_safetensors(tmp_path / "x.safetensors")[1] == HEAD
+    read = load_head(tmp_path / "x.safetensors")
+    assert read.labels == head.labels
+    assert torch.equal(read.matrix, head.matrix)
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "problem"),
+    [
+        ({"labels": HEAD["labels"]}, "matrix", "has head format None; this version reads format '1'"),
+        (HEAD | {"format": "2"}, "matrix", "has head format '2'; this version reads format '1'"),
+        ({"format": "1"}, "matrix", "does not hold a zero-shot head"),
+        (HEAD | {"labels": "a, b"}, "matrix", "does not hold a zero-shot head"),
+        (HEAD | {"labels": "2"}, "matrix", "does not hold a zero-shot head"),
+        (HEAD, "other", "does not hold a zero-shot head"),
+    ],
+)
+def test_a_file_that_is_no_head_of_this_format_is_refused(tmp_path, header, name, problem):
+    write_safetensors(tmp_path / "x.safetensors", {name: torch.eye(2)}, header)
+    with pytest.raises(BadArtifactError, match=problem):
+        load_head(tmp_path / "x.safetensors")

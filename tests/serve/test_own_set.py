@@ -144,6 +144,47 @@ def test_a_table_cannot_name_files_outside(tmp_path, contents):
         read(own_zip(tmp_path / "a.zip", (), more={"clips.csv": table(rows), "1.wav": wav("saw", "1")}), contents)
 
 
+LONG_LINE = b"x" * 200_000 + b",label\n"  # csv takes 131,072 characters in a field
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"clips.csv": LONG_LINE}, "a.zip/clips.csv lacks the column 'file'"),
+        ({"some.csv": LONG_LINE, "1.wav": b""}, "a.zip has no layout that is known"),
+        ({"labels.csv": b"file,label\n1\0.wav,bell\n2.wav,saw\n"}, "a.zip/labels.csv, line 2 holds a NUL"),
+        ({"clips.csv": table([("1.wav\0", "bell", "train", "")])}, "a.zip/clips.csv, line 2 holds a NUL"),
+        ({"labels.csv": b"file,label\n.,bell\n2.wav,saw\n"}, "a.zip lists a recording without a file or a label: '.'"),
+        ({"clips.csv": table([("/", "bell", "train", "")])}, "a.zip lists a recording without a file or a label: '/'"),
+        ({"labels.csv": b"audio,labels\n1.wav,female_happy\n2.wav,caf\xe9\n"}, "a.zip/labels.csv is not a table in"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_in_one_sentence(tmp_path, contents, more, problem):
+    with pytest.raises(BadArtifactError) as error:
+        read(own_zip(tmp_path / "a.zip", (), more=more), contents)
+    assert str(error.value).startswith(problem)
+    assert tempfile.gettempdir() not in str(error.value)
+
+
+def test_a_list_of_splits_in_latin_1_is_read(tmp_path, contents):
+    """The names of the files that are there are all ASCII."""
+    genres = {f"mine/{genre}/{genre}.{i:05}.wav": wav(genre, str(i)) for genre in ("jazz", "rock") for i in range(15)}
+    lists = {f"mine/{name}_filtered.txt": b"caf\xe9/caf\xe9.00099.wav\n" for name in ("train", "valid", "test")}
+    for i, name in enumerate(("train", "valid", "test")):
+        lines = [f"{g}/{g}.{j:05}.wav\n" for g in ("jazz", "rock") for j in range(5 * i, 5 * i + 5)]
+        lists[f"mine/{name}_filtered.txt"] += "".join(lines).encode()
+    own = read(own_zip(tmp_path / "a.zip", (), more=genres | lists), contents)
+    assert [len(own.clips.of(split)) for split in SPLITS] == [10, 10, 10]
+
+
+@pytest.mark.parametrize(("inner", "said"), [("", "into a.zip for splits"), ("mine/", "into mine for splits")])
+def test_a_note_names_the_archive_or_its_folder_and_no_folder_of_ours(tmp_path, contents, inner, said):
+    genres = {f"{inner}{g}/{g}.{i:05}.wav": wav(g, str(i)) for g in ("jazz", "rock") for i in range(8)}
+    own = read(own_zip(tmp_path / "a.zip", (), more=genres), contents)
+    assert any(said in note for note in own.notes)
+    assert not any("own-set-" in note for note in own.notes)
+
+
 def test_an_error_of_the_layout_names_the_archive_and_no_folder_of_ours(tmp_path, contents):
     with pytest.raises(BadArtifactError) as error:
         read(own_zip(tmp_path / "a.zip", (), more={"clips.csv": b"file,label\n1.wav,bell\n"}), contents)

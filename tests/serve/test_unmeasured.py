@@ -20,7 +20,7 @@ from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError
 from taskvec_demo.serve import artifacts as module
 from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts, read_json, write_json
-from taskvec_demo.serve.opening import named_in
+from taskvec_demo.serve.opening import Wanted, named_in
 from taskvec_demo.serve.unmeasured import recipe_checkpoint, tasks_of, unmeasured_artifacts
 from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.about import about_markdown
@@ -159,6 +159,16 @@ def test_a_folder_of_one_set_is_that_set(tmp_path):
     assert task.class_names == ("door_slam", "kettle")
 
 
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("esc10", "control"), ("ESC-50-master", "control"), ("Esc_50", "control"), ("esc 10", "control")]
+    + [(name, "target") for name in ("crescendo", "rescue", "my esc10", "esc", "esc500", "escalators")],
+)
+def test_only_a_folder_named_as_esc_is_the_control(tmp_path, name, role):
+    (task,) = tasks_of(write_folders(tmp_path / name, ["kettle", "door_slam"]))
+    assert task.role == role
+
+
 def test_data_without_a_set_is_refused(tmp_path, data):
     with pytest.raises(BadArtifactError, match="has no known layout"):
         tasks_of(tmp_path)
@@ -276,6 +286,23 @@ def test_a_manifest_is_asked_for_its_checkpoint(tmp_path):
     assert "laion/clap-htsat-unfused" in named_in(tmp_path)
     write_json(tmp_path / "manifest.json", ["pretrained"])
     assert named_in(tmp_path) == []
+
+
+def test_tiny_clap_is_the_embedded_one_whatever_the_artifacts_are(tmp_path, monkeypatch, capsys):
+    """They are those of $TASKVEC_ARTIFACTS where it is set."""
+    write_json(tmp_path / "manifest.json", {"pretrained": {"repo": "laion/clap-htsat-unfused", "revision": "abc"}})
+    asked = []
+    monkeypatch.setattr(hub, "allow_hub", lambda *specs: asked.append(specs))
+    for artifacts in (str(tmp_path), "someone/vectors"):
+        wanted = Wanted(artifacts, checkpoint="tiny-clap")
+        wanted.allow_hub()
+        bench = wanted.open()
+        assert isinstance(bench.artifacts, Artifacts)
+        assert bench.artifacts.folder == EMBEDDED
+    assert asked == 2 * [("tiny-clap", None)]
+    assert capsys.readouterr().err == ""  # the embedded one opens in a moment
+    Wanted(str(tmp_path)).allow_hub()
+    assert "laion/clap-htsat-unfused" in asked[-1]
 
 
 def test_what_cannot_be_opened_is_one_sentence(capsys, tmp_path, monkeypatch):

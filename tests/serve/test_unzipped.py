@@ -66,6 +66,13 @@ def test_a_link_is_refused(tmp_path):
     assert "is a link" in refusal(tmp_path / "a.zip")
 
 
+def test_a_file_without_a_name_is_refused(tmp_path):
+    """zipfile cuts a name at its first NUL."""
+    content = archive(tmp_path / "a.zip", {"x/0.wav": b"", "y.wav": b""}).read_bytes()
+    (tmp_path / "a.zip").write_bytes(content.replace(b"y.wav", b"\0.wav"))
+    assert "holds a file without a name" in refusal(tmp_path / "a.zip")
+
+
 def test_too_many_and_too_large_files_are_refused(tmp_path):
     assert "holds 6 files" in refusal(archive(tmp_path / "a.zip", {f"x/{i}": b"" for i in range(6)}))
     assert "holds too many files" in refusal(archive(tmp_path / "b.zip", {f"x/{i}": b"" for i in range(11)}))

@@ -12,6 +12,7 @@ import torch
 from taskvec_demo.clap.stages import Stages, tower_stages
 from taskvec_demo.core.adapters import Adapter, StageShapes, clip_logits, cost, read_adapters, write_adapters
 from taskvec_demo.core.zero_shot import ZeroShotHead
+from taskvec_demo.core.weights import read_safetensors, write_safetensors
 from taskvec_demo.errors import BadArtifactError
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.studies.adapters.budget import BUDGETED, allocation, frontier
@@ -122,6 +123,17 @@ def test_adapters_of_a_file_are_those_that_were_written(tmp_path):
             assert torch.equal(read[name].state_dict()[key], tensor.half().float())
     with pytest.raises(BadArtifactError, match="no adapter of this tower"):
         read_adapters(tmp_path / "x.safetensors", StageShapes(((9, 1, 1), (2, 1, 1)), 4))
+
+
+@pytest.mark.parametrize("header", [{}, {"format": "2"}])
+def test_a_file_of_another_format_is_refused(tmp_path, header):
+    adapters = {"a": Adapter(SHAPES, (0, 3, 0, 2), 3)}
+    write_adapters(tmp_path / "x.safetensors", adapters, {})
+    tensors, written = read_safetensors(tmp_path / "x.safetensors")
+    assert written == {"format": "1"}
+    write_safetensors(tmp_path / "x.safetensors", tensors, header)
+    with pytest.raises(BadArtifactError, match=r"has adapter format ('2'|None); this version reads format '1'\.$"):
+        read_adapters(tmp_path / "x.safetensors", SHAPES)
 
 
 def test_a_clips_logits_are_the_mean_of_its_windows():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import torch.nn.functional as F
 
 from taskvec_demo.clap.features import FeatureConfig
 from taskvec_demo.cli import main
@@ -22,12 +24,13 @@ from taskvec_demo.lab.studies.relations.study import differences
 from taskvec_demo.lab.tiny_clap.architecture import FEATURES
 from taskvec_demo.recordings.splits import SPLITS
 from taskvec_demo.serve.artifacts import read_json
+from taskvec_demo.serve.studies.relations import network as network_module
 from taskvec_demo.serve.studies.relations.gains import Gain, gain
 from taskvec_demo.serve.studies.relations.inputs import STATISTICS, Standard
-from taskvec_demo.serve.studies.relations.network import SharedNetwork
+from taskvec_demo.serve.studies.relations.network import DROPOUT, SharedNetwork, dropout
 from taskvec_demo.serve.studies.relations.predictors import left_out_scores
 from taskvec_demo.serve.studies.relations.tasks import RelatedTask, task_clips, training_part
-from taskvec_demo.serve.studies.relations.training import POINTS, Run, Setup
+from taskvec_demo.serve.studies.relations.training import POINTS, Run, Setup, train, training
 
 SEEDS = range(2)
 
@@ -189,6 +192,56 @@ def setup(tasks=("s", "u")) -> Setup:
     inputs = np.array([np.eye(3)["abc".index(r.label)] for r in rows]) + 0.3 * draw.normal(size=(len(rows), 3))
     clips = {name: task_clips(made_task(name), rows) for name in tasks}
     return Setup("mlp", 1.0, 40, SEEDS, torch.tensor(inputs, dtype=torch.float32), clips)
+
+
+@pytest.mark.parametrize("shape", [(6, 64, 256), (6, 64, 64), (3, 5)])
+def test_dropout_has_the_bits_of_torchs(shape):
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    own, torchs = values.clone().requires_grad_(), values.clone().requires_grad_()
+    draw = torch.Generator().manual_seed(2)
+    torch.manual_seed(2)
+    for _ in range(3):
+        ours, theirs = dropout(own, draw), F.dropout(torchs, DROPOUT)
+        assert torch.equal(ours, theirs)
+        ours.square().sum().backward()
+        theirs.square().sum().backward()
+    assert torch.equal(own.grad, torchs.grad)
+    assert not torch.equal(ours, values)
+
+
+@pytest.mark.parametrize("body", ["mlp", "cnn"])
+def test_a_run_has_the_figures_of_torchs_dropout(body, monkeypatch):
+    """The shipped figures were measured with dropout from torch's one generator, seeded with the number of tasks."""
+    asked = setup() if body == "mlp" else replace(setup(), body="cnn", inputs=setup().inputs[:, None].repeat(1, 8, 3))
+    ours = train(asked, ["s", "u"])
+    monkeypatch.setattr(network_module, "dropout", lambda x, draw: F.dropout(x, DROPOUT))
+    torch.manual_seed(2)
+    assert same(ours, train(asked, ["s", "u"]))
+    assert not same(ours, train(asked, ["s", "u"]))  # the generator has gone on
+
+
+def test_a_run_neither_hears_nor_disturbs_what_else_the_process_draws():
+    ours = train(setup(), ["s"])
+    before = torch.get_rng_state()
+    assert same(ours, train(setup(), ["s"]))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert same(ours, beside_another(training(setup(), ["s"])))
+
+
+def beside_another(steps: Generator[float, None, Run]) -> Run:
+    """The run of a training between whose steps something else draws from torch's one generator."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+        torch.rand(7)
+
+
+def same(one: Run, other: Run) -> bool:
+    """Whether two runs have the same answers, curves and losses to the last bit."""
+    pairs = zip((one.correct, one.curve, one.loss), (other.correct, other.curve, other.loss), strict=True)
+    return all(np.array_equal(a[task], b[task]) for a, b in pairs for task in a)
 
 
 def test_a_run_learns_and_is_not_computed_twice(tmp_path, monkeypatch):

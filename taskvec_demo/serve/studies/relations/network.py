@@ -31,10 +31,19 @@ def _stacked(shape: tuple[int, ...], fan_in: int, seeds: range, *key: object) ->
     return nn.Parameter((2 * torch.stack(draws) - 1) * bound)
 
 
+def dropout(x: Tensor, draw: torch.Generator) -> Tensor:
+    """`F.dropout` of `x` while training: the same bits on the CPU if torch's one generator were in the state of `draw`.
+
+    Only `draw` is drawn from, so that trainings in one process do not change each other's figures.
+    """
+    return x * torch.empty_like(x).bernoulli_(1 - DROPOUT, generator=draw) * (1 / (1 - DROPOUT))
+
+
 class SharedNetwork(nn.Module):
     """A body of the kind `body` ("mlp" or "cnn") and a linear head for each of `classes` (task -> number).
 
     A task's head and the body start the same whatever the other tasks are, so that runs differ by their tasks alone.
+    Dropout draws from a generator of the network's own, whose seed is the number of its tasks.
     """
 
     def __init__(self, body: str, n_inputs: int, classes: Mapping[str, int], seeds: range) -> None:
@@ -42,6 +51,7 @@ class SharedNetwork(nn.Module):
         if body not in BODIES:
             raise ValueError(f"There is no body {body!r}; choose one of: {', '.join(BODIES)}.")
         self.kind, self.n_seeds = body, len(seeds)
+        self._draw = torch.Generator().manual_seed(len(classes))
         if body == "mlp":
             sizes = [n_inputs, *WIDTHS]
             shapes: list[tuple[tuple[int, ...], int]] = [((a, b), a) for a, b in pairwise(sizes)]
@@ -61,7 +71,7 @@ class SharedNetwork(nn.Module):
 
     def _mlp(self, x: Tensor) -> Tensor:
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            x = F.dropout(F.relu(x @ weight + bias.unsqueeze(1)), DROPOUT, self.training)
+            x = self._dropped(F.relu(x @ weight + bias.unsqueeze(1)))
         return x
 
     def _cnn(self, x: Tensor) -> Tensor:
@@ -72,4 +82,7 @@ class SharedNetwork(nn.Module):
             x = F.conv2d(x, weight.flatten(0, 1), bias.flatten(), stride=2, padding=1, groups=self.n_seeds).relu()
         x = x.reshape(batch, seeds, -1, *x.shape[2:]).transpose(0, 1)
         pooled = torch.cat([x.mean((-2, -1)), x.amax((-2, -1))], dim=-1)
-        return F.dropout(pooled, DROPOUT, self.training)
+        return self._dropped(pooled)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return dropout(x, self._draw) if self.training else x

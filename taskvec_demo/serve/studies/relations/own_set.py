@@ -71,9 +71,9 @@ def read_own_set(archive: Path, front_end: FrontEnd) -> Generator[float, None, O
 
 
 def _read(folder: Path, name: str) -> RecordingSet:
-    if detect(folder) is None:
-        raise BadArtifactError(f"{name} has no layout that is known; {ACCEPTED}.")
     try:
+        if detect(folder) is None:
+            raise BadArtifactError(f"{name} has no layout that is known; {ACCEPTED}.")
         found = read_set(folder)
     except BadArtifactError as error:  # the message names the archive only, not where it was unpacked
         raise BadArtifactError(str(error).replace(str(folder), name)) from error

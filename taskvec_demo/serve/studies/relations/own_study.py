@@ -46,7 +46,7 @@ class Predicted:
 class OwnStudy:
     """The shipped figures and the recordings of this machine. It keeps nothing of any visitor.
 
-    One training at a time gives the same figures each time: dropout draws from torch's one generator.
+    A set gives the same figures each time, whatever else the process draws: every network has a generator of its own.
 
     `contents` is a `study.json` with the entry `inputs`; `data` the folder of labelled recordings, if there is one.
     Networks, steps, seeds and the partners' share of the data are those of the first matrix; a visitor's set, which is

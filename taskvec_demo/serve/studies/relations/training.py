@@ -105,7 +105,6 @@ def training(
     """
     tasks = tuple(sorted(tasks))
     measured = tasks if measured is None else tuple(sorted(measured))
-    torch.manual_seed(len(tasks))
     sizes = {task: len(setup.clips[task].classes) for task in tasks}
     network = SharedNetwork(setup.body, setup.inputs.shape[1], sizes, setup.seeds)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=WEIGHT_DECAY)
