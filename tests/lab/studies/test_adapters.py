@@ -11,8 +11,8 @@ import torch
 
 from taskvec_demo.clap.stages import Stages, tower_stages
 from taskvec_demo.core.adapters import Adapter, StageShapes, clip_logits, cost, read_adapters, write_adapters
-from taskvec_demo.core.zero_shot import ZeroShotHead
 from taskvec_demo.core.weights import read_safetensors, write_safetensors
+from taskvec_demo.core.zero_shot import ZeroShotHead
 from taskvec_demo.errors import BadArtifactError
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.studies.adapters.budget import BUDGETED, allocation, frontier
