@@ -39,7 +39,7 @@ def test_the_example_does_what_the_text_below_it_says(monkeypatch: pytest.Monkey
 
 
 def commands() -> list[str]:
-    lines = re.findall(r"^    python -m taskvec_demo (.*)$", README, flags=re.MULTILINE)
+    lines = re.findall(r"^    python -m taskvec_demo (.*)$", README.replace("\\\n", " "), flags=re.MULTILINE)
     return [line.split("  #")[0].strip() for line in lines]
 
 

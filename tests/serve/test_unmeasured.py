@@ -229,7 +229,7 @@ def test_the_page_of_a_checkpoint_alone(alone):
     assert tabs_of(blocks) == ["Your sound", "About"]
     assert "No accuracy of model has been measured" in str(blocks.get_config_file())
     values = page.values(Recipe("model", {"urban": 0.5})).values
-    assert "tv-cell-after" in Hearing(page).classify(bench.artifacts.examples[0], "", "", "", *values)[1]
+    assert "tv-cell-after" in Hearing(page).classify(str(bench.artifacts.examples[0]), "", "", "", *values)[1]
 
 
 def test_the_page_of_a_checkpoint_with_recordings(measured):

@@ -112,6 +112,7 @@ def test_arrow_keys_that_are_commands_of_the_browser_are_left_to_it(page):
     for study, place in STUDY_KEYS.items():
         page.page.get_by_role("tab", name=study, exact=True).click()
         page.page.locator(place).first.wait_for()
+        page.page.wait_for_function(f"(place) => ({TAKEN})(place).length", arg=place)  # the study's figures have come
         assert page.page.evaluate(TAKEN, place) == ["none"], study
     assert page.errors == []
 
