@@ -101,8 +101,12 @@ class MelStore:
 
     @staticmethod
     def files(work: Path, data: Path, config: FeatureConfig, rows: list[ClipRow]) -> tuple[Path, Path]:
-        """The files of the cached windows and rows. Their name is a hash of everything that decides their content."""
-        key = [str(data.resolve()), asdict(config), MAX_WINDOWS, [asdict(r) for r in rows]]
+        """The files of the cached windows and rows. Their name is a hash of everything that decides their content.
+
+        A recording counts as another one if its size or the time of its last change is another.
+        """
+        stamps = [_stamp(data / r.dataset / r.file) for r in rows]
+        key = [str(data.resolve()), asdict(config), MAX_WINDOWS, [asdict(r) for r in rows], stamps]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
         return work / f"mel-{digest}.npy", work / f"rows-{digest}.json"
 
@@ -117,6 +121,15 @@ class MelStore:
     def select(self, **equal: str) -> list[ClipRow]:
         """Rows whose fields equal the given values."""
         return [r for r in self.rows if all(getattr(r, key) == value for key, value in equal.items())]
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """Bytes and ns of the last change; None for a file that is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _build(rows: list[ClipRow], data: Path, config: FeatureConfig, mel_file: Path, row_file: Path) -> None:

@@ -90,11 +90,17 @@ def test_windows_are_cached_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write_set(tmp_path / "data", "esc50", [("a.wav", "rain", "train", "1"), ("b.wav", "rain", "test", "2")])
     monkeypatch.setattr("taskvec_demo.lab.data.datasets.read_rows", lambda data: read_rows(data, ("esc50",)))
     first = MelStore.open(tmp_path / "work", tmp_path / "data", tiny.FEATURES)
-    (tmp_path / "data" / "esc50" / "a.wav").unlink()
-    again = MelStore.open(tmp_path / "work", tmp_path / "data", tiny.FEATURES)
+    with monkeypatch.context() as built:
+        built.setattr("taskvec_demo.lab.data.datasets._build", None)
+        again = MelStore.open(tmp_path / "work", tmp_path / "data", tiny.FEATURES)
     assert again.rows == first.rows
     assert np.array_equal(again.mel[:2], first.mel[:2])
     assert len(again.select(split="test")) == 1
+    replaced = np.random.default_rng(9).normal(0, 0.1, 20_000)
+    soundfile.write(tmp_path / "data" / "esc50" / "a.wav", replaced, 16_000)  # another sound of the same name
+    other = MelStore.open(tmp_path / "work", tmp_path / "data", tiny.FEATURES)
+    assert not np.array_equal(other.mel[0], first.mel[0])
+    assert np.array_equal(other.mel[1], first.mel[1])
 
 
 # -- what each training sees -----------------------------------------------------------------------------------------
