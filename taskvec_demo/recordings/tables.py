@@ -224,13 +224,14 @@ def _splits_of_rows(table: Table, rows: Sequence[Mapping[str, str]], otherwise: 
 def splits_by_fold(folds: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Fold -> split, and a sentence that says it: of three folds or more the last is test, the one before validation.
 
-    Both are empty for fewer.
+    Both are empty for fewer. "" is no fold: a clip without one gets no split.
     """
-    names = sorted(set(folds), key=lambda fold: (len(fold), fold))  # 10 after 9
+    names = sorted({*folds} - {""}, key=lambda fold: (len(fold), fold))  # 10 after 9
     if len(names) < 3:
         return {}, []
     *others, validation, test = names
-    note = f"Fold {test} is test, fold {validation} validation, the other {len(others)} are train."
+    rest = "the other one is" if len(others) == 1 else f"the other {len(others)} are"
+    note = f"Fold {test} is test, fold {validation} validation, {rest} train."
     return {**dict.fromkeys(others, TRAIN), validation: VALIDATION, test: TEST}, [note]
 
 

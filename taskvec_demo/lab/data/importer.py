@@ -132,7 +132,8 @@ def _written(
                 unreadable.append(f"{name} {i} ({path})")
                 continue
             recordings.append(replace(columns.recording(row, path), file=f"audio/{stem}.flac", split=split))
-            folds.append(str(row[columns.fold]) if columns.fold else "")
+            fold = row[columns.fold] if columns.fold else None
+            folds.append("" if fold is None else str(fold))
     of = len(recordings) + len(unreadable) + unlabelled
     if not recordings:
         raise BadArtifactError(f"None of the {of} clips can be decoded{' and has a label' if unlabelled else ''}.")

@@ -278,6 +278,16 @@ def test_official_folds_and_sources_of_a_repository_with_one_split_are_used(tmp_
     assert done.notes == ("Fold 5 is test, fold 4 validation, the other 3 are train.",)
 
 
+def test_a_clip_without_a_fold_is_in_no_split(tmp_path: Path) -> None:
+    rows = [clip(0, str(i), f"{i}.wav", category="dog", target=0, fold=1 + i % 3) for i in range(9)]
+    rows[4]["fold"] = None
+    done = import_set(str(write_parquet(tmp_path / "repository", {"train": rows})), tmp_path / "set")
+    assert [r.split for r in done.recordings] == [
+        "" if i == 4 else ("train", "validation", "test")[i % 3] for i in range(9)
+    ]
+    assert done.notes == ("Fold 3 is test, fold 2 validation, the other one is train.",)
+
+
 def test_an_audiofolder_is_imported(tmp_path: Path) -> None:
     copies.write_folders(tmp_path / "folder", per_class=8, splits=("train", "test"))
     done = import_set(str(tmp_path / "folder"), tmp_path / "set")
