@@ -42,7 +42,8 @@ def model_card(study: Study, name: str, sha256: str, out: Path) -> str:
     if base:
         origin += f", revision `{pretrained['revision']}`"
     tables = {path.stem: read_json(path) for path in (out / "tables").glob("*.json")}
-    before, _, after = study.card.read_text(encoding="utf-8").partition(FIGURES) if study.card else ("", "", "")
+    own = study.card.read_text(encoding="utf-8") if study.card and not pretrained else ""  # of no other checkpoint
+    before, _, after = own.partition(FIGURES)
     parts = [
         _front_matter(base),
         f"# Task vectors of {name}",
