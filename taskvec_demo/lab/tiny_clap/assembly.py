@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from ...clap.checkpoint_files import read_checkpoint, weight_files
 from ...clap.features import log_mel
-from ...clap.loading import save_checkpoint
+from ...clap.loading import save_checkpoint, save_tokenizer
 from ...clap.model import Checkpoint, new_model
 from ...core.files import whole_folder
+from ...core.weights import write_safetensors
 from ...core.zero_shot import ZeroShotHead, clip_embedding
 from ...errors import TaskVecError
 from ...recordings.audio import windows
@@ -27,6 +29,7 @@ from ..data.experiment import Experiment
 from ..data.synth import labelled_set, write_labelled_set
 from . import architecture as tiny
 from .rewording_accuracy import rewording_accuracy
+from .tokenizer import MAX_TOKENS
 
 TOWERS = {"audio.safetensors": "pretrain", "text/text.safetensors": "distil-text"}  # in a work folder; what trains each
 SYNTHESIZED_SEED, PER_CLASS = 1, 3  # of the labelled clips; the examples have seed 0
@@ -51,6 +54,20 @@ def assemble(work: Path, out: Path) -> None:
     with whole_folder(out) as temporary:
         save_checkpoint(temporary, model, tiny.PREPROCESSOR, work / "text" / "tokenizer")
         shutil.rmtree(out, ignore_errors=True)
+
+
+def take_text_tower(start: Path, work: Path) -> None:
+    """Put the text tower and the tokenizer of the model folder `start` where `assemble` looks for them.
+
+    A text tower that is there already stays.
+    """
+    out = work / "text"
+    if (out / "text.safetensors").is_file():
+        return
+    config = json.loads((start / "config.json").read_text(encoding="utf-8"))
+    write_json(out / "text_config.json", config["text_config"])
+    save_tokenizer(out / "tokenizer", Tokenizer.from_file(str(start / "tokenizer.json")), MAX_TOKENS)
+    write_safetensors(out / "text.safetensors", tiny.tower_state(start, "text_"), {"format": "pt"})
 
 
 def holds_towers(model: Path, work: Path) -> bool:

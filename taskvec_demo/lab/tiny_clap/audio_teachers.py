@@ -1,7 +1,8 @@
 """What public audio models hear in each training clip: further targets of pretraining, beside the captions.
 
 Each teacher's outputs are learned by a head on the pooled features of the tower, and the heads are dropped afterwards.
-`teachers.npz` and `teachers_music_speech.npz` hold the outputs: `files`, and a row a file of every array.
+`teachers.npz` and `teachers_music_speech.npz` hold the outputs: `files`, and a row a file of every array. A row that is
+not a number throughout stands for a clip that this teacher has not heard.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ...errors import TaskVecError
 from ..data.datasets import ClipRow
 
 MUSIC = ("gtzan_mini", "philharmonia", "drums", "music_x")
-SPEECH = ("fsdd", "ravdess", "nemo")
+SPEECH = ("fsdd", "ravdess", "nemo", "speech_x")
 LARGEST = 6.0  # of outputs, in deviations from their mean
 HIDDEN = 512  # features of a head
 
@@ -43,9 +44,9 @@ FIRST, SECOND = "teachers.npz", "teachers_music_speech.npz"
 TEACHERS = (
     AudioTeacher("YAMNet", FIRST, ("yamnet",), 1.0, least_deviation=0.5),
     AudioTeacher("aiSFX", FIRST, ("aisfx",), 1.0),
-    AudioTeacher("MSD_musicnn", SECOND, ("musicnn_tags", "musicnn"), 0.5, MUSIC, 0.15),
-    AudioTeacher("Resemblyzer", SECOND, ("resemblyzer",), 0.4, SPEECH),
-    AudioTeacher("Google speech embedding", SECOND, ("openwakeword",), 0.4, SPEECH),
+    AudioTeacher("MSD_musicnn", SECOND, ("musicnn_tags", "musicnn"), 0.7, MUSIC, 0.15),
+    AudioTeacher("Resemblyzer", SECOND, ("resemblyzer",), 0.5, SPEECH),
+    AudioTeacher("Google speech embedding", SECOND, ("openwakeword",), 0.6, SPEECH),
 )
 
 
@@ -57,26 +58,32 @@ def read_outputs(folders: Sequence[Path], arrays: Sequence[str], file: str) -> d
             raise TaskVecError(f"{folder / file} is missing: it holds what audio teachers hear in the clips there.")
         with np.load(folder / file, allow_pickle=False) as stored:
             rows = np.concatenate([stored[array].astype(np.float32) for array in arrays], axis=1)
-            outputs |= {str(name): row for name, row in zip(stored["files"], rows, strict=True)}
+            heard = np.isfinite(rows).all(axis=1)
+            outputs |= {str(name): row for name, row in zip(stored["files"][heard], rows[heard], strict=True)}
     return outputs
 
 
 class Lessons:
     """The outputs of all teachers for some clips, normalized, and how much each clip counts for each teacher.
 
-    `rows` lacks the clips that some teacher has not heard. `targets`: (n, size) a teacher; `counts`: (n, teachers).
+    `rows` lacks the clips that no teacher has heard; a clip counts nothing for a teacher that has not heard it.
+    `targets`: (n, size) a teacher; `counts`: (n, teachers).
     """
 
     def __init__(self, folders: Sequence[Path], rows: Sequence[ClipRow]) -> None:
         outputs = [read_outputs(folders, t.arrays, t.file) for t in TEACHERS]
-        self.rows = [r for r in rows if all(_key(r) in found for found in outputs)]
+        self.rows = [r for r in rows if any(_key(r) in found for found in outputs)]
         if not self.rows:
             raise TaskVecError("The audio teachers have heard none of the training clips.")
-        known = [torch.tensor([not t.sets or r.dataset in t.sets for r in self.rows]) for t in TEACHERS]
-        raw = [torch.from_numpy(np.stack([found[_key(r)] for r in self.rows])) for found in outputs]
-        self.targets = [_normalized(*each) for each in zip(TEACHERS, raw, known, strict=True)]
-        shares = [torch.where(own, 1.0, t.elsewhere) for t, own in zip(TEACHERS, known, strict=True)]
-        self.counts = torch.stack(shares, 1)
+        self.targets, counts = [], []
+        for teacher, found in zip(TEACHERS, outputs, strict=True):
+            unheard = np.zeros_like(next(iter(found.values())))
+            raw = torch.from_numpy(np.stack([found.get(_key(r), unheard) for r in self.rows]))
+            heard = torch.tensor([_key(r) in found for r in self.rows])
+            known = torch.tensor([not teacher.sets or r.dataset in teacher.sets for r in self.rows])
+            self.targets.append(_normalized(teacher, raw, heard & known) * heard[:, None])
+            counts.append(torch.where(known, 1.0, teacher.elsewhere) * heard)
+        self.counts = torch.stack(counts, 1)
 
 
 def _key(row: ClipRow) -> str:

@@ -18,18 +18,20 @@ from .captions import caption, told_by_name
 BATCH, MIXED, MIX_ALPHA = 32, 0.6, 0.4  # windows, share of batches that are mixed, parameter of the mixing's Beta
 # Share of the draws by set: most for the control, which the model must know well.
 SHARES = {
-    "esc50": 0.32,
-    "urban": 0.12,
-    "kitchen20": 0.08,
+    "esc50": 0.30,
+    "urban": 0.10,
+    "kitchen20": 0.06,
     "gtzan_mini": 0.06,
-    "animals": 0.02,
-    "philharmonia": 0.07,
-    "drums": 0.02,
-    "fsdd": 0.05,
+    "animals": 0.01,
+    "philharmonia": 0.06,
+    "drums": 0.01,
+    "fsdd": 0.04,
     "ravdess": 0.05,
     "nemo": 0.05,
-    "music_x": 0.08,
-    "fx_x": 0.08,
+    "music_x": 0.07,
+    "fx_x": 0.05,
+    "speech_x": 0.04,
+    "mix_x": 0.10,
 }
 TAGGED = ("esc50", "animals", "fx_x")  # elsewhere the tagger's names would say by name what is to stay half-known
 

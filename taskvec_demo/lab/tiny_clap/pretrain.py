@@ -1,11 +1,11 @@
 """Pretraining of tiny-CLAP's audio tower: captions in the fixed text space, a tagger's scores and audio teachers.
 
-Locked-text tuning (LiT, arXiv:2111.07991): the text side is a frozen sentence encoder's space, so that wordings the
-audio side never saw keep their place in it. The loss is a softmax over all caption groups, one wording and one template
-a group drawn each step, one over the 521 AudioSet class names with a public tagger's scores as soft targets, and what
-the heads of `audio_teachers` miss. A run is a number of steps, saves its state every two minutes and resumes from it;
-it may start from an earlier checkpoint. The rate stays at its peak until the last tenth, so a run can be given more
-steps, or be ended by fewer, at any time (arXiv:2404.06395).
+Locked-text tuning (LiT, arXiv:2111.07991): the text side is frozen, so that wordings the audio side never saw keep
+their place in it. The loss is a softmax over the names of all caption groups, one over the 521 AudioSet class names
+with a public tagger's scores as soft targets, and what the heads of `audio_teachers` miss. A run is a number of steps,
+saves its state every two minutes and resumes from it; it may start from an earlier checkpoint. The rate stays at its
+peak until the last tenth, so a run can be given more steps, or be ended by fewer, at any time (arXiv:2404.06395). At
+its end the projection is fitted anew (`projection`).
 
 Processes that `accelerate launch` starts draw their own share of each batch and take the same steps.
 """
@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from accelerate.utils import reduce
 from tqdm import tqdm
 
-from ...clap.model import AudioTower, has_bfloat16, new_model
+from ...clap.model import AudioTower, Checkpoint, has_bfloat16, new_model
 from ...core.weights import write_safetensors
 from ...errors import TaskVecError
 from ..data.datasets import ClipRow, MelStore, read_rows
@@ -33,56 +33,64 @@ from ..finetuning.schedule import learning_rate, set_rate
 from ..finetuning.training_run import processes
 from ..finetuning.training_state import StateFile, fingerprint, shapes
 from . import architecture as tiny
+from .assembly import take_text_tower
 from .audio_teachers import FIRST, Heads, read_outputs
-from .batches import BATCH, Batch, Batches
+from .batches import BATCH, Batch, Batches, caption_groups, draw_weights
 from .captions import NAMES, TEMPLATES, WORDINGS, class_of
+from .projection import fit_projection
 from .teacher import Teacher, cached_embeddings
 from .text_space import text_space
 
 PEAK_RATE, WEIGHT_DECAY, EMA_DECAY, WARM_UP, FALL = 4e-4, 0.05, 0.9995, 0.01, 0.1
 CHECK_STEPS, CHECKED = 500, 200  # between two looks at validation clips, and clips of a set that are looked at
+DROPOUT = 0.2  # of the pooled features that are projected
 CAPTION_WEIGHT, TAGGER_WEIGHT = 1.0, 0.25  # beside the teachers' own
 TAGGER_FLOOR, TAGGER_HEARD = 0.03, 0.1  # scores below the floor are noise
-UNLABELLED = ("music_x", "fx_x")
+UNLABELLED = ("music_x", "fx_x", "speech_x", "mix_x")
 EXPORTED = "audio.safetensors"  # the averaged tower, in the work folder
 
 
-def _places(work: Path, phrases: Sequence[str]) -> torch.Tensor:
-    """Where phrases lie in the text space, unit rows (n, dim); the teacher's answers are kept in `work`."""
+def _places(work: Path, phrases: Sequence[str], start: Path | None) -> torch.Tensor:
+    """Where phrases lie in the joint space, unit rows (n, dim).
+
+    The text tower of the model folder `start` says it, which then stays valid, else the text teacher, whose answers are
+    kept in `work`.
+    """
+    if start is not None:
+        return Checkpoint.from_folder(start, "start", "float32").embed_text(phrases).clone()
     teacher = Teacher()
     space = text_space(work, teacher=teacher)
     return torch.from_numpy(space.project(cached_embeddings(teacher, phrases, work / "teacher"))).float()
 
 
 class CaptionBank:
-    """Embeddings of every wording under every template, (n_wordings, dim) for each caption group."""
+    """The caption groups, and where their names lie as in zero-shot heads: `called` (n_groups, dim), unit rows."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, start: Path | None = None) -> None:
         self.names = sorted(WORDINGS)
-        rows = _places(work, [t.format(w) for name in self.names for w in WORDINGS[name] for t in TEMPLATES])
-        self.wordings = list(rows.split([len(WORDINGS[name]) * len(TEMPLATES) for name in self.names]))
-
-    def draw(self) -> torch.Tensor:
-        """One random wording a group: (n_groups, dim)."""
-        return torch.stack([w[int(torch.randint(len(w), ()))] for w in self.wordings])
+        rows = _places(work, [t.format(name) for name in self.names for t in TEMPLATES], start)
+        self.called = F.normalize(rows.reshape(len(self.names), len(TEMPLATES), -1).mean(1), dim=-1)
 
 
 class Tagger:
     """Soft targets: what YAMNet, a public AudioSet tagger, hears in every clip, and its class names in the space."""
 
-    def __init__(self, work: Path, folders: Sequence[Path]) -> None:
+    def __init__(self, work: Path, folders: Sequence[Path], start: Path | None = None) -> None:
         path = folders[0] / "audioset_scores.npz"
         if not path.is_file():
             raise TaskVecError(f"{path} is missing: --data takes a folder that holds the tagger's class names.")
         with np.load(path, allow_pickle=False) as stored:
             names = [str(name).lower() for name in stored["names"]]
         self._logits = read_outputs(folders, ("yamnet",), FIRST)
-        rows = _places(work, [t.format(n) for n in names for t in TEMPLATES])
+        rows = _places(work, [t.format(n) for n in names for t in TEMPLATES], start)
         self.text = F.normalize(rows.reshape(len(names), len(TEMPLATES), -1).mean(1), dim=-1)
 
     def target(self, row: ClipRow) -> torch.Tensor:
-        """The scores of a clip as a distribution (n_names,), or zeros if the tagger heard nothing."""
-        scores = torch.from_numpy(self._logits[f"{row.dataset}/{row.file}"]).sigmoid()
+        """The scores of a clip as a distribution (n_names,), or zeros if the tagger heard nothing or not the clip."""
+        logits = self._logits.get(f"{row.dataset}/{row.file}")
+        if logits is None:
+            return torch.zeros(len(self.text))
+        scores = torch.from_numpy(logits).sigmoid()
         scores = torch.where(scores < TAGGER_FLOOR, 0.0, scores)
         return scores / scores.sum() if scores.max() > TAGGER_HEARD else torch.zeros_like(scores)
 
@@ -127,7 +135,7 @@ class _Run:
         """One step; `captions` and `tags` (n, dim): the places of the caption groups and of the tagger's names."""
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
             pooled = self.tower.audio_model(input_features=batch.x.unsqueeze(1)).pooler_output
-            embedding = F.normalize(self.tower.audio_projection(pooled).float(), dim=-1)
+            embedding = F.normalize(self.tower.audio_projection(F.dropout(pooled, DROPOUT)).float(), dim=-1)
         scale = self.scale.exp().clamp(max=100)
 
         def missed(target: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
@@ -171,13 +179,15 @@ def pretrain(
 ) -> Path:
     """Train for `steps` in all, resuming if `work` holds a run. Returns the tower's safetensors file.
 
-    `start`: model folder of a checkpoint whose audio tower a new run begins from. `unlabelled`: folder of the sets
-    UNLABELLED with their teachers' outputs; a run may go on with it or without. `frozen_stages`: so many stages of the
-    tower stay as they are, counted from the patches; a frozen first one saves a fifth of a step.
+    `start`: model folder of a checkpoint whose audio tower a new run begins from, and whose text tower it keeps.
+    `unlabelled`: folder of the sets UNLABELLED with their teachers' outputs; a run may go on with it or without.
+    `frozen_stages`: so many stages of the tower stay as they are, counted from the patches; a frozen first one saves a
+    fifth of a step.
     """
     main = processes().is_main_process
     folders = [data] if unlabelled is None else [data, unlabelled]
-    stores, bank, tagger = pretraining_clips(work, data, unlabelled), CaptionBank(work), Tagger(work, folders)
+    stores = pretraining_clips(work, data, unlabelled)
+    bank, tagger = CaptionBank(work, start), Tagger(work, folders, start)
     batches = Batches(stores, bank.names, tagger, folders)
     run = _Run(seed, start, batches.sizes, frozen_stages)
     key = fingerprint([f"seed {seed}", *shapes(run.tower), *shapes(run.heads)])
@@ -191,7 +201,7 @@ def pretrain(
         while run.step < steps:
             tiny.begin_training(run.tower, frozen_stages)
             set_rate(run.optimizer, learning_rate(run.step / steps, PEAK_RATE, WARM_UP, FALL))
-            loss = run.update(batches.draw(share), bank.draw(), tagger.text)
+            loss = run.update(batches.draw(share), bank.called, tagger.text)
             bar.update()
             bar.set_postfix(loss=f"{loss:.2f}", scale=f"{float(run.scale.detach().exp()):.0f}", refresh=False)
             file.write_when_due(run.state)
@@ -200,7 +210,11 @@ def pretrain(
     file.write(run.state())
     if main:
         tqdm.write(f"step {run.step}: " + _validation(run.average, stores[0], bank))
-        _export(run, work / EXPORTED)
+        scale = _fit_projection(run.average, stores[0], bank)
+        tqdm.write("with its projection fitted: " + _validation(run.average, stores[0], bank))
+        _export(run.average, scale, work / EXPORTED)
+        if start is not None:
+            take_text_tower(start, work)
     processes().wait_for_everyone()
     return work / EXPORTED
 
@@ -215,10 +229,15 @@ def _average_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:
         gradient.copy_(flat.view_as(gradient))
 
 
-def _export(run: _Run, out: Path) -> None:
-    tensors = {name: t.detach().contiguous() for name, t in run.average.state_dict().items()}
-    scale = run.scale.detach().clamp(max=math.log(100)).reshape(())
-    write_safetensors(out, tensors | {"logit_scale_a": scale}, {"format": "pt"})
+def _fit_projection(tower: AudioTower, store: MelStore, bank: CaptionBank) -> float:
+    rows = store.select(split="train")
+    groups = caption_groups(rows, bank.names)
+    return fit_projection(tower, store, rows, groups, draw_weights(rows, groups), bank.called)
+
+
+def _export(tower: AudioTower, scale: float, out: Path) -> None:
+    tensors = {name: t.detach().contiguous() for name, t in tower.state_dict().items()}
+    write_safetensors(out, tensors | {"logit_scale_a": torch.tensor(math.log(scale))}, {"format": "pt"})
 
 
 @torch.inference_mode()
@@ -234,7 +253,7 @@ def _validation(tower: AudioTower, store: MelStore, bank: CaptionBank) -> str:
         x = torch.from_numpy(np.stack([store.mel[r.first_window] for r in rows]).astype(np.float32)).unsqueeze(1)
         embedded = torch.cat([tower(b) for b in x.split(64)])
         names = [*classes]
-        text = torch.stack([F.normalize(bank.wordings[bank.names.index(classes[n])].mean(0), dim=0) for n in names])
+        text = bank.called[[bank.names.index(classes[n]) for n in names]]
         right = (embedded @ text.T).argmax(1) == torch.tensor([names.index(class_of(r)) for r in rows])
         parts.append(f"{dataset} {right.float().mean():.3f} (n={len(rows)})")
     return ", ".join(parts)

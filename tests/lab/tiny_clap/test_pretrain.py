@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from taskvec_demo.clap.model import AudioTower, Checkpoint, new_model
+from taskvec_demo.core.weights import read_safetensors
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore
 from taskvec_demo.lab.tiny_clap import architecture as tiny
-from taskvec_demo.lab.tiny_clap import audio_teachers, batches, pretrain
-from taskvec_demo.lab.tiny_clap.captions import NAMED, NAMES, WORDINGS, caption, told_by_name
+from taskvec_demo.lab.tiny_clap import audio_teachers, batches, pretrain, projection
+from taskvec_demo.lab.tiny_clap.assembly import take_text_tower
+from taskvec_demo.lab.tiny_clap.captions import NAMED, NAMES, TEMPLATES, WORDINGS, caption, told_by_name
 from taskvec_demo.lab.tiny_clap.class_names import EMOTION
 from tests.support.random_artifacts import AUDIO, DIM
 
@@ -103,7 +107,7 @@ def test_lessons_are_normalized_over_the_sets_that_a_teacher_knows(tmp_path: Pat
     rows = [r for r in made_up_rows(("drums", "fsdd"), 10) if r.split == "train"]
     write_outputs(tmp_path, rows[1:])
     lessons = audio_teachers.Lessons([tmp_path], rows)
-    assert lessons.rows == rows[1:]  # one that a teacher has not heard is left out
+    assert lessons.rows == rows[1:]  # one that no teacher has heard is left out
     known = {"drums": 0, "fsdd": 0}
     for row, counts in zip(lessons.rows, lessons.counts.tolist(), strict=True):
         known[row.dataset] += 1
@@ -113,6 +117,24 @@ def test_lessons_are_normalized_over_the_sets_that_a_teacher_knows(tmp_path: Pat
     assert torch.allclose(music.std(0), torch.ones(music.shape[1]), atol=1e-2)
     with pytest.raises(TaskVecError, match=r"teachers\.npz is missing"):
         audio_teachers.Lessons([tmp_path / "none"], rows)
+
+
+def test_a_clip_counts_nothing_for_a_teacher_that_has_not_heard_it(tmp_path: Path) -> None:
+    rows = [r for r in made_up_rows(("drums", "fsdd"), 10) if r.split == "train"]
+    write_outputs(tmp_path, rows)
+    path = tmp_path / audio_teachers.FIRST
+    with np.load(path) as stored:
+        outputs = dict(stored)
+    outputs["aisfx"][::2] = np.nan
+    np.savez(path, **outputs)
+    lessons = audio_teachers.Lessons([tmp_path], rows)
+    assert lessons.rows == rows
+    assert (lessons.counts[::2, 1] == 0).all()
+    assert (lessons.counts[1::2, 1] == 1).all()
+    assert (lessons.counts[:, 0] == 1).all()
+    assert all(bool(t.isfinite().all()) for t in lessons.targets)
+    heard = lessons.targets[1][1::2]
+    assert torch.allclose(heard.mean(0), torch.zeros(heard.shape[1]), atol=1e-3)  # of what was heard
 
 
 def test_heads_learn_what_counts_only() -> None:
@@ -127,6 +149,30 @@ def test_heads_learn_what_counts_only() -> None:
     with torch.no_grad():
         own = [head(pooled) for head in heads]
     assert heads.loss(pooled, own, counts).item() == pytest.approx(0, abs=1e-5)
+
+
+# -- the projection --------------------------------------------------------------------------------------------------
+
+
+def test_the_projection_is_fitted_and_nothing_else_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "STEPS", 60)
+    torch.manual_seed(0)
+    tower = AudioTower(new_model(AUDIO, tiny.NO_TEXT | {"projection_dim": DIM}, DIM)).eval()
+    groups = torch.arange(24) % 3 - 1  # a third of the clips has no caption
+    rng = np.random.default_rng(0)
+    sounds = rng.normal(-40, 20, (3, 256, 64))
+    mel = (sounds[groups] + rng.normal(0, 3, (24, 256, 64))).astype(np.float16)
+    rows = [ClipRow("esc50", f"{i}", "rain", "train", "", "", i) for i in range(24)]
+    names = torch.nn.functional.normalize(torch.randn(2, DIM), dim=-1)
+    before = {name: t.clone() for name, t in tower.state_dict().items()}
+    scale = projection.fit_projection(tower, MelStore(rows, mel), rows, groups, torch.ones(24), names)
+    with torch.inference_mode():
+        embedded = tower(torch.from_numpy(mel.astype(np.float32)).unsqueeze(1))
+    told = groups >= 0
+    assert ((embedded @ names.T).argmax(1) == groups)[told].all()
+    changed = {name for name, t in tower.state_dict().items() if not torch.equal(t, before[name])}
+    assert changed == {f"audio_projection.linear{i}.{part}" for i in (1, 2) for part in ("weight", "bias")}
+    assert 1 < scale <= 100
 
 
 # -- runs ------------------------------------------------------------------------------------------------------------
@@ -165,6 +211,19 @@ def test_the_tagger_gives_distributions_and_silence(data: Path) -> None:
         tagger = pretrain.Tagger(data, [data])
         assert tagger.target(row).tolist() == pytest.approx(expected, abs=1e-3)
     assert tagger.text.shape == (3, DIM)
+
+
+def test_a_run_that_goes_on_keeps_the_text_tower(artifacts_folder: Path, tmp_path: Path) -> None:
+    model = artifacts_folder / "model"
+    bank = pretrain.CaptionBank(tmp_path, model)
+    embedded = Checkpoint.from_folder(model).embed_text([t.format(bank.names[3]) for t in TEMPLATES])
+    assert torch.allclose(bank.called[3], torch.nn.functional.normalize(embedded.mean(0), dim=0), atol=1e-6)
+    take_text_tower(model, tmp_path)
+    config = json.loads((model / "config.json").read_text())
+    assert json.loads((tmp_path / "text" / "text_config.json").read_text()) == config["text_config"]
+    kept, taken = tiny.tower_state(model, "text_"), read_safetensors(tmp_path / "text" / "text.safetensors")[0]
+    assert kept.keys() == taken.keys()
+    assert all(torch.equal(t, taken[name]) for name, t in kept.items())
 
 
 def test_pretraining_saves_resumes_and_exports(data: Path, tmp_path: Path) -> None:

@@ -261,6 +261,21 @@ def test_a_word_lies_between_itself_and_its_meaning(tmp_path):
     np.testing.assert_allclose(rows[[0, 2]], teacher.embed(["dog", "a dog"]), atol=2e-3)
 
 
+def test_wordings_move_to_their_names_and_all_else_stays(toy, monkeypatch):
+    names = {"big dog": ["big dog", "wild dog", "loud fan"], "old bell": ["old bell", "small bell", "loud fan"]}
+    monkeypatch.setattr(td, "WORDINGS", names)
+    student, (tokenizer, *_) = new_student(), toy
+    texts = ["big dog", "wild dog", "this is a sound of wild dog", "loud fan", "small bell", "red river"]
+    before = td.student_embeddings(student, tokenizer, texts)
+    after = td.moved_wordings(student, tokenizer, texts)
+    said = [t.format(name) for name in names for t in TEMPLATES]
+    dog, bell = unit(td.student_embeddings(student, tokenizer, said).reshape(2, len(TEMPLATES), DIM).mean(1))
+    np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(after[[0, 3, 5]], before[[0, 3, 5]])  # a name, a wording of both, none of either
+    for row, name in ((1, dog), (2, dog), (4, bell)):
+        assert after[row] @ name > max(0.9, before[row] @ name)
+
+
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf"])
 def test_a_run_that_has_no_time_or_no_end_is_refused(minutes, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(td, "text_map", None)  # nothing is begun
