@@ -79,6 +79,8 @@ class FineTuning:
     peak_rate: float = option(3e-4, "highest learning rate", ZERO_TO_ONE, flag="rate")
     # Each training has a seed of its own.
     runs: int = option(1, "number of trainings of whose weights the mean is taken", COUNT, afterwards=True)
+    # They come before the epochs and cost a minute at most.
+    projection: int = option(0, "steps in which the projection alone is trained first", FROM_ZERO)
     timbre: float = option(0.0, "probability that a batch gets other timbres", ZERO_TO_ONE)
     # 1 − cosine, over training clips of other sets.
     rehearsal: float = option(0.0, "weight in the loss of keeping how other sets embed", FROM_ZERO)
@@ -88,6 +90,8 @@ class FineTuning:
             value = getattr(self, one.name)
             if not one.accepted.test(value):
                 raise TaskVecError(f"The option {one.flag} is {one.accepted.words}, not {value!r}.")
+        if self.projection and self.trains != "full":
+            raise TaskVecError(f"The option projection is 0 if only a part is trained (here {self.trains!r}).")
 
     def chosen(self) -> dict[str, Any]:
         """The value of every option, by name."""

@@ -28,6 +28,7 @@ from ..data.datasets import MelStore
 from ..data.embedding import embed_rows, window_batch
 from ..data.fine_tuning import FineTuning
 from ..data.study import Study
+from .projection import begin_with_projection
 from .rehearsal import Rehearsal, rehearsal_of
 from .training_run import AT_ONCE, BATCH, Run, processes, training_precision
 from .training_state import StateFile, drawing, fingerprint
@@ -43,6 +44,11 @@ class Labelled:
     target: torch.Tensor
     head: ZeroShotHead
     timbre: float = 0.0  # how much of the augmentation that changes it
+
+    @property
+    def first_windows(self) -> tuple[int, ...]:
+        """The place of each clip's first window."""
+        return tuple(window.start for window in self.windows)
 
     def batch(self, chosen: torch.Tensor, store: MelStore) -> tuple[torch.Tensor, torch.Tensor]:
         """A random augmented window of each chosen clip (batch, frames, mels), targets (batch, n_classes)."""
@@ -79,7 +85,8 @@ def train(
 ) -> tuple[Weights, int]:
     """Train a copy of the audio tower on the given sets in turn; returns the weights that score best and their epoch.
 
-    The weights are an exponential average over the steps. The main process asks `score` once an epoch; of equal scores
+    If the spec says so, the projection alone is trained before the first epoch. The weights are an exponential average
+    over the steps. The main process asks `score` once an epoch; of equal scores
     the latest is kept. Training ends early after `patience` epochs without a new best score. A process computes
     `at_once` windows together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` holds clips that
     are to keep their embeddings meanwhile, with the weight of the spec.
@@ -101,6 +108,11 @@ def train(
         run.restore(saved)
         if main:
             tqdm.write(f"{name}: resumed after epoch {run.epoch}, step {run.step}")
+    elif spec.projection:
+        begin_with_projection(run.tower, checkpoint, store, sets, rehearsal, spec.rehearsal, spec.projection, seed)
+        now = run.begin(score)
+        if main:
+            tqdm.write(f"{name}: the projection alone, validation {now:.3f}")
     begun = run.epoch * steps + run.step
     with tqdm(
         total=spec.epochs * steps, initial=begun, desc=f"fine-tuning {name}", unit="step", disable=not main

@@ -109,12 +109,23 @@ class Run:
         self.step, self.taken = self.step + 1, self.taken + 1
         return loss
 
+    def begin(self, score: Callable[[Weights], float]) -> float:
+        """Begin from the weights that the tower has now: they are the average, and the best so far. Returns their
+        score.
+        """
+        for name, tensor in trained_tensors(self.tower).items():
+            self.average[name].copy_(tensor)
+        return self._score(score)
+
     def end_epoch(self, score: Callable[[Weights], float]) -> float:
         """Score the average on the main process, and keep it if no score was better. Returns the score."""
+        self.epoch, self.step = self.epoch + 1, 0
+        return self._score(score)
+
+    def _score(self, score: Callable[[Weights], float]) -> float:
         weights = self.weights()
         own = score(weights) if self.processes.is_main_process else 0.0
         agreed = float(broadcast(torch.tensor(own, dtype=torch.float64, device=self.device)))
-        self.epoch, self.step = self.epoch + 1, 0
         if agreed >= self.best.score:
             self.best = Best(agreed, self.epoch, weights)
         return agreed

@@ -83,6 +83,13 @@ def test_without_a_rate_nothing_is_learned(checkpoint: Checkpoint, tmp_path: Pat
     assert not vector.buffer.any()
 
 
+def test_the_projection_is_trained_first_and_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    vector = trained(checkpoint, tmp_path, "projection")  # without a rate, its epochs change nothing
+    figures = vector.metadata["metrics"]["validation"]
+    assert figures["finetuned"]["accuracy"] > figures["pretrained"] + 0.1
+    assert moved(vector) == {name for name in vector.layout.names if name.startswith("audio_projection.")}
+
+
 def moved(vector: TaskVector) -> set[str]:
     return {name for name, delta in vector.tensors().items() if delta.any()}
 
@@ -398,6 +405,11 @@ def test_draws_depend_on_their_place_alone() -> None:
         ({"trains": "half"}, {}, r"^The option trains is one of full, last-stage, linear, lora, not 'half'\.$"),
         ({"peak_rate": math.nan}, {}, r"^The option rate is a number from 0 to 1, not nan\.$"),
         ({"trains": "lora", "rank": 0}, {}, r"^The option rank is a whole number from 1, not 0\.$"),
+        (
+            {"trains": "lora", "projection": 5},
+            {},
+            r"^The option projection is 0 if only a part is trained \(here 'lora'\)\.$",
+        ),
         ({"rehearsal": -1.0}, {}, r"^The option rehearsal is a number from 0, not -1\.0\.$"),
         ({}, {"at_once": 0}, r"^The option batch is a whole number from 1, not 0\.$"),
         ({}, {"patience": 0}, r"^The option patience is a whole number from 1, not 0\.$"),
