@@ -140,9 +140,9 @@ def train_joint(
 
 
 def train_plain(predictor: ModelPredictor, name: str, folder: Path) -> dict[str, TaskVector]:
-    """The vector of a task, fine-tuned without rehearsal."""
+    """The vector of a task, fine-tuned as in the papers: the whole tower at once, and nothing rehearsed."""
     study, plain = predictor.study, plain_name(name)
-    spec = replace(study.fine_tunings[name], vector=plain, rehearsal=0.0)
+    spec = replace(study.fine_tunings[name], vector=plain, rehearsal=0.0, projection=0)
     out = folder / f"{plain}.safetensors"
     return {plain: finetune(predictor.checkpoint, predictor.store, study, spec, out, TRAINING_SEED, folder)}
 

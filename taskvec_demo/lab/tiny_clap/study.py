@@ -63,8 +63,8 @@ TASKS = {
         _task(ANALOGY, "Happy or sad, man or woman", FOUR_VOICES, *SPEECH),
     )
 }
-# The projection learns first, which costs seconds and leaves the rest of the tower what it knows; then all of it learns.
-# Meanwhile the other sets keep their embeddings.
+# The projection learns first, which costs seconds and leaves the rest of the tower what it knows; then all of it
+# learns. Meanwhile the other sets keep their embeddings.
 _tuned = partial(FineTuning, rehearsal=5.0, projection=300)
 # A note or a word stays what it is in another voice; a feeling does not.
 _tuned_in_any_voice = partial(_tuned, epochs=10, peak_rate=4e-4, timbre=0.5)
