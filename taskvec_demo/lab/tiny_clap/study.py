@@ -91,6 +91,12 @@ SOURCES = (
     ("Kitchen20", "Moreaux et al. 2019", "none stated"),
     ("Animal sounds", "unknown", "none stated"),
     ("Drum hits", "unknown", "none stated"),
+    (
+        "Music, effects and prompts of 35 Debian packages, named in the model card (unlabelled)",
+        "named in each package",
+        "free licences, named in each package",
+    ),
+    ("Words spoken by flite, espeak-ng and festival (unlabelled)", "this project", "as the code"),
     ("YAMNet (teacher)", "Google", "Apache-2.0"),
     ("aiSFX (teacher)", "Ma et al.", "CC BY 4.0"),
     ("MSD_musicnn (teacher)", "Pons & Serra 2019", "ISC"),
