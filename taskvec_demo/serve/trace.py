@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+TRACED_LABELS = 5  # lines of a figure
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -39,3 +41,10 @@ class Trace:
             for i in np.flatnonzero(np.diff(top))
         )
         return cls(vector, scaling_coefs, dict(zip(labels, values.T, strict=True)), flips, notes)
+
+    @property
+    def leading(self) -> list[str]:
+        """The labels that a figure draws: those on top somewhere first, then those with the largest probabilities."""
+        peaks = {label: float(p.max()) for label, p in self.probabilities.items()}
+        on_top = [label for _, before, after in self.flips for label in (before, after)]
+        return list(dict.fromkeys([*on_top, *sorted(peaks, key=lambda label: -peaks[label])]))[:TRACED_LABELS]

@@ -14,12 +14,12 @@ from PIL import Image
 
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.serve.clip_picture import ClipPicture
-from taskvec_demo.serve.trace import Trace
+from taskvec_demo.serve.trace import TRACED_LABELS, Trace
 from taskvec_demo.serve.workbench import Classification
 from taskvec_demo.ui.html.answers import answers_html, problem_html
 from taskvec_demo.ui.html.clip_figure import clip_figure
 from taskvec_demo.ui.html.png import PALETTE, png
-from taskvec_demo.ui.html.trace_svg import TRACED_LABELS, leading, trace_svg
+from taskvec_demo.ui.html.trace_svg import trace_svg
 from tests.support.traces import AXIS, LABELS, TRACE, VALUES
 
 BEFORE = {"a <dog>": 0.605, "rain": 0.295, "a siren": 0.1}
@@ -95,7 +95,7 @@ def test_the_picture_of_a_clip():
 def test_a_trace_draws_its_leading_labels_and_flips():
     html = trace_svg(TRACE, 0.5)
     data = json.loads(unescape(re.search(r"data-trace='([^']*)'", html)[1]))
-    assert leading(TRACE) == list(LABELS[:TRACED_LABELS])
+    assert TRACE.leading == list(LABELS[:TRACED_LABELS])
     assert data["lambdas"] == AXIS.tolist()
     assert np.allclose(data["values"], VALUES[:, :TRACED_LABELS].T)
     assert html.count("<path ") == TRACED_LABELS
@@ -121,4 +121,4 @@ def test_a_label_on_top_is_drawn_even_when_its_peak_is_not_among_the_highest():
     values[:, 6] = 0.04
     values[2] = [0.13, 0.13, 0.13, 0.13, 0.13, 0.13, 0.15]
     values /= values.sum(1, keepdims=True)
-    assert "a bee" in leading(Trace.of("urban", AXIS, LABELS, values))
+    assert "a bee" in Trace.of("urban", AXIS, LABELS, values).leading

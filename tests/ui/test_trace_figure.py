@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taskvec_demo.serve.trace import Trace
-from taskvec_demo.ui.html.trace_figure import TRACED_LABELS, trace_figure
+from taskvec_demo.serve.trace import TRACED_LABELS, Trace
+from taskvec_demo.ui.html.trace_figure import trace_figure
 from tests.support.traces import AXIS, LABELS, TRACE, VALUES
 
 

@@ -8,22 +8,14 @@ from ...serve.trace import Trace
 
 GREY = "#8a8f98"
 GRID = "rgba(138,143,152,.25)"
-TRACED_LABELS = 5  # lines of a trace: the labels that are most probable somewhere along it
 # Okabe & Ito's palette: distinguishable with every common colour vision.
 COLOURS = ("#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 def trace_figure(trace: Trace, current: float) -> go.Figure:
-    """Probabilities of one clip along λ of one vector: its leading labels, where the answer flips, the current λ.
-
-    The lines are those of the `TRACED_LABELS` labels with the largest probabilities anywhere; labels that are on top
-    somewhere come first.
-    """
-    peaks = {label: float(p.max()) for label, p in trace.probabilities.items()}
-    leading = [label for _, a, b in trace.flips for label in (a, b)]
-    ranked = dict.fromkeys([*leading, *sorted(peaks, key=lambda label: -peaks[label])])
+    """Probabilities of one clip along λ of one vector: its leading labels, where the answer flips, the current λ."""
     figure = go.Figure()
-    for colour, label in zip(COLOURS, list(ranked)[:TRACED_LABELS], strict=False):
+    for colour, label in zip(COLOURS, trace.leading, strict=False):
         figure.add_trace(
             go.Scatter(
                 x=trace.scaling_coefs,

@@ -12,12 +12,11 @@ from .numbers import number_text
 
 WIDTH, HEIGHT = 640, 288
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 52  # margins in pixels; the axes lie between
-TRACED_LABELS = 5  # lines: the labels that are most probable somewhere along λ
 
 
 def trace_svg(trace: Trace, current: float) -> str:
     """The figure as HTML, with a legend whose numbers are those at `current`, the λ that is set."""
-    labels = leading(trace)
+    labels = trace.leading
     axis = trace.scaling_coefs
     values = np.array([trace.probabilities[label] for label in labels])
     frame = {"left": _x(axis, axis[0]), "right": _x(axis, axis[-1]), "bottom": _y(0), "top": _y(1)}
@@ -41,13 +40,6 @@ def trace_svg(trace: Trace, current: float) -> str:
         f"{_axes(trace)}{_flips(trace)}{lines}"
         f"<line class='tv-operating' x1='{x:.1f}' x2='{x:.1f}' y1='{_y(0):.1f}' y2='{_y(1):.1f}'/></svg></figure>"
     )
-
-
-def leading(trace: Trace) -> list[str]:
-    """The labels that are drawn: those that are on top somewhere first, then those with the largest probabilities."""
-    peaks = {label: float(p.max()) for label, p in trace.probabilities.items()}
-    on_top = [label for _, before, after in trace.flips for label in (before, after)]
-    return list(dict.fromkeys([*on_top, *sorted(peaks, key=lambda label: -peaks[label])]))[:TRACED_LABELS]
 
 
 def _x(axis: np.ndarray, scaling_coef: float) -> float:
