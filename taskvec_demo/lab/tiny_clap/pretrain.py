@@ -179,7 +179,8 @@ def pretrain(
 ) -> Path:
     """Train for `steps` in all, resuming if `work` holds a run. Returns the tower's safetensors file.
 
-    `start`: model folder of a checkpoint whose audio tower a new run begins from, and whose text tower it keeps.
+    `start`: model folder of a checkpoint whose audio tower a new run begins from, and whose text tower it keeps; the
+    result is the mean of that tower and the trained one.
     `unlabelled`: folder of the sets UNLABELLED with their teachers' outputs; a run may go on with it or without.
     `frozen_stages`: so many stages of the tower stay as they are, counted from the patches; a frozen first one saves a
     fifth of a step.
@@ -210,6 +211,8 @@ def pretrain(
     file.write(run.state())
     if main:
         tqdm.write(f"step {run.step}: " + _validation(run.average, stores[0], bank))
+        if start is not None:
+            _move_back(run.average, start)
         scale = _fit_projection(run.average, stores[0], bank)
         tqdm.write("with its projection fitted: " + _validation(run.average, stores[0], bank))
         _export(run.average, scale, work / EXPORTED)
@@ -227,6 +230,17 @@ def _average_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:
     mean = reduce(torch.cat([g.flatten() for g in found]), "mean").split([g.numel() for g in found])
     for gradient, flat in zip(found, mean, strict=True):
         gradient.copy_(flat.view_as(gradient))
+
+
+@torch.no_grad()
+def _move_back(tower: AudioTower, start: Path) -> None:
+    """Make `tower` the mean of itself and the tower of `start` that it came from: what both know is kept, and the rest
+    averages out (arXiv:2109.01903).
+    """
+    before = tiny.tower_state(start, "audio_")
+    for name, tensor in tower.state_dict().items():
+        if tensor.is_floating_point() and name in before:
+            tensor.lerp_(before[name], 0.5)
 
 
 def _fit_projection(tower: AudioTower, store: MelStore, bank: CaptionBank) -> float:

@@ -221,6 +221,13 @@ def test_a_run_that_goes_on_keeps_the_text_tower(artifacts_folder: Path, tmp_pat
     take_text_tower(model, tmp_path)
     config = json.loads((model / "config.json").read_text())
     assert json.loads((tmp_path / "text" / "text_config.json").read_text()) == config["text_config"]
+    before = tiny.tower_state(model, "audio_")
+    tower = AudioTower(new_model(config["audio_config"], config["text_config"], config["projection_dim"]))
+    trained = {name: t.clone() for name, t in tower.state_dict().items()}
+    pretrain._move_back(tower, model)
+    for name, t in tower.state_dict().items():
+        if t.is_floating_point():
+            assert torch.allclose(t, (trained[name] + before[name]) / 2, atol=1e-6), name
     kept, taken = tiny.tower_state(model, "text_"), read_safetensors(tmp_path / "text" / "text.safetensors")[0]
     assert kept.keys() == taken.keys()
     assert all(torch.equal(t, taken[name]) for name, t in kept.items())
