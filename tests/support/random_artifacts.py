@@ -29,7 +29,7 @@ from taskvec_demo.lab.data.synth import labelled_set, write_examples, write_labe
 from taskvec_demo.lab.measuring.shipped_tables import build_tables
 from taskvec_demo.lab.measuring.sweep import main_vectors, sweep_points
 from taskvec_demo.lab.tiny_clap import architecture as tiny
-from taskvec_demo.lab.tiny_clap.captions import TEMPLATES, all_captions
+from taskvec_demo.lab.tiny_clap.captions import TEMPLATES, WRITTEN, all_captions
 from taskvec_demo.lab.tiny_clap.study import DEFAULT_LABELS, FINE_TUNINGS, TASKS, TINY
 from taskvec_demo.lab.tiny_clap.text_distillation import TEXT
 from taskvec_demo.lab.tiny_clap.tokenizer import MAX_TOKENS, train_tokenizer
@@ -92,7 +92,7 @@ def write_random_artifacts(folder: Path, seed: int = 0) -> None:
 
 
 def write_random_model(folder: Path) -> Checkpoint:
-    tokenizer = train_tokenizer(all_captions(), VOCABULARY)
+    tokenizer = train_tokenizer(all_captions(WRITTEN), VOCABULARY)
     text = SMALL_TEXT | {"vocab_size": tokenizer.get_vocab_size()}
     model = new_model(AUDIO, text, DIM)
     with torch.no_grad():

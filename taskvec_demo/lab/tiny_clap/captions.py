@@ -38,7 +38,10 @@ def _phrases(file: str) -> dict[str, list[str]]:
 # Caption group -> its wordings, the first of which is its name. They are synonyms, narrower and wider words and
 # contexts, so that wordings of a visitor's own land near. None of them contains a phrase of `rewordings.json`, which
 # measures that, and their writers had not seen those.
-WORDINGS = _phrases("wordings.json")
+WRITTEN = _phrases("wordings.json")
+# With further ones, which a language model wrote from the names alone.
+_FURTHER = _phrases("synonyms.json")
+WORDINGS = {name: [*wordings, *_FURTHER.get(name, [])] for name, wordings in WRITTEN.items()}
 # The same for the 521 classes of AudioSet, by their published names.
 AUDIOSET = _phrases("audioset_wordings.json")
 
@@ -151,7 +154,7 @@ def caption(row: ClipRow, told: AbstractSet[Unit]) -> str | None:
     }.get(row.dataset) or GENDERED_SPEECH[row.gender]
 
 
-def all_captions() -> list[str]:
-    """Every phrase that pretraining or a task uses, without templates."""
+def all_captions(wordings: Mapping[str, Iterable[str]] = WORDINGS) -> list[str]:
+    """Every phrase that pretraining or a task uses, without templates; `wordings` are those of the caption groups."""
     names = [*EMOTIONS.values(), *(label for classes in NAMES.values() for label in classes.values())]
-    return sorted({*names, *(w for by_name in (WORDINGS, AUDIOSET) for wordings in by_name.values() for w in wordings)})
+    return sorted({*names, *(w for by_name in (wordings, AUDIOSET) for found in by_name.values() for w in found)})
