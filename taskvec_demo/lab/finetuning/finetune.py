@@ -85,11 +85,11 @@ def train(
 ) -> tuple[Weights, int]:
     """Train a copy of the audio tower on the given sets in turn; returns the weights that score best and their epoch.
 
-    If the spec says so, the projection alone is trained before the first epoch. The weights are an exponential average
-    over the steps. The main process asks `score` once an epoch; of equal scores
-    the latest is kept. Training ends early after `patience` epochs without a new best score. A process computes
-    `at_once` windows together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` holds clips that
-    are to keep their embeddings meanwhile, with the weight of the spec.
+    If the spec says so, the projection alone is trained before the first epoch, and counts as epoch 0. The weights are
+    an exponential average over the steps. The main process asks `score` once an epoch; of equal scores the latest is
+    kept. Training ends early after `patience` epochs without a new best score. A process computes `at_once` windows
+    together and adds up their gradients to those of a batch of `BATCH`. `rehearsal` holds clips that are to keep their
+    embeddings meanwhile, with the weight of the spec.
 
     With `state` the run is saved there and resumes from there: on one process to the very same weights as without a
     stop. The caller deletes the file once it has kept the weights. Raises TaskVecError for options out of range.

@@ -133,6 +133,7 @@ def train_joint(
         "kept_epoch": epoch,
         "peak_rate": spec.peak_rate,
         "rehearsal": spec.rehearsal,
+        "projection": spec.projection,
         "seed": seed,
     }
     vector = TaskVector.between(checkpoint.pretrained, weights, name, "+".join(names))

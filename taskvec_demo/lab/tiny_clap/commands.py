@@ -34,7 +34,9 @@ def register(commands: Any) -> None:
     distil.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
     for parser in (pretrain, align, distil):
         add_recordings(parser)
-        parser.add_argument("--start", type=Path, help="model folder of a checkpoint that a new run begins from")
+        parser.add_argument(
+            "--start", type=Path, help="model folder of a checkpoint that a run begins from; give it at each call"
+        )
 
 
 def _pretrain(options: argparse.Namespace) -> None:

@@ -38,9 +38,10 @@ from .teacher import WORDNET, Corpus, Teacher, cached_embeddings, text_corpus, u
 from .text_agreement import Encoder, text_agreement
 from .tokenizer import MAX_TOKENS, VOCABULARY, encode, padded, train_tokenizer
 
-SHARES = (0.26, 0.03, 0.05, 0.48, 0.04, 0.14)  # of the draws, by group of `teacher.GROUPS`
+SHARES = (0.24, 0.03, 0.05, 0.50, 0.04, 0.14)  # of the draws, by group of `teacher.GROUPS`
 TEMPERATURE = 0.07  # of the contrastive term
 NEIGHBOURS = 0.15  # weight of the contrastive term: it is in nats, the cosine term in 0…2
+GOING_ON_RATE = 6e-4  # of a run that begins from a trained tower
 PULL = 0.85  # of a wording's target is the place of its sound's name, the rest the place that it had
 POOL = 64  # batches whose phrases are sorted by length together
 
@@ -245,7 +246,7 @@ def distil_text(
     folder of a checkpoint whose text tower and tokenizer a new run begins from. That tower is the teacher then: every
     phrase stays where it is, but the wordings of a sound move to its name (`moved_wordings`).
     """
-    settings = settings or Settings(minutes=minutes)
+    settings = settings or Settings(minutes=minutes, peak_rate=Settings.peak_rate if start is None else GOING_ON_RATE)
     work, teacher = Path(work), teacher or Teacher()
     output = work / "text"
     space = text_map(work, folder, teacher)
