@@ -149,6 +149,11 @@ class TaskVector:
             squares[stage] = squares.get(stage, 0.0) + _dot(flat, flat)
         return {label: math.sqrt(square) for (_, label), square in sorted(squares.items())}
 
+    @property
+    def is_projection_alone(self) -> bool:
+        """Whether it changes the audio projection and nothing else."""
+        return {stage for stage, norm in self.stage_norms().items() if norm} == {"projection"}
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the API: a vector made elsewhere also has its `origin`, and `warnings` in sentences."""
         told: dict[str, Any] = {"training": {}, "metrics": {}, "origin": {}, "warnings": []}

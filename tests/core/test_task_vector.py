@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -103,6 +104,16 @@ def test_stage_norms_group_the_parameters(pretrained):
         "input": 10, "stage 1": 5, "stage 4": 10, "head": 3, "projection": 4,
     }  # fmt: skip
     assert sum(norm**2 for norm in norms.values()) == pytest.approx(vector.norm**2)
+
+
+def test_a_vector_of_the_projection_alone_changes_nothing_else(pretrained):
+    def adding(changed: Callable[[str], bool]) -> TaskVector:
+        tensors = {name: tensor + changed(name) for name, tensor in pretrained.tensors().items()}
+        return TaskVector.between(pretrained, Weights.from_tensors(tensors), name="x")
+
+    assert adding(lambda name: "projection" in name).is_projection_alone
+    assert not adding(lambda name: True).is_projection_alone
+    assert not adding(lambda name: False).is_projection_alone
 
 
 def test_vectors_of_another_checkpoint_are_refused_by_hash(v):

@@ -29,7 +29,7 @@ SPECS = {
         FineTuning("still", "sounds", epochs=1, peak_rate=0.0),
         FineTuning("projection", "sounds", epochs=1, peak_rate=0.0, rehearsal=1.0, projection=80),
         FineTuning("rehearsed", "sounds", epochs=12, peak_rate=3e-3, rehearsal=10.0),
-        FineTuning("briefly-rehearsed", "sounds", epochs=2, peak_rate=2e-3, rehearsal=10.0),
+        FineTuning("briefly-rehearsed", "sounds", epochs=2, peak_rate=2e-3, rehearsal=10.0, projection=3),
     )
 }
 STUDY = replace(TINY, bits=8, tasks={**TINY.tasks, "sounds": SOUNDS}, fine_tunings=SPECS)

@@ -112,8 +112,13 @@ def _recipes(vectors: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> st
     tasks = vectors["rows"][0]["tasks"]
     rows = [["pre-trained", "", *(_accuracy(entry["pretrained"]) for entry in tasks)]]
     for row in vectors["rows"]:
+        alone = ", projection alone" if row.get("projection_alone") else ""
         rows.append(
-            [f"τ {row['vector']}, norm {row['norm']:.2f}", "1.00", *(_accuracy(e["edited"]) for e in row["tasks"])]
+            [
+                f"τ {row['vector']}, norm {row['norm']:.2f}{alone}",
+                "1.00",
+                *(_accuracy(e["edited"]) for e in row["tasks"]),
+            ]
         )
     for preset in presets:
         by_task = {entry["task"]: _accuracy(entry["edited"]) for entry in preset["test"]}
@@ -219,6 +224,8 @@ def _rewordings(table: Mapping[str, Any]) -> str:
         f"{100 * sets['reworded']:.0f} % on average over {sets['n_label_sets']} draws (95 % of them {100 * low:.0f} to "
         f"{100 * high:.0f} %); with the canonical labels it is {100 * sets['canonical']:.1f} %."
     )
+    if any(name.startswith("far-fetched") for name in rates):
+        text += " The settings of the text tower's training were chosen on the far-fetched phrases."
     title = "Other words: phrases that no training used, nearest to their own label among the task's"
     return _markdown(title, ["labels", "share in percent", "n"], rows) + "\n\n" + text
 

@@ -251,6 +251,7 @@ class Vectors(Table):
                     "vector": v,
                     "task": self.study.fine_tunings[v].task,
                     "norm": round(vectors[v].norm, 4),
+                    "projection_alone": vectors[v].is_projection_alone,
                     "tasks": [on(v, t) for t in self.study.tasks],
                 }
                 for v in names

@@ -35,7 +35,7 @@ def register(commands: Any) -> None:
     for parser in (pretrain, align, distil):
         add_recordings(parser)
         parser.add_argument(
-            "--start", type=Path, help="model folder of a checkpoint that a run begins from; give it at each call"
+            "--start", type=Path, help="model folder of a checkpoint that a run begins from; the same at each call"
         )
 
 

@@ -180,7 +180,7 @@ def pretrain(
     """Train for `steps` in all, resuming if `work` holds a run. Returns the tower's safetensors file.
 
     `start`: model folder of a checkpoint whose audio tower a new run begins from, and whose text tower it keeps; the
-    result is the mean of that tower and the trained one.
+    result is the mean of that tower and the trained one. Raises TaskVecError if `work` holds a run from another.
     `unlabelled`: folder of the sets UNLABELLED with their teachers' outputs; a run may go on with it or without.
     `frozen_stages`: so many stages of the tower stay as they are, counted from the patches; a frozen first one saves a
     fifth of a step.
@@ -193,7 +193,12 @@ def pretrain(
     run = _Run(seed, start, batches.sizes, frozen_stages)
     key = fingerprint([f"seed {seed}", *shapes(run.tower), *shapes(run.heads)])
     file = StateFile(work / "pretrain.pt", key, writes=main)
+    origin = _origin(start)
     if saved := file.read():
+        if saved.get("origin", origin) != origin:
+            raise TaskVecError(
+                f"{file.path} began from another tower than --start gives: give that one again, or another --work."
+            )
         run.restore(saved)
         tqdm.write(f"resumed at step {run.step} of {steps}")
     torch.manual_seed(zlib.crc32(f"{seed}/{run.step}/{processes().process_index}".encode()))
@@ -205,10 +210,10 @@ def pretrain(
             loss = run.update(batches.draw(share), bank.called, tagger.text)
             bar.update()
             bar.set_postfix(loss=f"{loss:.2f}", scale=f"{float(run.scale.detach().exp()):.0f}", refresh=False)
-            file.write_when_due(run.state)
+            file.write_when_due(lambda: run.state() | {"origin": origin})
             if main and run.step % CHECK_STEPS == 0:
                 tqdm.write(f"step {run.step}: " + _validation(run.average, stores[0], bank))
-    file.write(run.state())
+    file.write(run.state() | {"origin": origin})
     if main:
         tqdm.write(f"step {run.step}: " + _validation(run.average, stores[0], bank))
         if start is not None:
@@ -220,6 +225,11 @@ def pretrain(
             take_text_tower(start, work)
     processes().wait_for_everyone()
     return work / EXPORTED
+
+
+def _origin(start: Path | None) -> str:
+    """Hash of the tower that a run begins from; "" for none."""
+    return "" if start is None else fingerprint(t.numpy().tobytes() for t in tiny.tower_state(start, "audio_").values())
 
 
 def _average_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:

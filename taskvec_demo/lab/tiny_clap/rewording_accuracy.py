@@ -17,7 +17,7 @@ from ..data.embedding import embed_rows
 from ..data.experiment import Experiment
 from .captions import TEMPLATES
 from .class_names import ESC50
-from .rewordings import LABELS, REWORDINGS
+from .rewordings import FAR_FETCHED, LABELS, REWORDINGS, Phrases
 
 DRAWS = 200  # label sets with every label of the control replaced by one of its rewordings
 
@@ -25,7 +25,8 @@ DRAWS = 200  # label sets with every label of the control replaced by one of its
 def rewording_accuracy(experiment: Experiment) -> dict[str, Any]:
     """The contents of `tables/rewordings.json`.
 
-    `phrases`: how often the text tower puts a held-out wording nearest to its own label among its task's.
+    `phrases`: how often the text tower puts a held-out wording nearest to its own label among its task's, by set; and
+    all far-fetched ones together, which are of validation.
     `control`: test accuracy with the canonical labels and, over DRAWS label sets, with all of them reworded at once.
     """
     return {"phrases": _phrases(experiment.checkpoint), "control": _clips(experiment)}
@@ -36,17 +37,28 @@ def _head(checkpoint: Checkpoint, labels: list[str]) -> ZeroShotHead:
 
 
 def _phrases(checkpoint: Checkpoint) -> dict[str, Any]:
+    hits, wrong = _nearest(checkpoint, REWORDINGS)
+    far, _ = _nearest(checkpoint, FAR_FETCHED)
+    together = {"all": _every(hits), "far-fetched (validation)": _every(far)}
+    return {task: _rate(found) for task, found in {**hits, **together}.items()} | {"wrong": wrong}
+
+
+def _nearest(checkpoint: Checkpoint, phrases: Phrases) -> tuple[dict[str, list[bool]], list[list[str]]]:
+    """Set -> whether each phrase is nearest to its own label; and those that are not: phrase, label, nearest label."""
     hits: dict[str, list[bool]] = {}
     wrong = []
-    for task, wordings in REWORDINGS.items():
+    for task, wordings in phrases.items():
         labels = list(LABELS[task].values())
-        pairs = [(phrase, label) for label, phrases in wordings.items() for phrase in phrases]
+        pairs = [(phrase, label) for label, found in wordings.items() for phrase in found]
         queries = _head(checkpoint, [phrase for phrase, _ in pairs]).matrix
         nearest = (queries @ _head(checkpoint, labels).matrix.T).argmax(1).tolist()
         hits[task] = [labels[k] == label for k, (_, label) in zip(nearest, pairs, strict=True)]
         wrong += [[p, label, labels[k]] for k, (p, label) in zip(nearest, pairs, strict=True) if labels[k] != label]
-    every = [hit for found in hits.values() for hit in found]
-    return {task: _rate(found) for task, found in {**hits, "all": every}.items()} | {"wrong": wrong}
+    return hits, wrong
+
+
+def _every(hits: dict[str, list[bool]]) -> list[bool]:
+    return [hit for found in hits.values() for hit in found]
 
 
 def _rate(hits: list[bool]) -> dict[str, float]:

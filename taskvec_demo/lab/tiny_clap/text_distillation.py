@@ -33,7 +33,7 @@ from ..finetuning.training_state import StateFile, fingerprint, shapes
 from .alignment import task_prompts, text_map
 from .architecture import tower_state
 from .captions import TEMPLATES, WORDINGS, all_captions
-from .rewordings import REWORDINGS
+from .rewordings import held_out
 from .teacher import WORDNET, Corpus, Teacher, cached_embeddings, text_corpus, unit
 from .text_agreement import Encoder, text_agreement
 from .tokenizer import MAX_TOKENS, VOCABULARY, encode, padded, train_tokenizer
@@ -251,8 +251,7 @@ def distil_text(
     output = work / "text"
     space = text_map(work, folder, teacher)
     sounds = sound_phrases(data)
-    kept_for_measuring = {text.lower() for labels in REWORDINGS.values() for texts in labels.values() for text in texts}
-    corpus = text_corpus(sounds, TEMPLATES, folder, teacher, kept_for_measuring, task_prompts())
+    corpus = text_corpus(sounds, TEMPLATES, folder, teacher, held_out(), task_prompts())
     if settings.threads:
         torch.set_num_threads(settings.threads)
     if start is not None and not (output / "tokenizer" / "tokenizer.json").is_file():

@@ -278,6 +278,11 @@ def _analogy(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) 
     )
 
 
+def _size(row: Mapping[str, Any]) -> str:
+    alone = ", audio projection alone" if row.get("projection_alone") else ""  # older tables do not say
+    return f"norm {row['norm']:.2f}{alone}"
+
+
 def _vectors(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) -> str:
     names = [escape(r["vector"].replace("_", " ")) for r in table["rows"]]
     tasks = [e["task"] for e in table["rows"][0]["tasks"]]
@@ -295,7 +300,7 @@ def _vectors(table: Mapping[str, Any], titles: Mapping[str, str], load: Loader) 
         )
     ]
     rows += [
-        (f"τ {name}<br><small>norm {r['norm']:.2f}</small>", [cell(e, e["task"] == r["task"]) for e in r["tasks"]])
+        (f"τ {name}<br><small>{_size(r)}</small>", [cell(e, e["task"] == r["task"]) for e in r["tasks"]])
         for name, r in zip(names, table["rows"], strict=True)
     ]
     head = ["", *(f"{title_of(titles, t)}<br><em>n = {b['n']}</em>" for t, b in zip(tasks, before, strict=True))]

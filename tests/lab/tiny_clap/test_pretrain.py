@@ -246,6 +246,15 @@ def test_pretraining_saves_resumes_and_exports(data: Path, tmp_path: Path) -> No
     assert out == work / "audio.safetensors"
 
 
+def test_a_run_goes_on_from_the_tower_it_began_from_only(data: Path, artifacts_folder: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    pretrain.pretrain(work, data, steps=1)
+    before = (work / "pretrain.pt").read_bytes()
+    with pytest.raises(TaskVecError, match="began from another tower than --start gives"):
+        pretrain.pretrain(work, data, steps=2, start=artifacts_folder / "model")
+    assert (work / "pretrain.pt").read_bytes() == before
+
+
 def test_frozen_stages_stay_as_they_are(data: Path, tmp_path: Path) -> None:
     states = []
     for steps in (1, 2):
