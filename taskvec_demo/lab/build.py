@@ -89,6 +89,8 @@ def finetune_all(
         checkpoint = open_pretrained(study, out)
         store = MelStore.open(work, data, checkpoint.features, study.read_rows(data))
     asked = {option: value for option, value in asked.items() if value is not None}
+    if asked.get("trains", "full") != "full":
+        asked.setdefault("projection", 0)  # the study's steps are meant for a tower that is trained whole
     wanted = {name: spec for name, spec in study.fine_tunings.items() if only in (None, name)}
     paths = {name: out / "vectors" / f"{name}.safetensors" for name in wanted}
     found = {name: TaskVector.load(path) for name, path in paths.items() if path.is_file()}

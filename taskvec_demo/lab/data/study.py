@@ -38,6 +38,7 @@ class Study:
     `sums`: the name of a sum -> the vectors in it.
     `speakers`: gender -> the prompt of ordinary speech, which a vector of the analogy learns to tell its class from.
     `read_rows`: reads a data folder.
+    `plain_epochs`: epochs of fine-tuning without rehearsal, a baseline, where they are not those of the vector.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Study:
     sources: tuple[tuple[str, str, str], ...]  # name, author, licence
     card: Path | None = field(default=None, kw_only=True)  # what only its model card says, see `exchange/model_card.py`
     read_rows: Callable[[Path], list[ClipRow]] = field(repr=False)
+    plain_epochs: Mapping[str, int] = field(default_factory=dict)
     bits: Bits = 8  # of a number in a stored vector's matrices
     checkpoint: str = ""  # the name that its checkpoint goes by; empty: the checkpoint's own
 

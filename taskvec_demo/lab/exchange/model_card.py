@@ -224,7 +224,8 @@ def _rewordings(table: Mapping[str, Any]) -> str:
         f"{100 * sets['reworded']:.0f} % on average over {sets['n_label_sets']} draws (95 % of them {100 * low:.0f} to "
         f"{100 * high:.0f} %); with the canonical labels it is {100 * sets['canonical']:.1f} %."
     )
-    if any(name.startswith("far-fetched") for name in rates):
+    if far := table.get("far_fetched"):  # older tables have none
+        rows.append(["far-fetched, not among all", f"{tenths(far['rate'])} {interval(far)}", str(far["n"])])
         text += " The settings of the text tower's training were chosen on the far-fetched phrases."
     title = "Other words: phrases that no training used, nearest to their own label among the task's"
     return _markdown(title, ["labels", "share in percent", "n"], rows) + "\n\n" + text

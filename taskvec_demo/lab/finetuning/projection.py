@@ -1,6 +1,6 @@
 """The audio projection alone: on pooled features that are computed once, it is trained in seconds.
 
-Fine-tuning that begins with it leaves the rest of the tower what it knows (linear probing, then fine-tuning:
+Fine-tuning may begin with it, while the rest of the tower stays as it is (linear probing, then fine-tuning:
 arXiv:2202.10054).
 """
 

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from ...core.files import whole_file
+from ...errors import TaskVecError
 
 SAVE_SECONDS = 120  # at most so much work is lost by a kill
 
@@ -51,18 +52,19 @@ def shapes(module: torch.nn.Module) -> Iterator[str]:
 class StateFile:
     """Where the state of one training lies on disk. A kill leaves the old state or the new one, never half of one.
 
-    `key` names the training (see `fingerprint`). Without a path, or where `writes` is false (all processes but the
-    main one), nothing is written.
+    `key` names the training (see `fingerprint`), `origin` what it begins from, where that is a matter of choice.
+    Without a path, or where `writes` is false (all processes but the main one), nothing is written.
     """
 
-    def __init__(self, path: Path | None, key: str = "", *, writes: bool = True) -> None:
-        self.path, self.key, self._writes = path, key, writes
+    def __init__(self, path: Path | None, key: str = "", *, origin: str = "", writes: bool = True) -> None:
+        self.path, self.key, self.origin, self._writes = path, key, origin, writes
         self._written = time.monotonic()
 
     def read(self) -> dict[str, Any] | None:
         """The state (CPU tensors) that was written last; none where there is none of this training.
 
         A state of another training, or a file that cannot be read, is reported and not used; it is written over later.
+        Raises TaskVecError for a state of this training that began from something else.
         """
         if self.path is None or not self.path.is_file():
             return None
@@ -75,12 +77,17 @@ class StateFile:
         if not isinstance(state, dict) or state.get("key") != self.key:
             tqdm.write(f"{self.path} is the state of another training: this one begins anew.")
             return None
+        if state.get("origin", self.origin) != self.origin:
+            raise TaskVecError(
+                f"{self.path} is of a run that began from another checkpoint, or from none: give the same --start as "
+                "then, or another --work."
+            )
         return state
 
     def write(self, state: Mapping[str, Any]) -> None:
         if self.path is not None and self._writes:
             with whole_file(self.path) as temporary:
-                torch.save({"key": self.key, **state}, temporary)
+                torch.save({"key": self.key, "origin": self.origin, **state}, temporary)
         self._written = time.monotonic()
 
     def write_when_due(self, state: Callable[[], Mapping[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from ...core.task_vector import TaskVector
 from ...core.weights import Weights
 from ..data.datasets import MelStore
 from ..data.embedding import embed_rows
+from ..data.fine_tuning import FineTuning
 from ..data.study import Study
 from ..finetuning.finetune import Labelled, finetune, labelled_set, train
 from ..finetuning.rehearsal import rehearsal_of
@@ -141,11 +142,18 @@ def train_joint(
 
 
 def train_plain(predictor: ModelPredictor, name: str, folder: Path) -> dict[str, TaskVector]:
-    """The vector of a task, fine-tuned as in the papers: the whole tower at once, and nothing rehearsed."""
-    study, plain = predictor.study, plain_name(name)
-    spec = replace(study.fine_tunings[name], vector=plain, rehearsal=0.0, projection=0)
-    out = folder / f"{plain}.safetensors"
-    return {plain: finetune(predictor.checkpoint, predictor.store, study, spec, out, TRAINING_SEED, folder)}
+    """The vector of a task, fine-tuned as in the papers."""
+    spec = plain_training(predictor.study, name)
+    out = folder / f"{spec.vector}.safetensors"
+    vector = finetune(predictor.checkpoint, predictor.store, predictor.study, spec, out, TRAINING_SEED, folder)
+    return {spec.vector: vector}
+
+
+def plain_training(study: Study, name: str) -> FineTuning:
+    """How a task is fine-tuned in the papers: the whole tower at once, with nothing rehearsed."""
+    spec = study.fine_tunings[name]
+    epochs = study.plain_epochs.get(name, spec.epochs)
+    return replace(spec, vector=plain_name(name), epochs=epochs, rehearsal=0.0, projection=0, timbre=0.0)
 
 
 def plain_name(of: str) -> str:

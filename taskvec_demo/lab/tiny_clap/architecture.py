@@ -11,6 +11,7 @@ from ...clap.features import FeatureConfig
 from ...clap.model import AudioTower
 from ...core.weights import read_safetensors
 from ...errors import TaskVecError
+from ..finetuning.training_state import fingerprint
 
 DIM = 256  # of the joint audio-text space
 
@@ -80,3 +81,8 @@ def tower_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
         raise TaskVecError(f"{folder} holds no model*.safetensors: `start` takes the model folder of a checkpoint.")
     tensors = {name: t for file in files for name, t in read_safetensors(file)[0].items() if name.startswith(prefix)}
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def origin(start: Path | None, prefix: str) -> str:
+    """Hash of the side of a checkpoint folder that a training begins from; "" for one that begins at random."""
+    return "" if start is None else fingerprint(t.numpy().tobytes() for t in tower_state(start, prefix).values())

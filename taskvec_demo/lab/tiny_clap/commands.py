@@ -18,7 +18,7 @@ def register(commands: Any) -> None:
         "--steps", type=int, default=100_000, help="steps in all, of 32 windows each; a second call resumes"
     )
     pretrain.add_argument(
-        "--unlabelled", type=Path, help="folder of the sets music_x and fx_x and of what audio teachers hear in them"
+        "--unlabelled", type=Path, help="folder of sets without labels and of what audio teachers hear in them"
     )
     pretrain.add_argument(
         "--frozen-stages",
@@ -34,9 +34,7 @@ def register(commands: Any) -> None:
     distil.add_argument("--minutes", type=float, default=25, help="wall time in all; a second call resumes")
     for parser in (pretrain, align, distil):
         add_recordings(parser)
-        parser.add_argument(
-            "--start", type=Path, help="model folder of a checkpoint that a run begins from; the same at each call"
-        )
+        parser.add_argument("--start", type=Path, help="model folder of a checkpoint that is gone on from")
 
 
 def _pretrain(options: argparse.Namespace) -> None:

@@ -192,13 +192,8 @@ def pretrain(
     batches = Batches(stores, bank.names, tagger, folders)
     run = _Run(seed, start, batches.sizes, frozen_stages)
     key = fingerprint([f"seed {seed}", *shapes(run.tower), *shapes(run.heads)])
-    file = StateFile(work / "pretrain.pt", key, writes=main)
-    origin = _origin(start)
+    file = StateFile(work / "pretrain.pt", key, origin=tiny.origin(start, "audio_"), writes=main)
     if saved := file.read():
-        if saved.get("origin", origin) != origin:
-            raise TaskVecError(
-                f"{file.path} began from another tower than --start gives: give that one again, or another --work."
-            )
         run.restore(saved)
         tqdm.write(f"resumed at step {run.step} of {steps}")
     torch.manual_seed(zlib.crc32(f"{seed}/{run.step}/{processes().process_index}".encode()))
@@ -210,10 +205,10 @@ def pretrain(
             loss = run.update(batches.draw(share), bank.called, tagger.text)
             bar.update()
             bar.set_postfix(loss=f"{loss:.2f}", scale=f"{float(run.scale.detach().exp()):.0f}", refresh=False)
-            file.write_when_due(lambda: run.state() | {"origin": origin})
+            file.write_when_due(run.state)
             if main and run.step % CHECK_STEPS == 0:
                 tqdm.write(f"step {run.step}: " + _validation(run.average, stores[0], bank))
-    file.write(run.state() | {"origin": origin})
+    file.write(run.state())
     if main:
         tqdm.write(f"step {run.step}: " + _validation(run.average, stores[0], bank))
         if start is not None:
@@ -225,11 +220,6 @@ def pretrain(
             take_text_tower(start, work)
     processes().wait_for_everyone()
     return work / EXPORTED
-
-
-def _origin(start: Path | None) -> str:
-    """Hash of the tower that a run begins from; "" for none."""
-    return "" if start is None else fingerprint(t.numpy().tobytes() for t in tiny.tower_state(start, "audio_").values())
 
 
 def _average_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:

@@ -32,12 +32,13 @@ def _read(name: str) -> Phrases:
 
 # Their writers had seen the labels only, neither `wordings.json` nor the corpus.
 REWORDINGS = _read("rewordings.json")
-# A tenth of what the writers of `synonyms.json` found; the settings of its training were chosen on them.
+# A tenth of what the writers of `synonyms.json` found, without lemmas of WordNet; the settings of the training on the
+# rest were chosen on them.
 FAR_FETCHED = _read("far_fetched.json")
 
 
 def held_out() -> set[str]:
-    """All of them, in lower case."""
+    """All of these phrases, in lower case."""
     return {
         p.lower() for found in (REWORDINGS, FAR_FETCHED) for task in found.values() for ps in task.values() for p in ps
     }

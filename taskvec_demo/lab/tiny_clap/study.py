@@ -79,6 +79,8 @@ FINE_TUNINGS = {
         *(_tuned(c, ANALOGY, epochs=2, only_class=c) for c in ANALOGY_CLASSES[:3]),
     )
 }
+# Of fine-tuning as in the papers, a baseline.
+PLAIN_EPOCHS = {"music": 40, "urban": 9, "emotion": 8, "instruments": 8, "digits": 8, "kitchen": 12}
 SOURCES = (
     ("ESC-50", "Piczak 2015", "CC BY-NC 3.0 (its ESC-10 part CC BY 3.0)"),
     ("GTZAN, cuts of the artist-filtered lists", "Tzanetakis & Cook 2002, Sturm 2014", "none stated"),
@@ -109,6 +111,7 @@ TINY = Study(
     name="tiny",
     tasks=TASKS,
     fine_tunings=FINE_TUNINGS,
+    plain_epochs=PLAIN_EPOCHS,
     analogy=ANALOGY_CLASSES,
     speakers=SPEAKERS,
     pair=PAIR,

@@ -31,7 +31,7 @@ from ..finetuning.schedule import learning_rate, set_rate
 from ..finetuning.training_run import training_precision
 from ..finetuning.training_state import StateFile, fingerprint, shapes
 from .alignment import task_prompts, text_map
-from .architecture import tower_state
+from .architecture import origin, tower_state
 from .captions import TEMPLATES, WORDINGS, all_captions
 from .rewordings import held_out
 from .teacher import WORDNET, Corpus, Teacher, cached_embeddings, text_corpus, unit
@@ -150,10 +150,12 @@ def train_student(
     state: Path,
     progress: bool = False,
     on_step: Callable[[int, float], None] | None = None,
+    origin: str = "",
 ) -> list[float]:
     """Train `student` in place on token ids, groups (n,) and unit targets (n, d); returns the losses of this call.
 
-    Goes on from the file `state`. With a budget in steps the result does not depend on interruptions.
+    Goes on from the file `state`, if that run had the same `origin`. With a budget in steps the result does not depend
+    on interruptions.
     The student stays on the device that it is on.
     """
     device = _device(student)
@@ -161,7 +163,8 @@ def train_student(
     optimizer = torch.optim.AdamW(
         student.parameters(), settings.peak_rate, weight_decay=settings.weight_decay, fused=True
     )
-    file, step, seconds = StateFile(state, fingerprint([f"seed {settings.seed}", *shapes(student)])), 0, 0.0
+    key = fingerprint([f"seed {settings.seed}", *shapes(student)])
+    file, step, seconds = StateFile(state, key, origin=origin), 0, 0.0
     if saved := file.read():
         student.load_state_dict(saved["student"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -270,7 +273,8 @@ def distil_text(
         targets = space.project(corpus.embed(teacher, work / "teacher", progress)).astype(np.float16)
     ids = encode(tokenizer, corpus.texts)
     student.to(default_device())
-    train_student(student, ids, corpus.group, targets, settings, work / "text.pt", progress)
+    begun = origin(start, "text_")
+    train_student(student, ids, corpus.group, targets, settings, work / "text.pt", progress, origin=begun)
     _save_student(student, output)
 
     def teach(texts: Sequence[str]) -> np.ndarray:

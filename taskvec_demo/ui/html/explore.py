@@ -119,7 +119,10 @@ def geometry_html(vectors: Mapping[str, TaskVector]) -> str:
     )
     alone = [f"τ {escape(name)}" for name, vector in vectors.items() if vector.is_projection_alone]
     if alone:
-        body += f"<p class='tv-legend'>The audio projection and nothing else is changed by {', '.join(alone)}.</p>"
+        body += (
+            f"<p class='tv-legend'>The audio projection, the tower's last two layers, is all that these change: "
+            f"{', '.join(alone)}.</p>"
+        )
     lead = "Where a vector changes the audio tower, and how alike two vectors are. Computed from all of their elements."
     return (
         f"<div class='tv-explore'>{panel('geometry', 'Geometry', badge('exact', 'exact'), lead, body, wide=True)}</div>"

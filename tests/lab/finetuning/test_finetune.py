@@ -353,6 +353,10 @@ def test_what_was_asked_is_trained_or_refused(
     asked = ("trains", "peak_rate", "seed", "rank", "patience")
     assert [training[k] for k in asked] == ["lora", 1e-3, 3, 4, 1]
     assert all_vectors(trains="lora")["still"].sha256 == all_vectors(seed=None)["still"].sha256 == made["still"].sha256
+    part = finetune_all(study, *paths, "projection", trains="linear")[
+        "projection"
+    ]  # the study's steps are for a whole tower
+    assert part.metadata["training"]["projection"] == 0
     with pytest.raises(TaskVecError, match=r"was trained with trains = 'lora', not 'full': remove it"):
         all_vectors(trains="full")
     with pytest.raises(TaskVecError, match=r"^There is no vector 'none'; choose one of: full, last-stage"):

@@ -247,11 +247,13 @@ def test_pretraining_saves_resumes_and_exports(data: Path, tmp_path: Path) -> No
 
 
 def test_a_run_goes_on_from_the_tower_it_began_from_only(data: Path, artifacts_folder: Path, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    pretrain.pretrain(work, data, steps=1)
+    work, model = tmp_path / "work", artifacts_folder / "model"
+    for steps in (1, 2):
+        pretrain.pretrain(work, data, steps=steps, start=model)
     before = (work / "pretrain.pt").read_bytes()
-    with pytest.raises(TaskVecError, match="began from another tower than --start gives"):
-        pretrain.pretrain(work, data, steps=2, start=artifacts_folder / "model")
+    assert torch.load(work / "pretrain.pt", weights_only=True)["step"] == 2
+    with pytest.raises(TaskVecError, match="began from another checkpoint, or from none"):
+        pretrain.pretrain(work, data, steps=3)
     assert (work / "pretrain.pt").read_bytes() == before
 
 

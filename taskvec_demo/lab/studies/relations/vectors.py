@@ -19,18 +19,15 @@ from ....recordings.splits import TEST
 from ....serve.studies.relations.gains import RESAMPLES, Cell, Drawn, Gain, drawn_of, gain
 from ....serve.studies.relations.training import Run
 from ...data.experiment import Experiment, open_experiment
-from ...data.fine_tuning import FineTuning
 from ...data.study import Study
 from ...finetuning.finetune import finetune
-from ...measuring.baselines import TRAINING_SEED, baselines_folder
+from ...measuring.baselines import TRAINING_SEED, baselines_folder, plain_training
 from ...measuring.predictions import ModelPredictor, Predictor
 from .matrices import gain_entries
 
 SUM, ERROR = "sum", "disentanglement"
 TITLES = {SUM: "Task vectors added", ERROR: "Disentanglement error"}
 Say = Callable[[str], None]
-# Of the vectors without rehearsal, which are the study's own: the shipped ones may be trained longer.
-EPOCHS = {"music": 40, "urban": 9, "emotion": 8, "instruments": 8, "digits": 8, "kitchen": 12}
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,7 @@ def plain_vectors(experiment: Experiment, work: Path, say: Say) -> dict[str, Tas
     folder = baselines_folder(work, checkpoint)
     found = {}
     for name in study.main:
-        spec = study.fine_tunings[name]
-        plain = FineTuning(f"plain-{name}", spec.task, EPOCHS.get(name, spec.epochs))
+        plain = plain_training(study, name)
         file = folder / f"{plain.vector}.safetensors"
         if not file.is_file():
             say(f"{name}: fine-tuning without rehearsal")
