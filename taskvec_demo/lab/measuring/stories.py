@@ -77,5 +77,5 @@ def answer_at(trace: Trace, scaling_coef: float) -> tuple[str, float]:
 
 
 def _sentence(flip: Flip, preset: Preset) -> str:
-    back = "back " if preset.recipe.coefficients[flip.vector] < 0 else ""
-    return f"Drag τ {flip.vector} to 0: the story’s clip turns from “{flip.after}” {back}into “{flip.before}”."
+    turns = "turns back into" if preset.recipe.coefficients[flip.vector] < 0 else "turns into"
+    return f"Drag τ {flip.vector} to 0: “{flip.after}” {turns} “{flip.before}”."
