@@ -226,7 +226,7 @@ def _rewordings(table: Mapping[str, Any]) -> str:
     )
     if far := table.get("far_fetched"):  # older tables have none
         rows.append(["far-fetched, not among all", f"{tenths(far['rate'])} {interval(far)}", str(far["n"])])
-        text += " The settings of the text tower's training were chosen on the far-fetched phrases."
+        text += " The far-fetched phrases are of validation: settings of training may have been chosen on them."
     title = "Other words: phrases that no training used, nearest to their own label among the task's"
     return _markdown(title, ["labels", "share in percent", "n"], rows) + "\n\n" + text
 
