@@ -92,10 +92,10 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 # Target -> share of each class's training clips that is told by name. Few are enough where a class is easy to hear.
 NAMED = {
     "urban": 0.25,
-    "kitchen20": 0.30,
+    "kitchen20": 0.25,
     "gtzan_mini": 0.25,
-    "philharmonia": 0.05,
-    "fsdd": 0.10,
+    "philharmonia": 0.02,
+    "fsdd": 0.01,
     "ravdess": 0.15,
     "nemo": 0.15,
 }
