@@ -45,14 +45,15 @@ class ClipRow(SetRow):
     n_windows: int = 1
 
 
-def read_rows(data: Path, sets: tuple[str, ...] = SETS) -> list[ClipRow]:
-    """Rows of the sets `data`/<name>, each in any of the known `layouts`. Notes on a set are printed.
+def read_rows(data: Path, sets: tuple[str, ...] = SETS, optional: tuple[str, ...] = ()) -> list[ClipRow]:
+    """Rows of the sets `data`/<name>, each in any of the known `layouts`, and of the `optional` ones that are there.
+    Notes on a set are printed.
 
     A Freesound source may occur in several sets. If it is training material of one set and held out in another, its
     training clips are left out, so that no measured clip's source was trained on. Raises TaskVecError.
     """
     rows, freesound = [], []
-    for name in sets:
+    for name in (*sets, *(name for name in optional if (data / name).is_dir())):
         if not (data / name).is_dir():
             raise TaskVecError(
                 f"{data / name / TABLE} is missing: --data takes a folder that holds {', '.join(sets)}, each with "

@@ -73,6 +73,7 @@ class FineTuning:
     task: str
     epochs: int
     only_class: str | None = None  # the class that a vector of the analogy learns
+    also: tuple[str, ...] = ()  # sets whose training clips, of the task's classes, are learned with those of the task
     trains: str = option("full", "which parameters are trained", one_of(TRAINS))
     rank: int = option(8, "rank of LoRA", COUNT)
     alpha: int = option(16, "alpha of LoRA: the update is alpha / rank · B A", COUNT)

@@ -95,13 +95,14 @@ class Study:
         """
         if task == SOMETHING:
             return self._something(store, split)
-        names = self.tasks[task].class_names
-        rows = [r for r in self._clips(store, task, split) if self.class_of(task, r) in names]
-        return rows, [names.index(self.class_of(task, r)) for r in rows]
+        return self._of_classes(store, task, self.tasks[task].clips_folders, split)
 
-    def _clips(self, store: MelStore, task: str, split: str) -> list[ClipRow]:
-        """All clips of a task's sets in a split, those of its classes and others."""
-        return [r for folder in self.tasks[task].clips_folders for r in store.select(dataset=folder, split=split)]
+    def _of_classes(
+        self, store: MelStore, task: str, sets: tuple[str, ...], split: str
+    ) -> tuple[list[ClipRow], list[int]]:
+        names = self.tasks[task].class_names
+        rows = [r for r in _clips(store, sets, split) if self.class_of(task, r) in names]
+        return rows, [names.index(self.class_of(task, r)) for r in rows]
 
     def _something(self, store: MelStore, split: str) -> tuple[list[ClipRow], list[int]]:
         rows, labels = self.labelled(store, self.control, split)
@@ -113,15 +114,17 @@ class Study:
     def training_set(self, store: MelStore, spec: FineTuning, split: str) -> tuple[list[ClipRow], list[int], list[str]]:
         """Clips, class indices and prompts of a fine-tuning.
 
-        A vector of the analogy learns to name its one class; all other speech keeps the prompt "a man speaking" or
+        A set that the fine-tuning learns `also` need not be there. A vector of the analogy learns to name its one
+        class; all other speech keeps the prompt "a man speaking" or
         "a woman speaking". Clips and label of D, which the analogy is to find, are never used. Raises TaskVecError for
         other speech whose gender has no such prompt.
         """
         if spec.only_class is None:
-            return *self.labelled(store, spec.task, split), list(self.tasks[spec.task].prompts)
+            sets = (*self.tasks[spec.task].clips_folders, *spec.also)
+            return *self._of_classes(store, spec.task, sets, split), list(self.tasks[spec.task].prompts)
         task = self.tasks[spec.task]
         prompts = [task.prompts[task.class_names.index(spec.only_class)], *self.speakers.values()]
-        speech = self._clips(store, spec.task, split)
+        speech = _clips(store, task.clips_folders, split)
         rows = [r for r in speech if self.class_of(spec.task, r) != self.analogy[3]]
         genders = list(self.speakers)
         is_own = [self.class_of(spec.task, r) == spec.only_class for r in rows]
@@ -133,3 +136,8 @@ class Study:
                 )
         labels = [0 if mine else 1 + genders.index(r.gender) for r, mine in zip(rows, is_own, strict=True)]
         return rows, labels, prompts
+
+
+def _clips(store: MelStore, sets: tuple[str, ...], split: str) -> list[ClipRow]:
+    """All clips of some sets in a split, whatever their class."""
+    return [r for name in sets for r in store.select(dataset=name, split=split)]

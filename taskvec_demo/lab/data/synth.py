@@ -40,12 +40,13 @@ EXAMPLES = {  # file name -> (task, class, seed); some are heard rightly only be
     "rain": ("esc50", "rain", 0),
     "sea_waves": ("esc50", "sea_waves", 0),
     "siren": ("urban", "siren", 8),
-    "car_horn": ("urban", "car_horn", 6),
+    "car_horn": ("urban", "car_horn", 5),
+    "engine_idling": ("urban", "engine_idling", 8),
     "jackhammer": ("urban", "jackhammer", 0),
-    "oboe": ("instruments", "oboe", 1),
+    "contrabassoon": ("instruments", "contrabassoon", 8),
     "rock": ("music", "rock", 8),
-    "jazz": ("music", "jazz", 0),
-    "classical": ("music", "classical", 8),
+    "jazz": ("music", "jazz", 13),
+    "classical": ("music", "classical", 9),
 }
 
 

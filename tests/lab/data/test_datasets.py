@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,20 @@ def test_the_vectors_of_the_analogy_never_see_d(store: MelStore) -> None:
         )
     rows, *_ = TINY.training_set(store, FINE_TUNINGS["emotion"], "train")
     assert [r for r in rows if [r.gender, r.label] == d]  # the filter is not empty-handed by accident
+
+
+def test_a_set_that_is_learned_also_gives_training_clips_and_is_never_measured(store: MelStore) -> None:
+    spec = FINE_TUNINGS["instruments"]
+    row = next(r for r in store.rows if r.dataset == "philharmonia")
+    (name,) = spec.also
+    more = [replace(row, dataset=name, split="train"), replace(row, dataset=name, split="train", label="kazoo")]
+    with_it = MelStore([*store.rows, *more], store.mel)
+    rows, labels, prompts = TINY.training_set(with_it, spec, "train")
+    before, *_ = TINY.training_set(store, spec, "train")
+    assert rows == [*before, more[0]]  # no class of the task is called kazoo
+    assert prompts[labels[-1]] == class_names.INSTRUMENTS[row.label]
+    for split in ("validation", "test"):
+        assert TINY.labelled(with_it, "instruments", split) == TINY.labelled(store, "instruments", split)
 
 
 def test_another_voice_moves_a_peak_by_a_few_bands_and_leaves_a_flat_spectrum_flat() -> None:
