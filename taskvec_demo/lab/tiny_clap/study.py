@@ -67,8 +67,6 @@ OTHER_HANDS = ("sampled_notes",)  # `data notes` makes this set
 # The projection learns first, which costs seconds and leaves the rest of the tower what it knows; then all of it
 # learns. Meanwhile the other sets keep their embeddings.
 _tuned = partial(FineTuning, rehearsal=5.0, projection=300)
-# A note or a word stays what it is in another voice; a feeling does not.
-_tuned_in_any_voice = partial(_tuned, epochs=7, peak_rate=4e-4, timbre=0.5)
 FINE_TUNINGS = {
     f.vector: f
     for f in (
@@ -77,9 +75,11 @@ FINE_TUNINGS = {
         _tuned("urban", "urban", epochs=4),
         # Learned first, the projection tells the speakers that it has heard: those of another set lose by it.
         _tuned("emotion", "emotion", epochs=8, projection=0),
-        # Other players' instruments are heard too, where they are there; more rehearsal keeps the control.
-        _tuned_in_any_voice("instruments", "instruments", epochs=2, projection=1000, rehearsal=10.0, also=OTHER_HANDS),
-        _tuned_in_any_voice("digits", "digits"),
+        # Other players' instruments are heard too, where they are there.
+        _tuned("instruments", "instruments", epochs=1, also=OTHER_HANDS),
+        # A word stays what it is in another voice.
+        _tuned("digits", "digits", epochs=7, peak_rate=4e-4, timbre=0.5),
+        # More rehearsal keeps the control, of which it took more than the others.
         _tuned("kitchen", "kitchen", epochs=8, rehearsal=10.0),
         *(_tuned(c, ANALOGY, epochs=2, only_class=c) for c in ANALOGY_CLASSES[:3]),
     )
@@ -93,6 +93,7 @@ SOURCES = (
     ("RAVDESS speech", "Livingstone & Russo 2018", CC_BY_NC_SA),
     ("nEMO", "Christop 2024", CC_BY_NC_SA),
     ("Philharmonia sound samples", "Philharmonia Orchestra", "CC BY-SA 3.0"),
+    ("FluidR3 soundfont (instruments' vector)", "Frank Wen", "MIT"),
     ("Free Spoken Digit Dataset", "Jackson et al.", "CC BY-SA 4.0"),
     ("Kitchen20", "Moreaux et al. 2019", "none stated"),
     ("Animal sounds", "unknown", "none stated"),
