@@ -221,8 +221,18 @@ class Page:
 
 
 def _most_telling(presets: Sequence[Preset]) -> Preset | None:
-    """The story that the page opens with: the first whose clip flips, else the first."""
-    return next((p for p in presets if p.story.clip), next(iter(presets), None))
+    """The story that the page opens with: of those whose clip flips the one whose task changes most on test, else the
+    first.
+    """
+    flipping = [preset for preset in presets if preset.story.clip]
+    return max(flipping, key=_change) if flipping else next(iter(presets), None)
+
+
+def _change(preset: Preset) -> float:
+    """How much the accuracy of the task changes whose vector is dragged."""
+    of_task = {entry["task"]: entry for entry in preset.test}
+    entry = of_task[preset.story.vector]
+    return abs(entry["edited"]["accuracy"] - entry["pretrained"]["accuracy"])
 
 
 def names_of(added: str) -> tuple[str, ...]:

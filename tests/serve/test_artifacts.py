@@ -164,7 +164,7 @@ ONE_OF_EACH = (
     "heads/esc50.safetensors",
     "surfaces/urban.validation.safetensors",
     "tables/presets.json",
-    "examples/rain.flac",
+    "examples/siren.flac",
 )
 
 

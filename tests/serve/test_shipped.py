@@ -65,7 +65,7 @@ def test_a_surface_estimates_what_was_measured(shipped: Workbench) -> None:
         estimated = (surface.curve(surface.points).argmax(-1) == surface.labels).mean(1)
         measured = (surface.predictions == surface.labels).mean(1)
         assert np.abs(estimated - measured).mean() <= surface.error + 0.005
-        assert measured.max() - measured.min() > 0.1  # there was something to estimate
+        assert measured.max() - measured.min() > 0.05  # there was something to estimate
 
 
 def test_every_vector_helps_its_own_task(shipped: Workbench) -> None:

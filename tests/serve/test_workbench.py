@@ -61,7 +61,7 @@ def test_an_edit_changes_probabilities_more_the_larger_it_is(workbench, example)
     answers = {x: workbench.classify(example, recipe(urban=x)) for x in (0.01, 0.1, 1.0)}
     moved = [max(abs(a.edited[k] - a.pretrained[k]) for k in a.edited) for a in answers.values()]
     assert moved[0] < moved[1] < moved[2]
-    assert moved[2] > 0.05
+    assert moved[2] > 0.02
     assert len({tuple(a.pretrained.values()) for a in answers.values()}) == 1
 
 

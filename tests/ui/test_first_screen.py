@@ -178,16 +178,16 @@ def test_the_strip_is_in_view_on_every_tab_and_a_bar_opens_its_classes(page):
 
 def test_a_class_that_was_to_be_forgotten_is_no_loss(page):
     opened(page)
-    panel = page.page.locator("#classes .tv-panel[data-task=music]")
+    panel = page.page.locator("#classes .tv-panel[data-task=instruments]")
     colours = "(changes) => [...new Set(changes.map((change) => getComputedStyle(change).color))]"
     success = page.page.locator("#chart .tv-good .tv-delta").evaluate_all(colours)
     panel.scroll_into_view_if_needed()
     forgotten = panel.locator(".tv-down").evaluate_all(colours)
     assert forgotten == success
-    drag(page, "music", 0.0, 0.98)
+    drag(page, "instruments", 0.0, 0.98)
     page.at_rest()
-    assert value(page, "music") > 0.8
-    alarm = panel.locator(".tv-down").evaluate_all(colours)  # a class that learning music cost
+    assert value(page, "instruments") > 0.8
+    alarm = page.page.locator("#classes .tv-down").evaluate_all(colours)  # classes that learning instruments cost
     assert len(alarm) == 1
     assert alarm != forgotten
 

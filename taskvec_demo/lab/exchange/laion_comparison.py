@@ -30,7 +30,7 @@ from ...recordings.audio import clip_from_array, windows
 from ..data.synth import examples
 
 LEAST_COSINE = 0.9999
-PROBE_CLIPS = ("dog_bark", "rain", "siren", "contrabassoon")  # of `synth.examples`
+PROBE_CLIPS = ("dog_bark", "sea_waves", "siren", "guitar")  # of `synth.examples`
 PROBE_TEXTS = (
     "dog",
     "This is a sound of rain.",
