@@ -97,11 +97,13 @@ def test_a_verdict_says_what_its_numbers_say(tables: dict) -> None:
     assert "Music: weakened (" in negation_verdict(row, "Music")
     row["target"]["mcnemar_p"] = 0.2
     assert "not clearly forgotten" in negation_verdict(row, "Music")
+    assert "random" not in negation_verdict(row, "Music")  # what did not happen is not compared with anything
     control = row["control"]
     control["pretrained"]["accuracy"], control["edited"]["accuracy"] = 0.8, 0.76
     assert "control keeps 95 %" in negation_verdict(row, "Music")
     control["edited"]["accuracy"] = 0.72
     assert "control keeps only 90 %" in negation_verdict(row, "Music")
+    row["target"]["mcnemar_p"] = 0.001
     for entry in row["random"]:
         entry["target"] |= {"mcnemar_p": 1.0}
     assert "do not do that" in negation_verdict(row, "Music")

@@ -69,7 +69,7 @@ def negation_verdict(row: Mapping[str, Any], title: str) -> str:
         what = "forgotten"
     said = f"{escape(title)}: {what} ({_from_to(target)}), and {control_said(control)}"
     others = [r["target"] for r in row.get("random", [])]
-    if not others:
+    if not others or _changed(target) >= 0:  # nothing is forgotten that random vectors could forget too
         return f"{said}."
     moved = sum(_changed(entry) < 0 for entry in others)
     random = "do not do that" if not moved else f"do that in {moved} of {len(others)} cases"
