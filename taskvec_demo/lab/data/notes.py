@@ -1,5 +1,6 @@
-"""`data notes`: notes of a General MIDI soundfont as a labelled set, for a vector that is to know an instrument in
-other hands than those of its own collection.
+"""`data notes`: notes of a General MIDI soundfont as a labelled set.
+
+A vector that learns from it, too, knows an instrument from more than one collection of recordings.
 
 FluidSynth (https://www.fluidsynth.org), which plays them, is a program and not a package; mido writes what it plays.
 """

@@ -63,7 +63,7 @@ TASKS = {
         _task(ANALOGY, "Happy or sad, man or woman", FOUR_VOICES, *SPEECH),
     )
 }
-OTHER_HANDS = ("sampled_notes",)  # `data notes` makes this set
+SOUNDFONTS = ("sampled_notes",)  # `data notes` makes this set
 # The projection learns first, which costs seconds and leaves the rest of the tower what it knows; then all of it
 # learns. Meanwhile the other sets keep their embeddings.
 _tuned = partial(FineTuning, rehearsal=5.0, projection=300)
@@ -75,8 +75,8 @@ FINE_TUNINGS = {
         _tuned("urban", "urban", epochs=4),
         # Learned first, the projection tells the speakers that it has heard: those of another set lose by it.
         _tuned("emotion", "emotion", epochs=8, projection=0),
-        # Other players' instruments are heard too, where they are there.
-        _tuned("instruments", "instruments", epochs=1, also=OTHER_HANDS),
+        # Notes of a soundfont are learned too, if they are there: the same instruments, recorded by others.
+        _tuned("instruments", "instruments", epochs=1, also=SOUNDFONTS),
         # A word stays what it is in another voice.
         _tuned("digits", "digits", epochs=7, peak_rate=4e-4, timbre=0.5),
         # More rehearsal keeps the control, of which it took more than the others.
@@ -136,7 +136,7 @@ TINY = Study(
     templates=TEMPLATES,
     sources=SOURCES,
     card=Path(__file__).with_name("card.md"),
-    read_rows=partial(read_rows, optional=OTHER_HANDS),
+    read_rows=partial(read_rows, optional=SOUNDFONTS),
     bits=6,  # nine vectors are most of what the repository weighs
     checkpoint="tiny-clap",
 )
