@@ -22,8 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     replace_unprintable()
     options = _parser().parse_args(arguments)
     from .clap.hub import allow_hub  # imported late, because --help and usage errors need not wait for torch
+    from .serve.opening import named_in
 
-    allow_hub(*(str(getattr(options, name, "")) for name in ("artifacts", *options.hub)))
+    artifacts = getattr(options, "artifacts", None)
+    named = named_in(Path(artifacts)) if artifacts else []
+    allow_hub(*(str(getattr(options, name, "")) for name in ("artifacts", *options.hub)), *named)
     try:
         return options.run(options) or 0
     except BrokenPipeError:  # the reader of our output, such as `head`, has closed it

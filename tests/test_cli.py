@@ -136,6 +136,18 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert not [line for line in said if "Traceback" in line]
 
 
+@pytest.mark.parametrize(("file", "entry"), [("manifest.json", "pretrained"), ("pretrained.json", None)])
+def test_the_hub_may_be_asked_for_the_checkpoint_that_a_folder_names(
+    file: str, entry: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple] = []
+    monkeypatch.setattr("taskvec_demo.clap.hub.allow_hub", lambda *specs: asked.append(specs))
+    named = {"repo": "laion/clap-htsat-unfused", "revision": "a" * 40}
+    (tmp_path / file).write_text(json.dumps({entry: named} if entry else named))
+    main(["info", "--artifacts", str(tmp_path)])
+    assert "laion/clap-htsat-unfused" in asked[0]
+
+
 def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["info", "--artifacts", str(tmp_path)]) == 2
     assert "manifest.json" in capsys.readouterr().err

@@ -32,8 +32,8 @@ ROBERTA = "roberta-base"  # the tokenizer of every LAION .pt, which holds none
 ACCEPTED = "tiny-clap, a folder, a hub id such as laion/clap-htsat-unfused, a .pt or a .safetensors file"
 
 _CONFIGURATION = ("config.json",)
-_SMALL_FILES = (
-    "preprocessor_config.json", "processor_config.json", "tokenizer*.json", "special_tokens_map.json",
+DESCRIBING = (  # files of a folder beside its weights: configuration, processor and tokenizer
+    "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer*.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "merges.txt",
 )  # fmt: skip
 _SHARDS = {"safetensors": "model-*.safetensors", "torch": "pytorch_model-*.bin"}
@@ -228,7 +228,7 @@ def _from_hub(repo: str, revision: str | None) -> Path:
     except BadArtifactError as error:
         raise BadArtifactError(f"{repo} on the hub cannot be used: {error}") from error
     commit = folder.name
-    download(repo, commit, (*_SMALL_FILES, *SAFETENSORS, _SHARDS["safetensors"]))
+    download(repo, commit, (*DESCRIBING, *SAFETENSORS, _SHARDS["safetensors"]))
     if not weight_files(folder):
         download(repo, commit, (*TORCH_WEIGHTS, _SHARDS["torch"]))
     if not weight_files(folder):

@@ -13,6 +13,8 @@ from .intervals import mcnemar, wilson
 from .tasks import Task
 
 CONTROL_KEPT = 0.95  # the control holds if it keeps this share of its pre-trained accuracy
+FORGOTTEN = 0.5  # a task is forgotten if at most this share of it is left, and chance does not explain that
+LEARNED = 0.9  # a task is learned if it has this share of the accuracy of its own vector
 Kind = Literal["exact", "grid", "estimate"]
 """exact: measured now on labelled clips; grid: measured beforehand at this very recipe; estimate: logit surface."""
 

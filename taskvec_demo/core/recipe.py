@@ -208,6 +208,11 @@ class Analogy:
         return {self.a: -1, self.b: 1, self.c: 1}
 
 
+def is_coefficient(name: str, text: str) -> bool:
+    """Whether a pair of a link looks like a vector and its λ."""
+    return bool(_NAME.fullmatch(name) and _DECIMAL.fullmatch(text))
+
+
 def slider_range(addition: bool, negation: bool) -> tuple[float, float]:
     """The least and the largest λ that a row's slider offers under the operations that are on."""
     return (-SLIDER_MAX if negation else 0.0, SLIDER_MAX if addition else 0.0)

@@ -52,6 +52,10 @@ def recipe_yaml(recipe: Recipe) -> str:
     return COMMENT.format(formula=recipe.formula()) + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
+# What PyYAML raises for values that are none of their kind, such as 2026-99-99, `!!bool maybe` and `!!int ""`
+_NO_VALUE = (ValueError, KeyError, IndexError, AttributeError, TypeError)
+
+
 def read_recipe(text: str) -> Recipe:
     """The recipe in the text of a file, JSON or YAML. Raises `BadRecipeError`."""
     if len(text) > MAX_CHARACTERS:
@@ -62,7 +66,7 @@ def read_recipe(text: str) -> Recipe:
         return Recipe.from_json(text.lstrip("\ufeff"))
     try:
         content = yaml.load(text, _Loader)  # a SafeLoader: nothing of the file is run
-    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date such as 2026-99-99
+    except (yaml.YAMLError, RecursionError, *_NO_VALUE) as error:
         raise BadRecipeError("The file is neither JSON nor YAML, so it is no recipe.") from error
     return _from_mergekit(content)
 

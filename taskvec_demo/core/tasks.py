@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from ..errors import BadArtifactError
+from ..errors import BadArtifactError, shortened
 
 Role = Literal["control", "target"]
 
@@ -31,6 +31,9 @@ class Task:
     clip_label: tuple[str, ...] = ("label",)
 
     def __post_init__(self) -> None:
+        if self.role not in get_args(Role):  # the page writes it into its HTML as it is
+            roles = " or ".join(get_args(Role))
+            raise BadArtifactError(f"Task {self.name!r} has the role {shortened(self.role)!r}; {roles} is accepted.")
         if len(self.prompts) != len(self.class_names) or not self.class_names:
             raise BadArtifactError(
                 f"Task {self.name!r} has {len(self.class_names)} classes and {len(self.prompts)} prompts; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -91,6 +90,5 @@ def parse_labels(text: str) -> tuple[str, ...]:
 
 
 def probabilities(logits: torch.Tensor) -> list[float]:
-    """Softmax of logits (n_classes,) as floats whose exact sum is 1."""
-    values = logits.double().softmax(-1)
-    return [float(v) / math.fsum(values.tolist()) for v in values]
+    """Softmax of logits (n_classes,) as floats that add up to 1, but for rounding."""
+    return logits.double().softmax(-1).tolist()

@@ -26,6 +26,11 @@ HELD_OUT_SHARE = 0.15  # of the clips, for each split that a set does not bring
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", ".aif", ".aiff")
 
 
+def is_audio(name: str) -> bool:
+    """Whether a file of this name is a recording of a set."""
+    return name.lower().endswith(AUDIO_SUFFIXES)
+
+
 @dataclass(frozen=True)
 class Recording:
     """One clip.
@@ -117,7 +122,7 @@ def table_rows(table: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, s
 
 def audio_files(folder: Path) -> list[Path]:
     """Sound files that lie directly in `folder`, sorted, without hidden ones."""
-    found = (p for p in folder.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
+    found = (p for p in folder.iterdir() if is_audio(p.name) and not p.name.startswith("."))
     return sorted(p for p in found if p.is_file())
 
 

@@ -15,7 +15,17 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import BadArtifactError, shortened
-from .splits import AUDIO_SUFFIXES, SPLIT_NAMES, SPLITS, TEST, TRAIN, VALIDATION, Recording, table_header, table_rows
+from .splits import (
+    SPLIT_NAMES,
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Recording,
+    is_audio,
+    table_header,
+    table_rows,
+)
 
 SUFFIXES = (".csv", ".tsv")
 # Words of which one is in the name of a folder of tables, in any case: metadata, FSD50K.ground_truth
@@ -63,9 +73,8 @@ class SoundFiles:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             below = Path(place).relative_to(folder)
             for name in sorted(names):
-                stem, suffix = os.path.splitext(name)
-                if suffix.lower() in AUDIO_SUFFIXES and not name.startswith("."):
-                    for key in (name, stem):
+                if is_audio(name) and not name.startswith("."):
+                    for key in (name, os.path.splitext(name)[0]):
                         self.by_name[key].append((below / name).as_posix())
 
     def named(self, value: str) -> list[str]:
@@ -134,9 +143,7 @@ def _describes(path: Path, files: SoundFiles) -> bool:
     with path.open(encoding="utf-8", errors="replace") as file:
         lines = [line for line in file.read(TEXT_LOOKED_AT).splitlines() if line.strip()]
     words = [re.split(r"[\s\"',;|:=\[\]{}]+", line.strip(" []{},\"'")) for line in lines]
-    named = [
-        {word for word in of_line if word.lower().endswith(AUDIO_SUFFIXES) and files.named(word)} for of_line in words
-    ]
+    named = [{word for word in of_line if is_audio(word) and files.named(word)} for of_line in words]
     if path.suffix.lower() == ".json":
         return len(set().union(*named)) > 1
     return 2 * sum(bool(n) and len(w) > len(n) for n, w in zip(named, words, strict=True)) > len(lines)

@@ -10,7 +10,7 @@ estimates. An entry `pretrained`, {"repo", "revision"}, stands in for model/: th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..core.task_vector import TaskVector
 from ..core.tasks import Task
 from ..core.weights import read_safetensors, write_safetensors
 from ..core.zero_shot import ZeroShotHead
-from ..errors import BadArtifactError
+from ..errors import BadArtifactError, shortened
 
 if TYPE_CHECKING:
     from ..clap.model import Checkpoint, Precision
@@ -41,14 +41,26 @@ def write_json(path: Path, content: Any) -> None:
         temporary.write_bytes(text.encode(errors="backslashreplace"))  # JSON's own escape, for names of other bytes
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The content of a file. Raises BadArtifactError for one that is not there or not JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=object_hook)
     except FileNotFoundError as error:
         raise BadArtifactError(f"There is no file {path}; run `python -m taskvec_demo build` to make it.") from error
     except ValueError as error:
         check_content(path)
         raise BadArtifactError(f"{path} is not valid JSON ({error}).") from error
+
+
+def read_table(path: Path) -> Any:
+    """A measured table. Raises BadArtifactError for one whose numbers of clips are no numbers: pages show them."""
+
+    def counted(entry: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(entry.get("n", 0), int):
+            raise BadArtifactError(f"{path} has {shortened(entry['n'])!r} where a number of clips is expected.")
+        return entry
+
+    return read_json(path, counted)
 
 
 def save_head(path: Path, head: ZeroShotHead) -> None:
@@ -196,7 +208,7 @@ class Artifacts:
     def _table(self, name: str) -> Any:
         """The content of a table, None if the manifest lists no such file."""
         file = f"tables/{name}.json"
-        return read_json(self.folder / file) if file in self.files else None
+        return read_table(self.folder / file) if file in self.files else None
 
     @property
     def tables(self) -> Path:
@@ -234,9 +246,13 @@ def write_manifest(folder: Path, fields: Mapping[str, Any]) -> None:
     files = {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "manifest.json" and not path.name.startswith(".")
+        if path.is_file() and path.name != "manifest.json" and not _hidden(path.relative_to(folder))
     }
     write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, **fields, "files": files})
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def fetch_artifacts(repo: str) -> Path:

@@ -60,6 +60,7 @@ def edited_card(workbench: Workbench, recipe: Recipe, weights: Weights) -> str:
 
 def _front_matter(repo: str | None) -> str:
     lines = ["---", "library_name: transformers", "pipeline_tag: zero-shot-audio-classification"]
+    lines += ["license: other", "license_name: strictest-of-the-sources"]
     lines += [f"base_model: {repo}", "base_model_relation: merge"] if repo else []
     return "\n".join([*lines, "tags:", *(f"  - {t}" for t in ("clap", "task-arithmetic", "merge")), "---"])
 

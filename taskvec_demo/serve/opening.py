@@ -82,9 +82,12 @@ class Wanted:
 
 
 def named_in(artifacts: Path) -> list[str]:
-    """The checkpoint that is named in the manifest of artifacts without weights."""
-    try:
-        manifest = json.loads((artifacts / "manifest.json").read_text(encoding="utf-8"))
-        return [str(value) for value in manifest["pretrained"].values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # the error is reported when they are opened
-        return []
+    """The checkpoint that a folder of artifacts without weights names, in its manifest or while it is built."""
+    found = []
+    for file, entry in (("manifest.json", "pretrained"), ("pretrained.json", None)):
+        try:
+            content = json.loads((artifacts / file).read_text(encoding="utf-8"))
+            found.append((content[entry] if entry else content)["repo"])
+        except (OSError, ValueError, KeyError, TypeError):  # the error is reported when they are opened
+            continue
+    return [str(repo) for repo in found if repo]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # transformers takes seconds to import, and what was measured
     from ..clap.model import Checkpoint, Precision
     from .unmeasured import UnmeasuredArtifacts
 
-EDITED_CACHE_BYTES = 120 * 2**20  # 11 edits of tiny-CLAP, one of a full-size tower
+EDITED_CACHE_BYTES = 120 * 2**20  # 11 edits of tiny-CLAP, one of HTSAT-tiny; one of HTSAT-base is not kept
 CLIP_CACHE_BYTES = 32 * 2**20  # 42 clips of 12 windows of 65 kB each
 TRACE_CACHE_BYTES = 8 * 2**20  # 200 traces of 41 λ and 256 dimensions
 RELEASE_SECONDS = 10  # between two times that freed memory is given back, which takes up to 0.15 s

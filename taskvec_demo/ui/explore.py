@@ -11,7 +11,7 @@ import gradio as gr
 
 from ..core.recipe import Recipe
 from ..errors import TaskVecError
-from ..serve.artifacts import read_json
+from ..serve.artifacts import read_table
 from ..serve.flipped import flipped_clips
 from . import live
 from .events import QUIET
@@ -55,4 +55,4 @@ def build_explore_tab(page: Page, tab: gr.Tab) -> None:
     tab.select(drawn, None, geometry, **QUIET)
     tables = page.workbench.artifacts.tables
     if tables and (tables / PROMPTS).is_file():
-        gr.HTML(prompts_html(read_json(tables / PROMPTS), page.tables.get("vectors"), page.tasks))
+        gr.HTML(prompts_html(read_table(tables / PROMPTS), page.tables.get("vectors"), page.tasks))

@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 
 from ..core.evaluation import TaskResult
-from ..core.recipe import QUERY_KEYS, SLIDER_MAX, Recipe
+from ..core.recipe import QUERY_KEYS, SLIDER_MAX, Recipe, is_coefficient
 from ..errors import TaskVecError, shortened
 from ..serve.artifacts import Preset
 from ..serve.exact_figures import ExactFigures
@@ -198,11 +198,11 @@ class Page:
         found = {k: v for k, v in asked.items() if k in keys}
         if "ckpt" not in found:
             return unchanged
-        for name in asked.keys() - keys:
-            if UPLOADED.fullmatch(name):
-                gr.Warning(
-                    f"The link also uses τ {name}, a vector that was added from a file: add it again.", duration=10
-                )
+        for name in sorted(asked.keys() - keys):
+            if not is_coefficient(name, asked[name]):
+                continue  # hosts and mailers put keys of their own into an address
+            why = "which was added from a file: add it again" if UPLOADED.fullmatch(name) else "which is not here"
+            gr.Warning(f"The link also uses τ {name}, {why}.", duration=10)
         try:
             query = "&".join(f"{k}={v}" for k, v in found.items())
             recipe = self.workbench.check(Recipe.from_query(query))

@@ -74,6 +74,10 @@ def test_a_configuration_of_mergekit_is_read():
         (MINIMAL[: MINIMAL.index("  -")].replace("models:", "models: 3"), "must be a list"),
         ("#" * (MAX_CHARACTERS + 1), f"{MAX_CHARACTERS + 1} characters"),
         ("!!python/object/apply:os.getcwd []", "neither JSON nor YAML"),
+        *(
+            (f"a: {value}", "neither JSON nor YAML")
+            for value in ("!!bool maybe", '!!int ""', "!!timestamp x", "2026-99-99")
+        ),
     ],
 )
 def test_what_is_no_recipe_is_one_sentence(text, said):

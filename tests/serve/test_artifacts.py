@@ -24,6 +24,7 @@ from taskvec_demo.serve.artifacts import (
     Artifacts,
     load_head,
     read_json,
+    read_table,
     save_head,
     sha256_of,
     write_json,
@@ -236,11 +237,23 @@ def test_a_task_with_fields_of_another_version_is_refused(copy):
         Artifacts(copy)
 
 
+def test_nothing_of_a_strangers_folder_is_html_where_the_page_expects_a_word_or_a_number(copy):
+    manifest = read_json(copy / "manifest.json")
+    rewrite_manifest(copy, tasks=[manifest["tasks"][0] | {"role": "<img src=x>"}])
+    with pytest.raises(BadArtifactError, match="has the role '<img src=x>'; control or target is accepted"):
+        Artifacts(copy)
+    (copy / "t.json").write_text('{"rows": [{"n": "<img src=x>"}]}')
+    with pytest.raises(BadArtifactError, match="'<img src=x>' where a number of clips is expected"):
+        read_table(copy / "t.json")
+
+
 # ---- writing --------------------------------------------------------------------------------------------------------
 def test_the_manifest_covers_every_file_but_itself_and_leftovers(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.json").write_text("{}")
     (tmp_path / "a" / ".b.json.123.tmp").write_text("{")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("x")
     write_manifest(tmp_path, {"checkpoint": "x"})
     write_manifest(tmp_path, {"checkpoint": "x"})  # again: it does not list itself
     assert read_json(tmp_path / "manifest.json") == {

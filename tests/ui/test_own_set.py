@@ -34,7 +34,8 @@ def ranking(claim: dict, **more) -> str:
 
 
 def a_gain(gain: float, low: float, high: float, p: float, **more) -> Gain:
-    return Gain("own", "digits", 0.5, gain, low, high, p, 40, 20, more.get("drawn", "sources"), (gain,))
+    n, n_sources, drawn = more.get("n", 40), more.get("n_sources", 20), more.get("drawn", "sources")
+    return Gain("own", "digits", 0.5, gain, low, high, p, n, n_sources, drawn, (gain,))
 
 
 # ---- what it says ---------------------------------------------------------------------------------------------------
@@ -73,6 +74,16 @@ def test_a_measured_gain_carries_interval_and_n_and_says_whether_it_may_be_chanc
     assert "leaves 0 out, but a test by sign flips gives p = 0.070: this may be chance" in said(0.05, 0.01, 0.1, 0.07)
     assert "n = 40 test clips of 20 sources" in said(0.01, -0.1, 0.1, 0.6)
     assert "draws single clips" in said(0.01, -0.1, 0.1, 0.6, drawn="clips")
+
+
+def test_a_handful_of_clips_or_clips_that_changed_alike_have_no_interval():
+    few = text(measured_html([a_gain(0.5, 0.5, 0.5, 0.02, n=2, n_sources=2, drawn="clips")], TITLES, 4, 0.1))
+    assert "(too few clips for an interval, n = 2 test clips" in few
+    assert "cannot show that this is more than chance" in few
+    assert "95 %" not in few
+    assert "(all clips alike, so no interval, n = 40" in text(
+        measured_html([a_gain(0.0, 0.0, 0.0, 1.0)], TITLES, 4, 0.1)
+    )
     assert measured_html([], TITLES, 4, 0.1) == ""
 
 

@@ -125,6 +125,18 @@ def test_a_link_beyond_the_sliders_says_so(page, monkeypatch):
     assert told == ["The link goes beyond the sliders, which end at 1: its λ were cut."]
 
 
+def test_a_link_with_a_vector_that_is_not_here_says_so(page, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: told.append(text))
+    of_others = {"__theme": "dark", "fbclid": "x1", "__sign": "1", "view": "api"}
+    asked = {"ckpt": "tiny-clap", "urban": "0.5", "mine": "0.8", "own-0123abcd": "1", **of_others}
+    assert tuple(page.restore(SimpleNamespace(query_params=asked)))[:-1] == values(page, urban=0.5)
+    assert told == [
+        "The link also uses τ mine, which is not here.",
+        "The link also uses τ own-0123abcd, which was added from a file: add it again.",
+    ]
+
+
 def test_a_toast_repeats_words_of_a_link_or_a_file_as_text(page, monkeypatch):
     """Gradio reads a toast as HTML."""
     told = []

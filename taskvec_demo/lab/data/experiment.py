@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...clap.model import Checkpoint, Precision
-from ...clap.sources import Source, open_checkpoint, resolve
+from ...clap.sources import DESCRIBING, Source, open_checkpoint, resolve
 from ...core.files import whole_folder
 from ...core.task_vector import TaskVector
 from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
 from ...serve.artifacts import read_json, write_json
+from .arguments import STUDIES
 from .datasets import ClipRow, MelStore
 from .study import Study
 
@@ -37,8 +38,20 @@ def task_heads(checkpoint: Checkpoint, study: Study) -> dict[str, ZeroShotHead]:
     }
 
 
+def check_study(folder: Path, study: Study) -> None:
+    """Raise TaskVecError if `folder` was built for other tasks than those of `study`."""
+    path = folder / "manifest.json"
+    built = [str(task["name"]) for task in read_json(path).get("tasks", [])] if path.is_file() else []
+    if built and set(built) != study.tasks.keys():
+        raise TaskVecError(
+            f"{folder} has the tasks {', '.join(built)}, not those of the study {study.name!r}: say with --study which "
+            f"one it was built for ({' or '.join(STUDIES)})."
+        )
+
+
 def stored_vectors(folder: Path, study: Study) -> dict[str, TaskVector]:
-    """The vectors of a study in `folder`/vectors. Raises TaskVecError if one is not there."""
+    """The vectors of a study in `folder`/vectors. Raises TaskVecError if one is not there, or of another study."""
+    check_study(folder, study)
     absent = [v for v in study.fine_tunings if not (folder / "vectors" / f"{v}.safetensors").is_file()]
     if absent:
         raise TaskVecError(f"{folder} lacks the vectors {', '.join(absent)}: run `python -m taskvec_demo finetune`.")
@@ -70,35 +83,40 @@ PRETRAINED = "pretrained.json"  # which checkpoint a folder of artifacts is abou
 def place_pretrained(folder: Path, spec: str) -> None:
     """Write into `folder` which checkpoint it is about.
 
-    A checkpoint of the hub stays there; the folder of any other is copied. The record is written last, so a refused
-    checkpoint leaves the folder as it was.
+    A checkpoint of the hub stays there; the files of any other are copied. The record is written last, so a refused
+    checkpoint leaves the folder as it was. It is published with the folder, so a path of this machine is not in it.
 
     Raises TaskVecError if the folder is about another checkpoint already, and for a file of tensors.
     """
     record = folder / PRETRAINED
     if record.is_file():
-        known = read_json(record)["spec"]
+        known = read_json(record)
+    elif (folder / "model").exists():
+        known = {"name": folder.name, "sha256": resolve(str(folder / "model")).sha256}
     else:
-        known = folder.name if (folder / "model").exists() or (folder / "manifest.json").exists() else spec
-    if known != spec:
-        raise TaskVecError(f"{folder} is about the checkpoint {known!r}, not {spec!r}; give another --artifacts.")
+        known = {"name": folder.name} if (folder / "manifest.json").exists() else {}
     source = resolve(spec)
+    if known and (known.get("repo"), known.get("sha256")) != (source.repo, source.sha256):
+        name = known.get("repo") or known["name"]
+        raise TaskVecError(f"{folder} is about the checkpoint {name!r}, not {spec!r}; give another --artifacts.")
     if source.repo is None and not (folder / "model").is_dir():
         _copy(source, folder / "model")
     if not record.is_file():
-        fields = {"spec": spec, "name": source.name, "repo": source.repo, "revision": source.revision}
-        write_json(record, fields | {"sha256": source.sha256})
+        fields = {"spec": source.repo or source.name, "name": source.name, "repo": source.repo}
+        write_json(record, fields | {"revision": source.revision, "sha256": source.sha256})
 
 
 def _copy(source: Source, out: Path) -> None:
-    """Copy the files of a checkpoint folder."""
+    """Copy a checkpoint folder's weights and what describes them; a trainer may have left more beside them."""
     if not source.path.is_dir():
         raise TaskVecError(
             f"{source.path} is no folder of a checkpoint: run `python -m taskvec_demo convert {source.path} --out "
             "FOLDER` first, then give that folder."
         )
     with whole_folder(out) as temporary:
-        shutil.copytree(source.path, temporary, dirs_exist_ok=True)
+        described = (file for kind in (*DESCRIBING, "*.index.json") for file in source.path.glob(kind))
+        for file in (*source.files, *described):
+            shutil.copy(file, temporary)
 
 
 def open_pretrained(study: Study, folder: Path, precision: Precision = "float32") -> Checkpoint:

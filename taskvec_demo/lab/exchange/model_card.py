@@ -14,10 +14,8 @@ from typing import Any
 from ...core.files import sha256_of, whole_file
 from ...core.surface import LogitSurface
 from ...core.table_entries import analogy_verdict, interval, kept, tenths
-from ...errors import TaskVecError
 from ...serve.artifacts import Artifacts, read_json, write_json
-from ..data.arguments import STUDIES
-from ..data.experiment import PRETRAINED
+from ..data.experiment import PRETRAINED, check_study
 from ..data.study import Study
 
 CARD = "README.md"
@@ -74,7 +72,9 @@ def model_card(study: Study, name: str, sha256: str, out: Path) -> str:
 
 
 def _front_matter(base: str | None) -> str:
-    lines = ["---", "library_name: transformers", "pipeline_tag: zero-shot-audio-classification"]
+    lines = ["---", "library_name: transformers", "pipeline_tag: zero-shot-audio-classification", "language: en"]
+    # Recordings under many licences went in; none of the hub's names fits them all.
+    lines += ["license: other", "license_name: strictest-of-the-sources"]
     lines += [f"base_model: {base}"] if base else []
     return "\n".join([*lines, "tags:", *(f"  - {t}" for t in ("clap", "task-arithmetic", "task-vectors")), "---"])
 
@@ -144,7 +144,8 @@ def _negation(table: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> str
         for kind, title in BASELINES.items():
             found = row.get(kind) or []
             for other in found if isinstance(found, list) else [found]:
-                rows.append([title, "", _change(other["target"]), _change(other["control"]), _kept(other["control"])])
+                λ = "" if kind.startswith("gradient") else f"{next(iter(other['coefficients'].values())):+.2f}"
+                rows.append([title, λ, _change(other["target"]), _change(other["control"]), _kept(other["control"])])
         if row.get("shared"):
             apart = row["control_apart"]
             notes.append(
@@ -164,7 +165,7 @@ def _classes_left(row: Mapping[str, Any], presets: list[Mapping[str, Any]]) -> l
             recalls = [(c["class"], c["pretrained"]["accuracy"], c["edited"]["accuracy"]) for c in task["per_class"]]
             known = [(name, before, after) for name, before, after in recalls if before and after is not None]
             left = [f"{n} ({100 * b:.0f} → {100 * a:.0f} %)" for n, b, a in known if a > b / 2]
-            of = f"of {len(known)} classes of which the pre-trained model names a clip rightly"
+            of = f"of the {len(known)} classes of which the pre-trained model names any clip correctly"
             return [f"- {row['vector']}: {of}, {len(known) - len(left)} lose half or more. " + _others(left)]
     return []
 
@@ -187,6 +188,9 @@ def _addition(table: Mapping[str, Any]) -> str:
         tasks = "; ".join(f"{e['task']} {_change(e)}, {_normalized(e)}" for e in row["tasks"])
         rows.append([name, λ, tasks, _change(row["control"]), _kept(row["control"])])
     about = "\n\nNormalized: the accuracy divided by that of the task's own vector at λ = 1."
+    entries = [entry for row in table["rows"] for entry in row["tasks"] if entry["normalized"]]
+    shares = [e["pretrained"]["accuracy"] * e["normalized"] / e["edited"]["accuracy"] for e in entries]
+    about += f" Without any edit it is {min(shares):.2f} to {max(shares):.2f}." if shares else ""
     return _markdown("Learning by addition", ["sum", "λ", "tasks", "control", "of the control"], rows) + about
 
 
@@ -196,7 +200,11 @@ def _analogy(table: Mapping[str, Any]) -> str:
         for r in table["rows"]
     ]
     title = f"Analogy: {table['a']} is to {table['b']} as {table['c']} is to {table['d']}"
-    return _markdown(title, ["order", "λ", "recall of D", "control"], rows) + "\n\n" + analogy_verdict(table)
+    text = analogy_verdict(table)
+    if as_paper := [(r["name"], r["as_the_paper_d"]) for r in table["rows"] if r.get("as_the_paper_d")]:
+        text += " As the paper measures it, D as “something” among the labels of the control: "
+        text += "; ".join(f"{name} {_change(entry)}" for name, entry in as_paper) + "."
+    return _markdown(title, ["order", "λ", "recall of D", "control"], rows) + "\n\n" + text
 
 
 def _estimates(study: Study, out: Path) -> str:
@@ -239,12 +247,8 @@ def run(options: argparse.Namespace, study: Study) -> None:
 
     Raises TaskVecError if the folder has other tasks than `study`, whose sources and licences the card would name.
     """
+    check_study(options.artifacts, study)
     artifacts = Artifacts(options.artifacts, verify=False)
-    if artifacts.tasks.keys() != study.tasks.keys():
-        raise TaskVecError(
-            f"{options.artifacts} has the tasks {', '.join(artifacts.tasks)}, not those of the study {study.name!r}: "
-            f"say with --study which one it was built for ({' or '.join(STUDIES)})."
-        )
     write_model_card(study, artifacts.name, artifacts.pretrained_sha256, options.artifacts)
     manifest = artifacts.manifest | {"files": artifacts.files | {CARD: sha256_of(options.artifacts / CARD)}}
     write_json(options.artifacts / "manifest.json", manifest)

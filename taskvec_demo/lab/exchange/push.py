@@ -9,10 +9,10 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 
 from ...clap.hub import is_hub_id
 from ...errors import TaskVecError
+from ...recordings.splits import is_audio
 from ...serve.artifacts import Artifacts
 from .model_card import CARD
 
-AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 OURS = ("examples/", "synthesized/")  # clips that the project makes itself
 
 
@@ -25,7 +25,7 @@ def files_to_push(artifacts: Artifacts) -> list[str]:
     """
     listed = sorted({*artifacts.manifest["files"], "manifest.json"})
     for name in listed:
-        if name.endswith(AUDIO) and not name.startswith(OURS):
+        if is_audio(name) and not name.startswith(OURS):
             raise TaskVecError(f"{name} is a recording; only synthesized clips of {' and '.join(OURS)} are uploaded.")
     return listed + [CARD] * (CARD not in listed and (artifacts.folder / CARD).is_file())
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.evaluation import CONTROL_KEPT, percent
+from ...core.evaluation import CONTROL_KEPT, FORGOTTEN, LEARNED, percent
 from ...core.recipe import Recipe
 from ...core.table_entries import analogy_verdict
 from ..data.study import Study
 from .table_contents import AnswerBook
 
 SIGNIFICANT = 0.05  # above this p of McNemar's test, an edit made no difference
-FORGOTTEN, LEARNED = 0.5, 0.9  # of the pre-trained accuracy, at most; of the fine-tuned accuracy, at least
 SUMS = {
     "two": ("learn_two", "Learn {pair}", "Addition of two vectors, each with its own λ."),
     "all": ("learn_all", "Learn all", "Addition of all vectors with one λ."),
@@ -110,14 +109,16 @@ def _forgetting(row: Mapping[str, Any]) -> str:
         verdict = "It does not forget: no more than chance explains."
     else:
         verdict = "It forgets half or more." if _forgotten(row) else "It forgets less than half."
-    return f"On test the task falls {_change(entry)}. {verdict} {_control(row)}"
+    return f"On test the task goes {_change(entry)}. {verdict} {_control(row)}"
 
 
 def _learning(row: Mapping[str, Any], study: Study) -> str:
     worst = min(row["tasks"], key=lambda e: e["normalized"] if e["normalized"] is not None else -1.0)
     title = study.tasks[worst["task"]].title.lower()
     share = worst["normalized"] or 0.0
-    found = f"keeps {_percent(share)} of its own fine-tuning"
+    found = f"has {_percent(share)} of the accuracy of its own vector"
+    if share and (before := worst["pretrained"]["accuracy"] * share / worst["edited"]["accuracy"]):
+        found += f" ({_percent(before)} without any edit)"
     if share >= LEARNED:
         return f"On test every task does well: the worst, {title}, {found}. {_control(row)}"
     return f"On test the tasks get in each other's way: the worst, {title}, {found}. {_control(row)}"

@@ -2,7 +2,7 @@
 
 The control (ESC-50), animals and drums are told by name. Every target stays half-known, so that its vector has
 something to learn and something to forget: of each class a share of the clips is told by name, the others by a coarse
-caption such as "music" or "a kitchen noise". Each training step draws one wording a group.
+caption such as "music" or "a kitchen noise". Pretraining says the names only; the other wordings are for the text side.
 """
 
 from __future__ import annotations

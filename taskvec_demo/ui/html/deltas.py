@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 
-from .verdict import round_percent
+from ...core.evaluation import percent
+
+
+def round_percent(share: float) -> int:
+    return int(percent(share)) if math.isfinite(share) else 0
 
 
 def delta_html(before: float, after: float) -> str:

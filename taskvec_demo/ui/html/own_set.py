@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from ...core.evaluation import percent
+from ...core.intervals import MIN_SOURCES
 from ...serve.studies.relations.gains import Gain
 from ...serve.studies.relations.own_set import LIMITS, MIN_CLASSES, MIN_CLIPS
 from .explore import badge
@@ -126,12 +127,23 @@ def _sentence(g: Gain, seeds: int) -> str:
     counted = f"n = {g.n_clips} test clips{of_sources}, {seeds} seeds"
     return (
         f"Test accuracy {percent(g.alone)} % alone, {percent(g.alone + g.gain)} % together: {_points(g.gain)} points "
-        f"(95 % {_points(g.low)} to {_points(g.high)}, {counted}). {_verdict(g)}"
+        f"({_interval(g)}, {counted}). {_verdict(g)}"
     )
+
+
+def _interval(g: Gain) -> str:
+    """The interval, where a bootstrap knows one: not of a handful of clips, and not where all changed alike."""
+    if g.n_clips < MIN_SOURCES:
+        return "too few clips for an interval"
+    if g.low == g.high:
+        return "all clips alike, so no interval"
+    return f"95 % {_points(g.low)} to {_points(g.high)}"
 
 
 def _verdict(g: Gain) -> str:
     tested = f"a test by sign flips gives p = {g.p:.3f}"
+    if g.n_clips < MIN_SOURCES:
+        return f"So few clips cannot show that this is more than chance ({tested})."
     if g.low <= 0 <= g.high:
         return f"The interval holds 0: this may be chance ({tested})."
     if g.p >= LUCK:
@@ -141,7 +153,7 @@ def _verdict(g: Gain) -> str:
 
 def _cells(g: Gain) -> list[str]:
     return [
-        f"<b>{_points(g.gain)}</b> <small>95 % {_points(g.low)} to {_points(g.high)}, n = {g.n_clips}</small>",
+        f"<b>{_points(g.gain)}</b> <small>{_interval(g)}, n = {g.n_clips}</small>",
         f"{percent(g.alone)} → {percent(g.alone + g.gain)} %",
         f"p = {g.p:.3f}",
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.table_entries import analogy_verdict, tenths
 from ...core.tasks import Task
-from ...serve.artifacts import read_json
+from ...serve.artifacts import read_table
 from . import reported
 from .figures import disclosure
 from .paper_cells import (
@@ -75,7 +75,7 @@ REHEARSED = (
 
 def load_tables(folder: Path) -> dict[str, Any]:
     """The tables that are in `folder` (`precomputed/<checkpoint>/tables`), by name."""
-    return {n: read_json(folder / f"{n}.json") for n in NAMES if (folder / f"{n}.json").is_file()}
+    return {n: read_table(folder / f"{n}.json") for n in NAMES if (folder / f"{n}.json").is_file()}
 
 
 def paper_html(tables: Mapping[str, Any], tasks: Mapping[str, Task], load: Loader = lambda *_: "") -> str:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ...core.evaluation import CONTROL_KEPT, percent
+from ...core.evaluation import CONTROL_KEPT, FORGOTTEN, percent
 from ...core.table_entries import tenths
 from . import reported
 from .figures import HeatCell, Mark, Track, disclosure, heat_table, tracks_svg
 from .numbers import number_text, range_text
 from .paper_cells import lambda_size, lambdas, number, spread_text
-from .verdict import FORGOTTEN
 
 Loader = Callable[[Mapping[str, float], str], str]
 """λ by vector, text -> a button that loads the recipe; "" where the page lacks one of the vectors."""

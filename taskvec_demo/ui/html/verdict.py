@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ...core.evaluation import CONTROL_KEPT, Accuracy, percent
+from ...core.evaluation import CONTROL_KEPT, FORGOTTEN, LEARNED, Accuracy
 from ...core.recipe import Recipe
 from ...core.tasks import Task
 
-FORGOTTEN = 0.5  # of the accuracy before, at most: the whole interval lies below it
-LEARNED = 0.9  # of the fine-tuned accuracy, at least
 Aim = Literal["hold", "forget", "learn"]
 
 
@@ -35,25 +32,20 @@ def aim_of(task: Task, recipe: Recipe, vector_tasks: Mapping[str, str]) -> Aim:
 def verdict(aim: Aim, role: str, before: float, after: Accuracy, finetuned: float | None) -> Verdict:
     """The verdict on the accuracies before and after. `finetuned` is that of the task's own vector at λ = 1.
 
-    A control is held by what it keeps. Another task that the edit is not about is lost, or gained, only where `before`
-    lies outside the interval of `after`.
+    A control is held by what it keeps. Any other task has changed only where `before` lies outside the interval of
+    `after`.
     """
-    now = after.accuracy
-    rise = round_percent(now) - round_percent(before)
-    if aim == "forget":
-        if after.high <= FORGOTTEN * before:
-            return Verdict("forgotten", "good")
-        return Verdict("weakened", "good") if rise < 0 else Verdict("not forgotten", "plain")
-    if aim == "learn" and rise > 0:
-        return Verdict("learned" if finetuned and now >= LEARNED * finetuned else "improved", "good")
+    now, fell, rose = after.accuracy, before > after.high, before < after.low
     if role == "control":
         return Verdict("held", "held") if now >= CONTROL_KEPT * before else Verdict("lost", "bad")
-    if before > after.high:
+    if not fell and not rose:
+        return Verdict("≈", "plain")
+    if aim == "forget":
+        if rose:
+            return Verdict("not forgotten", "plain")
+        return Verdict("forgotten" if now <= FORGOTTEN * before else "weakened", "good")
+    if fell:
         return Verdict("lost", "bad")
     if aim == "learn":
-        return Verdict("not learned", "plain")
-    return Verdict("gained" if before < after.low else "≈", "plain")
-
-
-def round_percent(share: float) -> int:
-    return int(percent(share)) if math.isfinite(share) else 0
+        return Verdict("learned" if finetuned and now >= LEARNED * finetuned else "improved", "good")
+    return Verdict("gained", "plain")

@@ -21,9 +21,9 @@ WORDS = {
     "tasks": (
         "Each bar is the share of a task's recordings that the model names rightly, on recordings that it was not "
         "trained on. The control is sounds that no edit is meant to change: it is held while "
-        f"{KEPT} of its accuracy are left. Forgotten: less than half is left, by the whole interval; else weakened. "
-        "Learned: 90 % of what training on this task alone reaches (normalized accuracy 0.90). ≈: no more changed than "
-        "chance explains."
+        f"{KEPT} of its accuracy are left. Forgotten: half or less is left; weakened: more is. "
+        "Learned: 90 % of what training on this task alone reaches (normalized accuracy 0.90); improved: less. ≈: no "
+        "more changed than chance explains, as the first share lies within the interval of the second."
     ),
     "interval": "The 95 % interval: on other recordings of the same kind the share would mostly lie inside this line.",
     "estimate": (

@@ -1,13 +1,11 @@
 // What an edit wants of a task, and whether it got it: one word, the same as in ui/html/verdict.py.
 
-import { percent } from "./figures.js";
-
 /** @typedef {"hold" | "forget" | "learn"} Aim */
 /** @typedef {{word: string, state: "good" | "held" | "bad" | "plain"}} Verdict
  * `good` is what was meant, `held` a control that holds, `bad` an unwanted loss */
 /** @typedef {{name: string, role: string, finetuned: number | null, controlKept: number}} Judged a task */
 
-const FORGOTTEN = 0.5; // of the accuracy before, at most: the whole interval lies below it
+const FORGOTTEN = 0.5; // of the accuracy before, at most
 const LEARNED = 0.9; // of the fine-tuned accuracy, at least
 
 /**
@@ -27,8 +25,7 @@ export function aimOf({ name, role }, recipe, vectorTasks) {
 }
 
 /**
- * A control is held by what it keeps. Another task that the edit is not about is lost, or gained, only where `before` lies
- * outside the interval of `after`.
+ * A control is held by what it keeps. Any other task has changed only where `before` lies outside the interval of `after`.
  * @param {Aim} aim
  * @param {Judged} task
  * @param {number} before accuracy, 0…1
@@ -37,18 +34,19 @@ export function aimOf({ name, role }, recipe, vectorTasks) {
  * @returns {Verdict}
  */
 export function verdict(aim, { role, finetuned, controlKept }, before, after, [low, high]) {
-  const rise = percent(after) - percent(before);
-  if (aim === "forget") {
-    if (high <= FORGOTTEN * before) return { word: "forgotten", state: "good" };
-    return rise < 0 ? { word: "weakened", state: "good" } : { word: "not forgotten", state: "plain" };
-  }
-  if (aim === "learn" && rise > 0) {
-    return { word: finetuned && after >= LEARNED * finetuned ? "learned" : "improved", state: "good" };
-  }
+  const fell = before > high;
+  const rose = before < low;
   if (role === "control") {
     return after >= controlKept * before ? { word: "held", state: "held" } : { word: "lost", state: "bad" };
   }
-  if (before > high) return { word: "lost", state: "bad" };
-  if (aim === "learn") return { word: "not learned", state: "plain" };
-  return { word: before < low ? "gained" : "≈", state: "plain" };
+  if (!fell && !rose) return { word: "≈", state: "plain" };
+  if (aim === "forget") {
+    if (rose) return { word: "not forgotten", state: "plain" };
+    return { word: after <= FORGOTTEN * before ? "forgotten" : "weakened", state: "good" };
+  }
+  if (fell) return { word: "lost", state: "bad" };
+  if (aim === "learn") {
+    return { word: finetuned && after >= LEARNED * finetuned ? "learned" : "improved", state: "good" };
+  }
+  return { word: "gained", state: "plain" };
 }

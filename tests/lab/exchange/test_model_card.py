@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,15 @@ def test_the_shipped_card_is_up_to_date_with_its_tables() -> None:
     shipped = Artifacts(EMBEDDED, verify=False)
     made = model_card(TINY, shipped.name, shipped.pretrained_sha256, EMBEDDED)
     assert (EMBEDDED / CARD).read_text(encoding="utf-8") == made, "run `python -m taskvec_demo card`"
+
+
+def test_the_lines_of_python_in_the_shipped_card_run(monkeypatch, capsys) -> None:
+    card = (EMBEDDED / CARD).read_text(encoding="utf-8")
+    lines = re.search(r"(?:^    .*\n|^\n)*^    .*from_pretrained.*\n(?:^    .*\n|^\n)*", card, re.MULTILINE)
+    monkeypatch.chdir(EMBEDDED.parents[1])
+    exec(textwrap.dedent(lines.group()), {})
+    shares = ast.literal_eval(capsys.readouterr().out)
+    assert max(shares, key=shares.get) == "a siren"
 
 
 def test_the_command_follows_a_table_that_changed(folder: Path) -> None:

@@ -72,6 +72,9 @@ def test_an_altered_file_and_a_recording_stay_here(hub: Hub, folder: Path) -> No
     artifacts = Artifacts(folder, verify=False)
     with pytest.raises(TaskVecError, match=r"dog\.wav is a recording"):
         module.files_to_push(artifacts)
+    artifacts.manifest["files"] = {"model/CLIP.AIFF": digest}
+    with pytest.raises(TaskVecError, match=r"CLIP\.AIFF is a recording"):
+        module.files_to_push(artifacts)
     assert not hub.made
 
 

@@ -252,6 +252,10 @@ def test_a_run_learns_and_is_not_computed_twice(tmp_path, monkeypatch):
     assert np.array_equal(again.correct["s"], first.correct["s"])
     with pytest.raises(TypeError):  # other inputs are another run
         run(replace(setup(), inputs=setup().inputs + 1), ["s"], tmp_path)
+    clips = setup().clips
+    mended = {**clips, "s": replace(clips["s"], label=clips["s"].label[::-1].copy())}
+    with pytest.raises(TypeError):  # and so are other labels of the same clips
+        run(replace(setup(), clips=mended), ["s"], tmp_path)
 
 
 def test_a_matrix_has_both_directions_of_every_pair(tmp_path):

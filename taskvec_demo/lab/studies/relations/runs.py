@@ -28,7 +28,8 @@ def run(setup: Setup, tasks: Sequence[str], folder: Path) -> Run:
 
 
 def _clips_key(setup: Setup, tasks: Sequence[str]) -> list:
-    return [hashlib.sha256(setup.clips[t].row.tobytes() + setup.clips[t].split.tobytes()).hexdigest() for t in tasks]
+    parts = ([c.row.tobytes(), c.split.tobytes(), c.label.tobytes()] for c in (setup.clips[t] for t in tasks))
+    return [hashlib.sha256(b"".join(part)).hexdigest() for part in parts]
 
 
 def _read(file: Path, tasks: tuple[str, ...]) -> Run:
