@@ -81,8 +81,10 @@ def build_app(workbench: Workbench) -> gr.Blocks:
         connect_rows(controls, live.call("switchedOn"))
         connect_stories(page, stories, controls, strip.clip, sound.along)
         hearing = Hearing(page)
+        connect_strip(
+            app, hearing, controls, strip, sound
+        )  # first: gradio asks in this order, and the browser answers at once
         classified = connect(app, page, hearing, controls, reset, tools, chart, strip, sound)
-        connect_strip(app, hearing, controls, strip, sound)
         connect_sound_tab(hearing, controls, tabs, strip, sound, classified)
         connect_own(page, controls, sound.along, **QUIET)
         if measured is not None:

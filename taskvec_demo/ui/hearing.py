@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .html import answers, clip_text
 from .html.clip_figure import clip_figure
 from .html.trace_figure import trace_figure
 from .html.trace_svg import trace_svg
+from .newest import NewestRun
 from .page import Page
 
 NO_CLIP = "<div class='tv-difference tv-muted'>Upload or record a clip, or pick an example.</div>"
@@ -29,12 +31,22 @@ class Hearing:
 
     def __init__(self, page: Page) -> None:
         self.page, self.workbench = page, page.workbench
+        self._runs = NewestRun()
 
-    def classify(self, clip: str | None, labels: str, pinned: str, added: str, *values: Any) -> tuple[Any, ...]:
+    def classify(
+        self, request: gr.Request, clip: str | None, labels: str, pinned: str, added: str, *values: Any
+    ) -> tuple[Any, ...]:
         """A sentence, the table of all labels, what is wrong with the labels, and the answer of the strip.
 
-        `pinned` is the query of a pinned recipe, or "".
+        `pinned` is the query of a pinned recipe, or "". A run that a newer one has overtaken changes nothing.
         """
+        with self._runs.of(request.session_hash) as is_newest:
+            answered = self._classify(clip, labels, pinned, added, values)
+            return answered if is_newest() else (gr.skip(),) * 4
+
+    def _classify(
+        self, clip: str | None, labels: str, pinned: str, added: str, values: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
         if not clip:
             return NO_CLIP, answers.EMPTY, "", ""
         try:
@@ -45,8 +57,10 @@ class Hearing:
             result = self.workbench.classify(clip, recipe, labels)
         except BadLabelsError as error:
             return gr.skip(), gr.skip(), answers.problem_html(str(error)), gr.skip()
-        except TaskVecError as error:
-            raise user_error(error) from error
+        except TaskVecError as error:  # after an exception gradio would forget what was asked meanwhile
+            said = escape(str(error), quote=False)  # it may repeat words of a file, and gradio reads a toast as HTML
+            gr.Warning(said, duration=12)
+            return f"<div class='tv-difference'>{said}</div>", answers.EMPTY, "", ""
         table = answers.answers_html(result, recipe, self._pinned(clip, labels, pinned))
         told = clip_text.answer_json(result, clip, recipe, self.page.right_labels(clip))
         return clip_text.difference_html(result, recipe), table, "", told

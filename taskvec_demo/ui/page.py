@@ -28,6 +28,7 @@ from .html.classes import classes_html
 from .html.exact_panel import check_html, exact_html
 from .html.paper import load_tables
 from .html.verdict import aim_of
+from .newest import NewestRun
 
 FAINT_POINTS = 0.03  # a vector that changes no task by more does next to nothing
 
@@ -61,7 +62,7 @@ class Page:
         self.finetuned = self._finetuned()
         self.faint = frozenset(name for name in known if self._is_faint(name))
         self.tables = load_tables(workbench.artifacts.tables) if workbench.artifacts.tables else {}
-        self._newest_run: dict[str | None, object] = {}  # session -> its newest run of exact figures
+        self._exact_runs = NewestRun()
         self.examples = [str(p) for p in workbench.artifacts.examples]
         self._known_clips = {p.read_bytes(): self._labels_of(p.stem) for p in workbench.artifacts.examples}
 
@@ -173,22 +174,18 @@ class Page:
         except TaskVecError:  # the controls are not a recipe yet: the line of the formula says what is missing
             yield gr.skip()
             return
-        session, run = request.session_hash, object()
-        self._newest_run[session] = run
         began = time.monotonic()
         try:
-            for figures in self.workbench.exact(recipe):
-                if self._newest_run.get(session) is not run:
-                    break
-                a_clip = (time.monotonic() - began) / max(figures.done, 1)
-                yield self._exact_html(figures, recipe, a_clip * (figures.total - figures.done))
-            # When a run ends, gradio sends its last value once more, which would overwrite a newer run's figures
-            yield gr.skip()
+            with self._exact_runs.of(request.session_hash) as is_newest:
+                for figures in self.workbench.exact(recipe):
+                    if not is_newest():
+                        break
+                    a_clip = (time.monotonic() - began) / max(figures.done, 1)
+                    yield self._exact_html(figures, recipe, a_clip * (figures.total - figures.done))
+                # When a run ends, gradio sends its last value once more, which would overwrite a newer run's figures
+                yield gr.skip()
         except TaskVecError as error:
             raise user_error(error) from error
-        finally:
-            if self._newest_run.get(session) is run:
-                del self._newest_run[session]
 
     def restore(self, request: gr.Request) -> list:
         """The controls of the recipe in the address, if there is one, and the vector to follow the clip along."""

@@ -86,4 +86,6 @@ def connect_tools(page: Page, tools: Tools, controls: Controls, opened: Any, **o
     tools.row.pin(outputs=tools.pinned, js=live.call("pinnedQuery"), **in_browser)
     built = tools.row.build(build, controls.inputs, [tools.said, tools.model], **EXPORT_CONCURRENCY, **options)
     tools.said.change(inputs=tools.said, js=live.call("tellProgress"), **in_browser)
+    # A sentence that is said again is no change.
+    built.then(inputs=tools.said, js=live.call("tellProgress"), **in_browser)
     built.success(inputs=tools.model, js=live.call("saveGiven"), **in_browser)

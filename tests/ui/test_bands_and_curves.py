@@ -109,7 +109,10 @@ def test_dragging_in_the_curves_is_dragging_the_slider(page):
     page.at_rest()
     area = page.page.locator("#curve svg").bounding_box()
     y = area["y"] + area["height"] / 2
+    before = value(page, "urban")
+    page.page.mouse.click(area["x"] + area["width"] * 0.7, y, button="right")  # a menu is asked for, and no edit
     page.page.mouse.move(area["x"] + area["width"] * 0.3, y)
+    assert value(page, "urban") == before
     page.page.mouse.down()
     page.page.mouse.move(area["x"] + area["width"] * 0.9, y, steps=8)
     assert page.page.evaluate("document.querySelector('#chart [aria-busy]') !== null")  # it waits for the release

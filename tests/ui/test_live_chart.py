@@ -110,8 +110,10 @@ def test_without_surfaces_one_sentence_says_so(page):
     page.page.wait_for_function("() => document.querySelectorAll('#classes .tv-row').length > 30")
     page.at_rest()
     slider(page, "urban").focus()
-    page.page.keyboard.press("Home")  # the formula still follows
+    page.page.keyboard.press("Home")  # the formula still follows, and so does the clip
     page.page.wait_for_function(f"() => ({FORMULA})().urban === -1")
+    page.at_rest()
+    page.page.wait_for_function("() => document.querySelector('#strip .tv-badge').textContent === 'exact'")
     assert not [e for e in page.errors if "404" not in e]
 
 

@@ -17,12 +17,13 @@ from taskvec_demo.errors import TaskVecError
 from taskvec_demo.serve.trace import Trace
 from taskvec_demo.ui.api import user_error
 from taskvec_demo.ui.hearing import Hearing
-from taskvec_demo.ui.html import clip_text
+from taskvec_demo.ui.html import answers, clip_text
 from taskvec_demo.ui.html.exact_panel import exact_html
 from taskvec_demo.ui.html.stories import sentence_html
 from taskvec_demo.ui.page import Page
 
 NONE_ADDED = ",,,"  # the visitor brought no vector along
+VISITOR = SimpleNamespace(session_hash="v")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_exact_figures_grow_to_all_clips_of_the_machine(page):
     assert done == sorted(set(done))
     assert done[-1] == total
     assert {query for query, _ in steps} == {"ckpt=tiny-clap&urban=0.52"}
-    assert page._newest_run == {}
+    assert not len(page._exact_runs)
 
 
 def test_a_newer_run_of_the_same_page_ends_the_older_one(page):
@@ -70,14 +71,14 @@ def test_a_newer_run_of_the_same_page_ends_the_older_one(page):
     assert figures(older) == []
     assert shown(figures(newer)[-1]) == ("ckpt=tiny-clap&urban=0.54", len(page.workbench.labelled))
     assert shown(figures(other)[-1])[1] == len(page.workbench.labelled)  # another visitor's goes on
-    assert page._newest_run == {}
+    assert not len(page._exact_runs)
 
 
 def test_a_visitor_who_leaves_leaves_nothing_behind(page):
     left = run(page, "a", urban=0.53)
     next(left)
     left.close()
-    assert page._newest_run == {}
+    assert not len(page._exact_runs)
 
 
 def test_figures_not_there_yet_keep_their_place(page):
@@ -172,11 +173,38 @@ def test_a_figure_to_keep_is_a_web_page_of_its_own(page):
 
 def test_a_pinned_edit_is_answered_beside_the_other(page):
     hearing, clip, at = Hearing(page), page.examples[0], values(page, urban=0.5)
-    _, table, problem, _ = hearing.classify(clip, "", "ckpt=tiny-clap&emotion=-0.7", NONE_ADDED, *at)
+    _, table, problem, _ = hearing.classify(VISITOR, clip, "", "ckpt=tiny-clap&emotion=-0.7", NONE_ADDED, *at)
     assert problem == ""
     assert "tv-cell-pinned" in table
     for gone in ("", "ckpt=tiny-clap&gone-01234567=1", "nonsense"):
-        assert "tv-cell-pinned" not in hearing.classify(clip, "", gone, NONE_ADDED, *at)[1]
+        assert "tv-cell-pinned" not in hearing.classify(VISITOR, clip, "", gone, NONE_ADDED, *at)[1]
+
+
+def test_an_answer_that_a_newer_one_has_overtaken_changes_nothing(page, monkeypatch):
+    hearing, (long, short), at = Hearing(page), page.examples[:2], values(page, urban=0.5)
+    classify, inner = page.workbench.classify, []
+
+    def slow(clip, *rest):
+        if clip == long:  # while it is heard, the visitor picks another clip, which is answered sooner
+            inner.append(hearing.classify(VISITOR, short, "", "", NONE_ADDED, *at))
+            other = SimpleNamespace(session_hash="another visitor")
+            assert hearing.classify(other, short, "", "", NONE_ADDED, *at)[1] == inner[0][1]
+        return classify(clip, *rest)
+
+    monkeypatch.setattr(page.workbench, "classify", slow)
+    assert hearing.classify(VISITOR, long, "", "", NONE_ADDED, *at) == (gr.skip(),) * 4
+    assert json.loads(inner[0][3])["clip"] == short
+    assert not len(hearing._runs)
+
+
+def test_a_clip_that_is_refused_says_so_and_leaves_no_answer_of_another(page, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: told.append(text))
+    (tmp_path / "a <b>.wav").write_text("no sound")
+    said, *rest = Hearing(page).classify(VISITOR, str(tmp_path / "a <b>.wav"), "", "", NONE_ADDED, *values(page))
+    assert "a &lt;b&gt;.wav" in told[0]
+    assert told[0] in said
+    assert rest == [answers.EMPTY, "", ""]
 
 
 def test_a_trace_in_words():

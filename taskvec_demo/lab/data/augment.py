@@ -18,10 +18,7 @@ def augment(x: torch.Tensor, timbre: float = 0.0) -> torch.Tensor:
     The shape is kept.
     """
     batch, frames, mels = x.shape
-    x = x + torch.randn(batch, 1, 1) * 4  # gain, dB
-    # Windows are padded by repetition, so a roll is a shift.
-    index = (torch.arange(frames)[None] + torch.randint(0, frames, (batch, 1))) % frames
-    x = torch.gather(x, 1, index[:, :, None].expand(-1, -1, mels))
+    x = moved(x, gain=4)
     x = x + torch.randn(batch, 1, 1) * torch.linspace(-6, 6, mels)
     if timbre and torch.rand(()) < timbre:
         x = x + coloured(batch, mels)
@@ -41,6 +38,15 @@ def augment(x: torch.Tensor, timbre: float = 0.0) -> torch.Tensor:
         x = _mask(x, band, mels, 10, floor)
         x = _mask(x, time, frames, 40, floor)
     return x
+
+
+def moved(x: torch.Tensor, gain: float = 2.0) -> torch.Tensor:
+    """Change the loudness of each window, by so many dB (standard deviation), and where it begins, and nothing else."""
+    batch, frames, mels = x.shape
+    x = x + torch.randn(batch, 1, 1) * gain
+    # Windows are padded by repetition, so a roll is a shift.
+    index = (torch.arange(frames)[None] + torch.randint(0, frames, (batch, 1))) % frames
+    return torch.gather(x, 1, index[:, :, None].expand(-1, -1, mels))
 
 
 def coloured(batch: int, mels: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The commands `data check`, `data import` and `data notes`."""
+"""The commands `data check`, `data import`, `data notes` and `data words`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 def register(commands: Any) -> None:
-    """Add `data` and its three actions to the command line."""
-    help = "Check a folder of recordings, import a data set of the Hugging Face hub, or play notes of a soundfont."
+    """Add `data` and its actions to the command line."""
+    help = "Check a folder of recordings, import a data set of the Hugging Face hub, or synthesize notes and words."
     actions = commands.add_parser("data", help=help).add_subparsers(required=True, metavar="ACTION")
     sub = actions.add_parser("check", help="classes, splits, rates, durations, unreadable files, duplicates and leaks")
     sub.set_defaults(run=_check, hub=())
@@ -25,6 +25,9 @@ def register(commands: Any) -> None:
     sub.add_argument("--label", metavar="COLUMN", help="default: label, labels, class, category, genre or emotion")
     sub.add_argument("--config", help="of a repository that has several")
     sub.add_argument("--revision", help="commit, tag or branch on the hub")
+    sub = actions.add_parser("words", help="speak the ten digits in the voices of espeak-ng and flite")
+    sub.set_defaults(run=_words, hub=())
+    sub.add_argument("--to", type=Path, required=True, metavar="DIR", help="a new folder")
     sub = actions.add_parser("notes", help="play the instruments of a General MIDI soundfont, note by note")
     sub.set_defaults(run=_notes, hub=())
     sub.add_argument("soundfont", type=Path, metavar="SF2", help="such as FluidR3_GM.sf2; fluidsynth plays it")
@@ -41,6 +44,12 @@ def _import(options: argparse.Namespace) -> int:
     from .importer import run
 
     return run(options)
+
+
+def _words(options: argparse.Namespace) -> None:
+    from .words import run
+
+    run(options)
 
 
 def _notes(options: argparse.Namespace) -> None:

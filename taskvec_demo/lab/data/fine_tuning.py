@@ -15,6 +15,7 @@ from ...errors import TaskVecError
 
 Trains = Literal["full", "last-stage", "linear", "lora"]
 TRAINS: tuple[Trains, ...] = get_args(Trains)
+AUGMENTATIONS = ("full", "light")  # light: gain and position only, and no mixup
 T = TypeVar("T", int, float, str)
 
 
@@ -82,6 +83,7 @@ class FineTuning:
     runs: int = option(1, "number of trainings of whose weights the mean is taken", COUNT, afterwards=True)
     # They come before the epochs and cost a minute at most.
     projection: int = option(0, "steps in which the projection alone is trained first", FROM_ZERO)
+    augmentation: str = option("full", "how training windows are changed", one_of(AUGMENTATIONS))
     timbre: float = option(0.0, "probability that a batch gets other timbres", ZERO_TO_ONE)
     # 1 − cosine, over training clips of other sets.
     rehearsal: float = option(0.0, "weight in the loss of keeping how other sets embed", FROM_ZERO)
@@ -91,6 +93,8 @@ class FineTuning:
             value = getattr(self, one.name)
             if not one.accepted.test(value):
                 raise TaskVecError(f"The option {one.flag} is {one.accepted.words}, not {value!r}.")
+        if self.timbre and self.augmentation != "full":
+            raise TaskVecError(f"The option timbre is 0 if the augmentation is {self.augmentation!r}.")
         if self.projection and self.trains != "full":
             raise TaskVecError(f"The option projection is 0 if only a part is trained (here {self.trains!r}).")
 

@@ -23,7 +23,7 @@ from ...core.task_vector import TaskVector
 from ...core.weights import Weights
 from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
-from ..data.augment import augment, mixup
+from ..data.augment import augment, mixup, moved
 from ..data.datasets import MelStore
 from ..data.embedding import embed_rows, window_batch
 from ..data.fine_tuning import FineTuning
@@ -43,7 +43,8 @@ class Labelled:
     windows: list[range]
     target: torch.Tensor
     head: ZeroShotHead
-    timbre: float = 0.0  # how much of the augmentation that changes it
+    augmentation: str = "full"
+    timbre: float = 0.0  # how much of the full augmentation that changes it
 
     @property
     def first_windows(self) -> tuple[int, ...]:
@@ -53,8 +54,11 @@ class Labelled:
     def batch(self, chosen: torch.Tensor, store: MelStore) -> tuple[torch.Tensor, torch.Tensor]:
         """A random augmented window of each chosen clip (batch, frames, mels), targets (batch, n_classes)."""
         windows = [self.windows[i][int(torch.randint(len(self.windows[i]), ()))] for i in chosen.tolist()]
-        x = augment(window_batch(store, windows).squeeze(1), self.timbre)
+        x = window_batch(store, windows).squeeze(1)
         target = torch.nn.functional.one_hot(self.target[chosen], len(self.head.labels)).float()
+        if self.augmentation == "light":
+            return moved(x), target
+        x = augment(x, self.timbre)
         return mixup(x, target) if torch.rand(()) < 0.5 else (x, target)
 
 
@@ -65,7 +69,7 @@ def labelled_set(
     rows, labels, prompts = study.training_set(store, spec, split)
     head = ZeroShotHead.from_prompts(checkpoint.embed_text, prompts, prompts, study.templates)
     windows = [range(r.first_window, r.first_window + r.n_windows) for r in rows]
-    return rows, Labelled(windows, torch.tensor(labels), head, spec.timbre)
+    return rows, Labelled(windows, torch.tensor(labels), head, spec.augmentation, spec.timbre)
 
 
 def train(

@@ -153,7 +153,9 @@ def plain_training(study: Study, name: str) -> FineTuning:
     """How a task is fine-tuned in the papers: the whole tower at once, with nothing rehearsed."""
     spec = study.fine_tunings[name]
     epochs = study.plain_epochs.get(name, spec.epochs)
-    return replace(spec, vector=plain_name(name), epochs=epochs, rehearsal=0.0, projection=0, timbre=0.0)
+    return replace(
+        spec, vector=plain_name(name), epochs=epochs, rehearsal=0.0, projection=0, timbre=0.0, augmentation="full"
+    )
 
 
 def plain_name(of: str) -> str:

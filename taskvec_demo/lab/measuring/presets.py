@@ -57,7 +57,7 @@ def preset_entries(
             title = title.format(pair=" + ".join(study.pair))
             add("addition", row["name"], name, title, f"{what} {CHOSEN} {_learning(row, study)}")
     a, b, c, d = (_person(name) for name in study.analogy)
-    what = f"{a.capitalize()} is to {b} as {c} is to {d}: τ_B + τ_C − τ_A, with no clip of {d}."
+    what = f"{a.capitalize()} is to {b} as {c} is to {d}: τ_B + τ_C − τ_A, none of them trained on {d}."
     add("analogy", "analogy", "analogy", f"Analogy: {d}", f"{what} {CHOSEN} {_solving(contents['analogy'])}")
     return entries
 

@@ -48,7 +48,7 @@ def story_of(workbench: Workbench, preset: Preset) -> Story:
         best = max(flips, key=lambda flip: flip.share)
         return Story(_sentence(best, preset), best.vector, best.clip)
     if not own:
-        return Story("Drag λ: the new skill is made of three others, without one recording of its own.", "")
+        return Story("Drag λ: its vector is put together from three others, none of which was trained on it.", "")
     vector = max(own, key=lambda v: abs(preset.recipe.coefficients[v]))
     return Story(f"Drag τ {vector} to 0 and back, and watch its bar and the control.", vector)
 

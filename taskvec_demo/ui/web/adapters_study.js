@@ -99,6 +99,7 @@ export class Budget {
     this.dial.addEventListener("input", () => this.slid());
     this.dial.addEventListener("keydown", (event) => this.pressed(event));
     this.drawn.addEventListener("pointerdown", (event) => {
+      if (event.button || !event.isPrimary) return; // a menu
       event.preventDefault(); // no text is selected
       this.drawn.setPointerCapture(event.pointerId);
       this.held = true;

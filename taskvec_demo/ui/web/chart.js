@@ -202,9 +202,11 @@ export class Chart {
     this.rows.update(state, this.byHand);
     this.byHand = false;
     if (!drawFormula(state)) this.schedule(); // gradio may put it on the page after the chart
-    if (state.problem || !state.tasks) return;
-    this.drawFigures(state.tasks);
-    this.regions?.update(state);
+    if (state.problem) return;
+    if (state.tasks) {
+      this.drawFigures(state.tasks);
+      this.regions?.update(state);
+    }
     drawn.give(state);
   }
 

@@ -34,6 +34,7 @@ class Curve {
     this.dirty = []; // lines that wait to be drawn: one a frame, so that the bars stay fast
     this.frame = 0;
     this.gripped = false;
+    this.byFinger = false;
     addEventListener("pointerup", () => (this.gripped = false), true);
     addEventListener("pointercancel", () => (this.gripped = false), true);
   }
@@ -71,8 +72,10 @@ class Curve {
     const kind = JSON.stringify([width, height, way.low, way.high, tasks.map(({ task }) => task.name)]);
     if (this.picture?.kind !== kind) {
       this.picture = new CurvePicture(this.place, kind, tasks, way, { width, height });
-      this.picture.svg.addEventListener("pointerdown", (event) => this.grip(event));
-      this.picture.svg.addEventListener("pointermove", (event) => this.gripped && this.move(event));
+      const { svg } = this.picture;
+      svg.addEventListener("pointerdown", (event) => this.grip(event));
+      svg.addEventListener("pointermove", (event) => this.gripped && this.move(event));
+      svg.addEventListener("click", (event) => this.byFinger && this.move(event)); // a tap
       this.dirty = [];
     }
     const { picture } = this;
@@ -84,14 +87,18 @@ class Curve {
 
   /** @param {PointerEvent} event */
   grip(event) {
+    if (event.button || !event.isPrimary) return; // a menu
     event.preventDefault(); // no text is selected
     this.gripped = true;
-    this.move(event);
+    this.byFinger = event.pointerType === "touch";
+    if (!this.byFinger) this.move(event); // a finger may be about to scroll the page
   }
 
-  /** @param {PointerEvent} event */
-  move({ offsetX }) {
-    if (this.picture && this.state) chart?.drag.grip(this.state.axis, this.picture.lambdaAt(offsetX));
+  /** @param {MouseEvent} event */
+  move({ clientX }) {
+    const { picture, state } = this;
+    if (!picture || !state) return;
+    chart?.drag.grip(state.axis, picture.lambdaAt(clientX - picture.svg.getBoundingClientRect().left));
   }
 
   /** Draw the next line that has changed. */

@@ -110,6 +110,7 @@ class Dial {
 
   /** @param {PointerEvent} event @param {HTMLElement} drawn */
   grip(event, drawn) {
+    if (event.button || !event.isPrimary) return; // a menu
     event.preventDefault(); // no text is selected
     drawn.setPointerCapture(event.pointerId);
     this.held = true;

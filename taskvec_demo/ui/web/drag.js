@@ -27,7 +27,7 @@ export class Drag {
     addEventListener("focusout", refill, true);
     addEventListener("change", () => this.passOn(), true);
     addEventListener("keydown", leaveOnEnter, true);
-    addEventListener("pointerdown", ({ target }) => (this.held = sliderOf(target)), true);
+    addEventListener("pointerdown", ({ target, button }) => (this.held = button ? null : sliderOf(target)), true);
     for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => this.release(), true);
   }
 

@@ -189,6 +189,7 @@ export class MapPicture {
    */
   listen(area, map) {
     area.addEventListener("pointerdown", (event) => {
+      if (event.button || !event.isPrimary) return; // a menu
       area.setPointerCapture(event.pointerId);
       map.go(this.lambdas(event));
     });

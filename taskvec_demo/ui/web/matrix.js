@@ -71,7 +71,8 @@ function drawCell(picture, [x, y, side], { count, was, share, right, text }) {
   svg("title", [], group, `${text}: ${count}${change ? ` (before ${was}, ${changeText(change)})` : ""}`);
   const area = { x: x + 1, y: y + 1, width: side - 2, height: side - 2 };
   svg("rect", Object.entries({ ...area, "fill-opacity": (0.12 + 0.88 * share).toFixed(2) }), group);
-  const dark = share > 0.73 ? "tv-on-dark" : ""; // where the lighter ink has the better contrast
+  const limit = document.body.classList.contains("dark") ? 0.5 : 0.73; // where the lighter ink has the better contrast
+  const dark = share > limit ? "tv-on-dark" : "";
   const centre = Object.entries({ x: x + side / 2, y: y + side / 2 + 4, "text-anchor": "middle", class: dark });
   svg("text", centre, group, String(count));
 }

@@ -80,9 +80,13 @@ class Strip {
     this.asked = "";
     this.serial = 0; // of the trace that was asked for last
     stayInFlow();
+    addEventListener("resize", stayInFlow); // a Space's page sizes the frame later
     this.change = find(root, ".tv-clip-button");
-    this.change.addEventListener("click", () => this.toggle());
-    addEventListener("keydown", ({ key }) => key === "Escape" && this.toggle(false), true);
+    this.change.addEventListener("click", ({ detail }) => {
+      this.toggle();
+      if (!detail) this.enter(); // by a key
+    });
+    addEventListener("keydown", ({ key }) => key === "Escape" && this.close(), true);
     addEventListener("pointerdown", ({ target }) => this.leave(target), true);
   }
 
@@ -162,6 +166,21 @@ class Strip {
   toggle(open = this.change.getAttribute("aria-expanded") !== "true") {
     this.change.setAttribute("aria-expanded", String(open));
     document.getElementById("clip-panel")?.classList.toggle("tv-open", open);
+  }
+
+  /** The panel lies before its button, so whoever opens it by a key is taken there. */
+  enter() {
+    if (this.change.getAttribute("aria-expanded") !== "true") return;
+    const controls = /** @type {NodeListOf<HTMLElement>} */ (
+      document.querySelectorAll("#clip-panel :is(button, input)")
+    );
+    [...controls].find((control) => control.offsetParent)?.focus();
+  }
+
+  close() {
+    const inside = document.activeElement?.closest("#clip-panel.tv-open");
+    this.toggle(false);
+    if (inside) this.change.focus();
   }
 
   /** @param {EventTarget | null} target */

@@ -208,7 +208,9 @@ class Tools {
   async saveRecipe(kind) {
     const { state } = this;
     if (!state) return;
-    const { name, text, error } = await this.server.recipe_file({ query: queryOf(state, state.recipe), kind });
+    const unanswered = { name: "", text: "", error: "The server did not answer." };
+    const asked = this.server.recipe_file({ query: queryOf(state, state.recipe), kind });
+    const { name, text, error } = await asked.catch(() => unanswered);
     if (!error) saveText(name, text);
     this.say(error ?? `${name} is saved.`);
   }

@@ -14,7 +14,7 @@ import torch
 
 from taskvec_demo.clap.model import Checkpoint
 from taskvec_demo.errors import TaskVecError
-from taskvec_demo.lab.data.augment import augment, coloured, mixup, warped
+from taskvec_demo.lab.data.augment import augment, coloured, mixup, moved, warped
 from taskvec_demo.lab.data.datasets import ClipRow, MelStore, read_rows
 from taskvec_demo.lab.data.embedding import embed_rows, embed_tasks
 from taskvec_demo.lab.data.experiment import Experiment, task_heads
@@ -144,9 +144,9 @@ def test_another_voice_moves_a_peak_by_a_few_bands_and_leaves_a_flat_spectrum_fl
     assert torch.allclose(warped(flat), flat)
     peak = flat.clone()
     peak[:, :, 30] = 0
-    moved = warped(peak).mean(1).argmax(1) - 30
-    assert moved.abs().max() <= 0.1 * 33 + 2 + 1
-    assert len(moved.unique()) > 3
+    bands = warped(peak).mean(1).argmax(1) - 30
+    assert bands.abs().max() <= 0.1 * 33 + 2 + 1
+    assert len(bands.unique()) > 3
 
 
 def test_another_microphone_adds_one_smooth_curve_to_all_frames() -> None:
@@ -165,6 +165,16 @@ def test_without_other_timbres_the_draws_are_those_of_earlier_trainings() -> Non
     assert torch.equal(augment(x, 0.0), plain)
     torch.manual_seed(1)
     assert not torch.equal(augment(x, 1.0), plain)
+
+
+def test_a_window_that_is_moved_is_the_same_but_for_gain_and_beginning() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 256, 64)
+    for before, after in zip(x, moved(x), strict=True):
+        shift = (after.mean(1) - after.mean()).argmax() - (before.mean(1) - before.mean()).argmax()
+        difference = after - before.roll(int(shift), 0)
+        assert float(difference.std()) < 1e-5
+        assert float(difference.mean().abs()) > 1e-3
 
 
 def test_augmentation_keeps_shape_and_changes_values() -> None:

@@ -414,6 +414,12 @@ def test_draws_depend_on_their_place_alone() -> None:
             {},
             r"^The option projection is 0 if only a part is trained \(here 'lora'\)\.$",
         ),
+        ({"augmentation": "none"}, {}, r"^The option augmentation is one of full, light, not 'none'\.$"),
+        (
+            {"augmentation": "light", "timbre": 0.5},
+            {},
+            r"^The option timbre is 0 if the augmentation is 'light'\.$",
+        ),
         ({"rehearsal": -1.0}, {}, r"^The option rehearsal is a number from 0, not -1\.0\.$"),
         ({}, {"at_once": 0}, r"^The option batch is a whole number from 1, not 0\.$"),
         ({}, {"patience": 0}, r"^The option patience is a whole number from 1, not 0\.$"),
