@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -229,7 +230,8 @@ def test_the_page_of_a_checkpoint_alone(alone):
     assert tabs_of(blocks) == ["Your sound", "About"]
     assert "No accuracy of model has been measured" in str(blocks.get_config_file())
     values = page.values(Recipe("model", {"urban": 0.5})).values
-    assert "tv-cell-after" in Hearing(page).classify(str(bench.artifacts.examples[0]), "", "", "", *values)[1]
+    visitor = SimpleNamespace(session_hash="v")
+    assert "tv-cell-after" in Hearing(page).classify(visitor, str(bench.artifacts.examples[0]), "", "", "", *values)[1]
 
 
 def test_the_page_of_a_checkpoint_with_recordings(measured):
