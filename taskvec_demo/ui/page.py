@@ -218,11 +218,15 @@ class Page:
 
 
 def _most_telling(presets: Sequence[Preset]) -> Preset | None:
-    """The story that the page opens with: of those whose clip flips the one whose task changes most on test, else the
-    first.
+    """The story that the page opens with: of those whose clip flips one of the fewest vectors, and among these the one
+    whose task changes most on test. Where no clip flips, the first.
     """
     flipping = [preset for preset in presets if preset.story.clip]
-    return max(flipping, key=_change) if flipping else next(iter(presets), None)
+    return (
+        min(flipping, key=lambda p: (len(p.recipe.coefficients), -_change(p)))
+        if flipping
+        else next(iter(presets), None)
+    )
 
 
 def _change(preset: Preset) -> float:
