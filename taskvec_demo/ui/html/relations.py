@@ -15,7 +15,7 @@ DONE = {
     "mlp": "One network of three layers learned both tasks at once from summaries of the spectrogram.",
     "cnn": "A small convolutional network learned both tasks at once from the spectrogram itself.",
     "sum": "Learned apart: the partner’s task vector, trained without rehearsal, was added to the task’s own.",
-    "disentanglement": "Two vectors of the tiny-CLAP that the title names were added: how many clips got another answer?",
+    "disentanglement": "Two vectors of the model that the title names were added: how many clips got another answer?",
 }
 UNMEASURED = (
     "Two matrices were not measured here: what sums of task vectors gain, and how far vectors disturb each other "
