@@ -13,6 +13,7 @@ import { shownValue, vectorOf, wayOf } from "./sliders.js";
 /** @typedef {import("./curve_picture.js").Line} Line */
 
 const SAMPLES = 41;
+const SLOP = 6; // px that a finger may tremble
 
 /** The gr.HTML of the curves calls this once. @param {HTMLElement} element */
 export function startCurve(element) {
@@ -35,6 +36,8 @@ class Curve {
     this.frame = 0;
     this.gripped = false;
     this.byFinger = false;
+    /** @type {PointerEvent | null} */
+    this.start = null; // of a finger that has not gone sideways yet
     addEventListener("pointerup", () => (this.gripped = false), true);
     addEventListener("pointercancel", () => (this.gripped = false), true);
   }
@@ -74,7 +77,7 @@ class Curve {
       this.picture = new CurvePicture(this.place, kind, tasks, way, { width, height });
       const { svg } = this.picture;
       svg.addEventListener("pointerdown", (event) => this.grip(event));
-      svg.addEventListener("pointermove", (event) => this.gripped && this.move(event));
+      svg.addEventListener("pointermove", (event) => this.gripped && this.isDrag(event) && this.move(event));
       svg.addEventListener("click", (event) => this.byFinger && this.move(event)); // a tap
       this.dirty = [];
     }
@@ -91,7 +94,16 @@ class Curve {
     event.preventDefault(); // no text is selected
     this.gripped = true;
     this.byFinger = event.pointerType === "touch";
+    this.start = this.byFinger ? event : null;
     if (!this.byFinger) this.move(event); // a finger may be about to scroll the page
+  }
+
+  /** Whether the pointer drags: a finger does once it has gone sideways. @param {PointerEvent} event */
+  isDrag({ clientX, clientY }) {
+    if (!this.start) return true;
+    const [aside, along] = [Math.abs(clientX - this.start.clientX), Math.abs(clientY - this.start.clientY)];
+    if (aside > SLOP && aside > along) this.start = null;
+    return !this.start;
   }
 
   /** @param {MouseEvent} event */
