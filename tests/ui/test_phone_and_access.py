@@ -207,28 +207,3 @@ def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
         visitor.at_rest()
         visitor.page.wait_for_selector("#further svg text >> visible=true")
         assert visitor.page.evaluate(OUT_OF_PICTURE) == [], name
-
-
-def test_a_finger_scrolls_over_the_curves_and_a_way_aside_moves_lambda(new_visitor):
-    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    visitor.open({"urban": 0.5})
-    page = visitor.page
-    page.locator("#curve svg").scroll_into_view_if_needed()
-    touch = page.context.new_cdp_session(page)
-
-    def finger(dx: float, dy: float) -> None:
-        area = page.locator("#curve svg").bounding_box()
-        x, y = area["x"] + area["width"] * 0.3, area["y"] + 60
-        for i in range(13):
-            points = [{"x": x + dx * i / 12, "y": y + dy * i / 12}]
-            touch.send("Input.dispatchTouchEvent", {"type": "touchMove" if i else "touchStart", "touchPoints": points})
-            page.wait_for_timeout(16)
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        page.wait_for_timeout(1000)
-
-    before = page.evaluate("scrollY")
-    finger(0, -120)
-    assert page.evaluate("scrollY") > before
-    visitor.shows({"urban": 0.5})
-    finger(60, 5)
-    assert visitor.formula["urban"] != 0.5
