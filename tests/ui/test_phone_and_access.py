@@ -9,6 +9,7 @@ import pytest
 from tests.support.page_actions import (
     BAND,
     box,
+    frames,
     slider,
     tab,
     tabs,
@@ -207,3 +208,32 @@ def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
         visitor.at_rest()
         visitor.page.wait_for_selector("#further svg text >> visible=true")
         assert visitor.page.evaluate(OUT_OF_PICTURE) == [], name
+
+
+def test_a_finger_that_scrolls_over_the_curves_moves_no_lambda_and_one_that_goes_aside_does(new_visitor):
+    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor.open({"urban": 0.5})
+    page = visitor.page
+    picture = page.locator("#curve svg")
+    picture.scroll_into_view_if_needed()
+    devtools = page.context.new_cdp_session(page)
+
+    def finger(aside: float, along: float) -> None:
+        area = picture.bounding_box()
+        x, y = area["x"] + area["width"] * 0.3, area["y"] + 60
+        for i in range(13):
+            there = {"x": x + aside * i / 12, "y": y + along * i / 12}
+            kind = "touchMove" if i else "touchStart"
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [there]})
+            frames(visitor)
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    top = page.evaluate("scrollY")
+    finger(0, -120)
+    page.wait_for_function("(top) => scrollY > top + 60", arg=top)
+    frames(visitor, 3)
+    assert visitor.formula == visitor.chart == {"urban": 0.5}
+    finger(60, 5)
+    frames(visitor, 3)
+    assert visitor.formula.keys() == {"urban"}
+    assert visitor.formula != {"urban": 0.5}
