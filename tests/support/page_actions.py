@@ -74,6 +74,27 @@ def drag(visitor, name, start, end, n=25):
     visitor.page.mouse.up()
 
 
+def finger(visitor, picture, aside, along):
+    """Put a finger on the first such picture, move it by so many px, a frame each, and lift it. Waits for the page to
+    scroll if it goes up.
+    """
+    page = visitor.page
+    page.locator(picture).first.scroll_into_view_if_needed()
+    area = page.locator(picture).first.bounding_box()
+    x, y, n = area["x"] + area["width"] * 0.3, area["y"] + area["height"] / 2, 12
+    top = page.evaluate("scrollY")
+    devtools = page.context.new_cdp_session(page)
+    for i in range(n + 1):
+        there = {"x": x + aside * i / n, "y": y + along * i / n}
+        kind = "touchMove" if i else "touchStart"
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [there]})
+        frames(visitor)
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    if along < 0:
+        page.wait_for_function("(top) => scrollY > top", arg=top)
+    frames(visitor, 3)
+
+
 def can(visitor, tool):
     """Whether a button such as undo has something to do."""
     return visitor.page.locator(f"#{tool}").get_attribute("aria-disabled") == "false"

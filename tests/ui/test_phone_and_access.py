@@ -9,7 +9,7 @@ import pytest
 from tests.support.page_actions import (
     BAND,
     box,
-    frames,
+    finger,
     slider,
     tab,
     tabs,
@@ -18,6 +18,7 @@ from tests.support.page_actions import (
 
 pytestmark = pytest.mark.browser
 
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 MAIN = ("music", "urban", "emotion")
 # Text and tables of few columns that one would have to scroll sideways for.
 BEYOND_THE_EDGE = """() => [...document.querySelectorAll('.tv-stacks, .tv-lead')]
@@ -38,7 +39,7 @@ STUDY_KEYS = {
 
 
 def test_phone(new_visitor):
-    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor = new_visitor(**PHONE)
     visitor.open({"urban": 0.5})
     box(visitor, "op-negation").check()
     box(visitor, "op-analogy").check()
@@ -134,7 +135,7 @@ def test_the_skip_link_leads_to_the_first_slider_and_loses_nothing(page):
 
 
 def test_a_phone_has_a_slider_and_the_clips_answer_on_one_screen(new_visitor):
-    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor = new_visitor(**PHONE)
     visitor.open({"urban": 0.5})
     visitor.page.wait_for_function(f"() => ({BAND})('urban') !== 'none'")
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -201,7 +202,7 @@ OUT_OF_PICTURE = """() => [...document.querySelectorAll("#further svg text")].fi
 
 
 def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
-    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor = new_visitor(**PHONE)
     visitor.open({"urban": 0.5})
     for name in ("Your sound", "Explore", "The paper, replayed"):
         tab(visitor, name)
@@ -211,29 +212,32 @@ def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
 
 
 def test_a_finger_that_scrolls_over_the_curves_moves_no_lambda_and_one_that_goes_aside_does(new_visitor):
-    visitor = new_visitor(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor = new_visitor(**PHONE)
     visitor.open({"urban": 0.5})
-    page = visitor.page
-    picture = page.locator("#curve svg")
-    picture.scroll_into_view_if_needed()
-    devtools = page.context.new_cdp_session(page)
-
-    def finger(aside: float, along: float) -> None:
-        area = picture.bounding_box()
-        x, y = area["x"] + area["width"] * 0.3, area["y"] + 60
-        for i in range(13):
-            there = {"x": x + aside * i / 12, "y": y + along * i / 12}
-            kind = "touchMove" if i else "touchStart"
-            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [there]})
-            frames(visitor)
-        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-    top = page.evaluate("scrollY")
-    finger(0, -120)
-    page.wait_for_function("(top) => scrollY > top + 60", arg=top)
-    frames(visitor, 3)
+    finger(visitor, "#curve svg", 0, -120)
     assert visitor.formula == visitor.chart == {"urban": 0.5}
-    finger(60, 5)
-    frames(visitor, 3)
+    finger(visitor, "#curve svg", 60, 5)
     assert visitor.formula.keys() == {"urban"}
     assert visitor.formula != {"urban": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("study", "picture", "dial"),
+    [
+        ("A speech and a music encoder in one", ".tv-dial-figure svg", ".tv-dial input[name=speech]"),
+        ("Adapters with a price", ".tv-budget-picture svg", "#adapters-study input[name=budget]"),
+    ],
+)
+def test_a_finger_that_scrolls_over_a_study_leaves_its_dial_and_one_that_goes_aside_does_not(
+    new_visitor, study, picture, dial
+):
+    visitor = new_visitor(**PHONE)
+    visitor.open()
+    tab(visitor, "Studies")
+    visitor.page.get_by_role("tab", name=study, exact=True).click()
+    visitor.page.locator(picture).first.wait_for()
+    before = visitor.page.locator(dial).input_value()
+    finger(visitor, picture, 0, -120)
+    assert visitor.page.locator(dial).input_value() == before
+    finger(visitor, picture, 60, 5)
+    assert visitor.page.locator(dial).input_value() != before

@@ -7,6 +7,7 @@ import { find, write } from "./dom.js";
 import { percent, points } from "./figures.js";
 import { isCommand } from "./keys.js";
 import { Latest } from "./latest.js";
+import { dragIn } from "./picture_drag.js";
 import { saveText } from "./save.js";
 import { cellsOf, csv } from "./sheets.js";
 import { withStudy } from "./study_file.js";
@@ -75,7 +76,6 @@ export class Budget {
     this.timer = 0;
     this.serial = 0; // of the question that was asked last
     this.question = "";
-    this.held = false;
     this.visible = false;
     drawKey(place);
     this.listen();
@@ -98,15 +98,7 @@ export class Budget {
     });
     this.dial.addEventListener("input", () => this.slid());
     this.dial.addEventListener("keydown", (event) => this.pressed(event));
-    this.drawn.addEventListener("pointerdown", (event) => {
-      if (event.button || !event.isPrimary) return; // a menu
-      event.preventDefault(); // no text is selected
-      this.drawn.setPointerCapture(event.pointerId);
-      this.held = true;
-      this.point(event);
-    });
-    this.drawn.addEventListener("pointermove", (event) => this.held && this.point(event));
-    for (const end of ["pointerup", "pointercancel"]) this.drawn.addEventListener(end, () => (this.held = false));
+    dragIn(this.drawn, (event) => this.point(event));
     find(this.place, "[data-save=csv]").addEventListener("click", () => this.save());
     new ResizeObserver(() => this.draw()).observe(this.drawn);
     new IntersectionObserver((entries) => {
@@ -149,7 +141,7 @@ export class Budget {
     this.go(this.sums[next].cost);
   }
 
-  /** @param {PointerEvent} event */
+  /** @param {MouseEvent} event */
   point({ clientX }) {
     if (this.picture) this.go(this.picture.costAt(clientX - this.picture.svg.getBoundingClientRect().left));
   }

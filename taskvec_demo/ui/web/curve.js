@@ -7,13 +7,13 @@ import { find } from "./dom.js";
 import { html } from "./elements.js";
 import { numberText } from "./figures.js";
 import { drawn } from "./latest.js";
+import { dragIn } from "./picture_drag.js";
 import { shownValue, vectorOf, wayOf } from "./sliders.js";
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {import("./curve_picture.js").Line} Line */
 
 const SAMPLES = 41;
-const SLOP = 6; // px that a finger may tremble
 
 /** The gr.HTML of the curves calls this once. @param {HTMLElement} element */
 export function startCurve(element) {
@@ -34,12 +34,6 @@ class Curve {
     /** @type {Line[]} */
     this.dirty = []; // lines that wait to be drawn: one a frame, so that the bars stay fast
     this.frame = 0;
-    this.gripped = false;
-    this.byFinger = false;
-    /** @type {PointerEvent | null} */
-    this.start = null; // of a finger that has not gone sideways yet
-    addEventListener("pointerup", () => (this.gripped = false), true);
-    addEventListener("pointercancel", () => (this.gripped = false), true);
   }
 
   get slider() {
@@ -76,9 +70,7 @@ class Curve {
     if (this.picture?.kind !== kind) {
       this.picture = new CurvePicture(this.place, kind, tasks, way, { width, height });
       const { svg } = this.picture;
-      svg.addEventListener("pointerdown", (event) => this.grip(event));
-      svg.addEventListener("pointermove", (event) => this.gripped && this.isDrag(event) && this.move(event));
-      svg.addEventListener("click", (event) => this.byFinger && this.move(event)); // a tap
+      dragIn(svg, (event) => this.move(event));
       this.dirty = [];
     }
     const { picture } = this;
@@ -86,24 +78,6 @@ class Curve {
     this.dirty.push(...picture.lines.filter((line) => !this.dirty.includes(line)));
     this.mark();
     this.frame ||= requestAnimationFrame(() => this.work());
-  }
-
-  /** @param {PointerEvent} event */
-  grip(event) {
-    if (event.button || !event.isPrimary) return; // a menu
-    event.preventDefault(); // no text is selected
-    this.gripped = true;
-    this.byFinger = event.pointerType === "touch";
-    this.start = this.byFinger ? event : null;
-    if (!this.byFinger) this.move(event); // a finger may be about to scroll the page
-  }
-
-  /** Whether the pointer drags: a finger does once it has gone sideways. @param {PointerEvent} event */
-  isDrag({ clientX, clientY }) {
-    if (!this.start) return true;
-    const [aside, along] = [Math.abs(clientX - this.start.clientX), Math.abs(clientY - this.start.clientY)];
-    if (aside > SLOP && aside > along) this.start = null;
-    return !this.start;
   }
 
   /** @param {MouseEvent} event */

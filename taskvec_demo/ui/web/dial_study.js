@@ -7,6 +7,7 @@ import { DialPicture } from "./dial_picture.js";
 import { find, hide, restyle, write } from "./dom.js";
 import { MINUS, percent } from "./figures.js";
 import { isCommand } from "./keys.js";
+import { dragIn } from "./picture_drag.js";
 import { saveText } from "./save.js";
 import { cellsOf, csv } from "./sheets.js";
 import { withStudy } from "./study_file.js";
@@ -61,7 +62,13 @@ class Dial {
     this.at = /** @type {Point} */ (this.sliders.map((slider) => Number(slider.value)));
     this.frame = 0;
     this.timer = 0;
-    this.held = false;
+    this.drags = this.panels.map(({ drawn }) =>
+      dragIn(
+        drawn,
+        (event) => this.point(event, drawn),
+        () => this.free,
+      ),
+    );
     this.markFixed();
     this.listen();
     new ResizeObserver(() => this.draw()).observe(find(place, ".tv-dial-figures"));
@@ -81,11 +88,6 @@ class Dial {
     for (const button of this.place.querySelectorAll("button[data-speech]")) {
       const share = Number(/** @type {HTMLElement} */ (button).dataset.speech);
       button.addEventListener("click", () => this.go([share, rounded(1 - share)]));
-    }
-    for (const { drawn } of this.panels) {
-      drawn.addEventListener("pointerdown", (event) => this.grip(event, drawn));
-      drawn.addEventListener("pointermove", (event) => this.held && this.point(event, drawn));
-      for (const end of ["pointerup", "pointercancel"]) drawn.addEventListener(end, () => (this.held = false));
     }
   }
 
@@ -108,16 +110,7 @@ class Dial {
     this.slid(i);
   }
 
-  /** @param {PointerEvent} event @param {HTMLElement} drawn */
-  grip(event, drawn) {
-    if (event.button || !event.isPrimary) return; // a menu
-    event.preventDefault(); // no text is selected
-    drawn.setPointerCapture(event.pointerId);
-    this.held = true;
-    this.point(event, drawn);
-  }
-
-  /** @param {PointerEvent} event @param {HTMLElement} drawn */
+  /** @param {MouseEvent} event @param {HTMLElement} drawn */
   point({ clientX, clientY }, drawn) {
     const picture = this.panels.find((panel) => panel.drawn === drawn)?.picture;
     if (!picture) return;
@@ -161,7 +154,7 @@ class Dial {
 
   /** The dial goes to the measured point next to it, unless it is still held. */
   rest() {
-    if (this.held) return this.go(this.at);
+    if (this.drags.some(({ held }) => held)) return this.go(this.at);
     this.at = this.figures.measured(this.at, this.free);
     this.show(true);
     this.neighbours.rest(this.at, this.free);
