@@ -15,15 +15,15 @@ class Trace:
     """Probabilities of one clip along λ of `vector`, while the other coefficients stay. Each λ is computed exactly.
 
     `scaling_coefs` (p,) in order; `probabilities` has (p,) for each label, adding up to 1 at every λ; `flips` are (λ,
-    label before, label after) where the most probable label changes, λ midway between the two points around it. `notes`
-    are sentences on what was left out.
+    label before, label after) where the most probable label changes, λ midway between the two points around it. Of a
+    long clip only the `first_seconds` were heard; None: all of it.
     """
 
     vector: str
     scaling_coefs: np.ndarray
     probabilities: dict[str, np.ndarray]
     flips: tuple[tuple[float, str, str], ...]
-    notes: tuple[str, ...] = ()
+    first_seconds: float | None = None
 
     @classmethod
     def of(
@@ -32,7 +32,7 @@ class Trace:
         scaling_coefs: np.ndarray,
         labels: Sequence[str],
         values: np.ndarray,
-        notes: tuple[str, ...] = (),
+        first_seconds: float | None = None,
     ) -> Trace:
         """From probabilities `values` (p, n_labels) at `scaling_coefs` (p,)."""
         top = values.argmax(1)
@@ -40,7 +40,7 @@ class Trace:
             (float(scaling_coefs[i] + scaling_coefs[i + 1]) / 2, labels[top[i]], labels[top[i + 1]])
             for i in np.flatnonzero(np.diff(top))
         )
-        return cls(vector, scaling_coefs, dict(zip(labels, values.T, strict=True)), flips, notes)
+        return cls(vector, scaling_coefs, dict(zip(labels, values.T, strict=True)), flips, first_seconds)
 
     @property
     def leading(self) -> list[str]:

@@ -225,7 +225,7 @@ class Workbench:
         """Follow one recording's probabilities while λ of `vector` runs over the measured range, the rest as in
         `recipe`.
 
-        Only the clip's first `TRACED_WINDOWS` windows are heard; `notes` say so of longer ones. Raises as `classify`.
+        Only the clip's first `TRACED_WINDOWS` windows are heard; a trace of a longer one says so. Raises as `classify`.
         """
         others = {name: value for name, value in self.check(recipe).coefficients.items() if name != vector}
         axis = np.linspace(MEASURED_LOW, MEASURED_HIGH, n_points)
@@ -257,11 +257,9 @@ class Workbench:
 
         embedded = self._traces.get((digest, rest, *signs.items(), len(axis)), embed)
         values = np.array(self._probabilities(head, embedded))
-        notes: tuple[str, ...] = ()
-        if len(heard.mel) > TRACED_WINDOWS:
-            seconds = TRACED_WINDOWS * self.checkpoint.features.n_samples / self.checkpoint.features.sample_rate
-            notes = (f"Only the first {seconds:.1f} s are followed along λ.",)
-        return Trace.of(name, axis, head.labels, values, notes)
+        features = self.checkpoint.features
+        most = TRACED_WINDOWS * features.n_samples / features.sample_rate
+        return Trace.of(name, axis, head.labels, values, most if len(heard.mel) > TRACED_WINDOWS else None)
 
     def _release_now_and_then(self) -> None:
         """Without this the process holds 330 MB more after a minute of new clips than it uses."""

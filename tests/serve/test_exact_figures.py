@@ -209,7 +209,7 @@ def test_a_trace_passes_through_what_classify_says(workbench, example):
         assert all(abs(p[i] - expected[label]) < 1e-5 for label, p in trace.probabilities.items())
     assert float(trace.scaling_coefs[27]) == 0.35
     assert max(np.ptp(p) for p in trace.probabilities.values()) > 0.05
-    assert trace.notes == ()
+    assert trace.first_seconds is None
 
 
 def test_a_trace_along_an_analogy_passes_through_what_classify_says(workbench, example):
@@ -249,8 +249,8 @@ def test_a_long_clip_is_traced_by_its_beginning_and_says_so(workbench, wav, tmp_
     for name, samples in (("short", start), ("long", np.concatenate([start, noise(9.0, seed=3)]))):
         soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
     short, long = (workbench.trace(tmp_path / f"{n}.wav", recipe(), "urban", n_points=3) for n in ("short", "long"))
-    assert short.notes == ()
-    assert long.notes == ("Only the first 10.0 s are followed along λ.",)
+    assert short.first_seconds is None
+    assert long.first_seconds == 10.0
     assert all(np.allclose(short.probabilities[k], long.probabilities[k], atol=1e-4) for k in short.probabilities)
 
 

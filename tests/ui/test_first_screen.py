@@ -12,7 +12,7 @@ import pytest
 from taskvec_demo.core.task_vector import TaskVector
 from tests.support.app_server import starting_app
 from tests.support.many_vectors import TITLES, write_many
-from tests.support.page_actions import box, drag, hold, slider, tab, tabs, value
+from tests.support.page_actions import box, drag, hold, slider, tab, tabs, upload, value
 from tests.support.paths import ARTIFACTS
 from tests.support.visitor import Visitor
 
@@ -151,6 +151,19 @@ def test_the_clips_answer_follows_the_drag_of_an_analogy_too(page):
     page.page.wait_for_function(f"() => ({STRIP})().badge === 'estimate'")  # its trace has come
     held = page.page.evaluate(STRIP)
     rested_like(page, held)
+    assert page.errors == []
+
+
+def test_of_a_long_clip_the_strip_says_which_part_it_follows(page, wav):
+    page.open({"urban": 0.3})
+    upload(page, wav("noise", 12.0))
+    page.page.wait_for_function(LOADED)
+    page.at_rest()
+    hold(page, "urban", 0.6, 0.9)
+    page.page.wait_for_function(f"() => ({STRIP})().badge === 'estimate · first 10 s'")
+    page.page.mouse.up()
+    page.at_rest()
+    assert page.page.evaluate(STRIP)["badge"] == "exact"
     assert page.errors == []
 
 

@@ -215,9 +215,9 @@ def test_a_trace_in_words():
         "Along λ urban your clip turns from “a &lt;dog&gt;” to “a siren” at λ ≈ −0.75, "
         "from “a siren” to “a &lt;dog&gt;” at λ ≈ 0.75." in text
     )
-    text = clip_text.trace_html(Trace.of("urban", axis, ("a dog", "a siren"), np.array(of[1:2] * 5), ("Cut.",)))
+    text = clip_text.trace_html(Trace.of("urban", axis, ("a dog", "a siren"), np.array(of[1:2] * 5), 10.0))
     assert "stays “a siren” everywhere." in text
-    assert "Cut." in text
+    assert "Only the first 10.0 s are followed along λ." in text
     often = clip_text.trace_html(Trace.of("x", np.arange(7.0), ("a", "b"), np.array([[0.9, 0.1], [0.1, 0.9]] * 4)[:7]))
     assert often.count(" at λ ≈ ") == clip_text.MAX_FLIPS
     assert ", and 3 times more." in often

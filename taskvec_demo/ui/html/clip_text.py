@@ -55,8 +55,11 @@ def trace_html(trace: Trace) -> str:
     else:
         always = max(trace.probabilities, key=lambda label: trace.probabilities[label][0])
         text = f"{along} stays “{escape(always)}” everywhere."
-    notes = "".join(f"<br><span class='tv-muted'>{escape(n)}</span>" for n in trace.notes)
-    return f"<div class='tv-difference' role='status'>{text}{notes}</div>"
+    part = trace.first_seconds
+    note = (
+        "" if part is None else f"<br><span class='tv-muted'>Only the first {part:.1f} s are followed along λ.</span>"
+    )
+    return f"<div class='tv-difference' role='status'>{text}{note}</div>"
 
 
 def answer_json(result: Classification, clip: str, recipe: Recipe, right: Sequence[str] = ()) -> str:
@@ -86,6 +89,7 @@ def trace_json(trace: Trace, rest: Recipe, signs: Mapping[str, int], serial: int
             "lambdas": trace.scaling_coefs.tolist(),
             "labels": [labels[i] for i in tops],
             "probabilities": values[tops].round(4).tolist(),
+            "first_seconds": trace.first_seconds,
         }
     )
 

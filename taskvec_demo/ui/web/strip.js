@@ -159,7 +159,8 @@ class Strip {
     root.classList.toggle("tv-flipped", find(root, ".tv-before").textContent !== find(root, ".tv-after").textContent);
     if (exact || clip.value?.path === "") root.removeAttribute("aria-busy");
     const badge = find(root, ".tv-badge");
-    write(badge, kind === "waiting" ? "…" : kind);
+    const part = estimate && this.trace?.first_seconds;
+    write(badge, kind === "waiting" ? "…" : part ? `${kind} · first ${Math.round(part)} s` : kind);
     restyle(badge, `tv-badge ${kind === "exact" ? "tv-exact" : kind === "estimate" ? "tv-estimate" : "tv-none"}`);
   }
 

@@ -2,9 +2,9 @@
 
 /**
  * The trace is of the recipe `rest` plus λ, with its sign, of each vector in `signs`. `probabilities`: for each label that
- * is on top somewhere, one at each λ.
+ * is on top somewhere, one at each λ. Of a long clip only the `first_seconds` were heard.
  * @typedef {{serial?: number, signs: Record<string, number>, rest: Record<string, number>, lambdas: number[],
- *   labels: string[], probabilities: number[][]}} Trace
+ *   labels: string[], probabilities: number[][], first_seconds?: number | null}} Trace
  */
 
 const SAME = 1e-4; // between two λ: recipes are rounded to 4 decimals
