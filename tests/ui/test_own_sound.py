@@ -146,6 +146,19 @@ def test_while_a_slider_moves_the_strip_answers_in_the_labels_of_now(page):
         page.at_rest()
 
 
+def test_answers_of_another_edit_are_pale_until_the_new_ones_come(page):
+    page.open({"urban": 0.5})
+    tab(page, SOUND)
+    page.at_rest()
+    paleness = "() => Number(getComputedStyle(document.querySelector('#difference')).opacity)"
+    assert page.page.evaluate(paleness) == 1
+    hold(page, "urban", 0.5, 0.9)
+    assert page.page.evaluate(paleness) < 1
+    page.page.mouse.up()
+    page.page.wait_for_function(f"() => ({paleness})() === 1")
+    assert page.errors == []
+
+
 def test_microphone(new_visitor):
     visitor = new_visitor(permissions=["microphone"])
     visitor.open({"urban": 0.5})

@@ -156,6 +156,7 @@ class Strip {
     show(root, "after", exact ? heard?.after : (estimate ?? heard?.after), right);
     const kind = exact ? "exact" : estimate ? "estimate" : "waiting";
     root.classList.toggle("tv-stale", kind === "waiting");
+    root.classList.toggle("tv-ahead", Boolean(heard) && !exact); // of the answers in the tab "Your sound"
     root.classList.toggle("tv-flipped", find(root, ".tv-before").textContent !== find(root, ".tv-after").textContent);
     if (exact || clip.value?.path === "") root.removeAttribute("aria-busy");
     const badge = find(root, ".tv-badge");
