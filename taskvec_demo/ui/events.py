@@ -61,7 +61,7 @@ def connect_strip(app: gr.Blocks, hearing: Hearing, controls: Controls, strip: S
     """Tell the browser of the clip and its answers, and compute the clip's trace along a slider that is touched."""
     told: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
     gr.on([app.load, strip.clip.change], None, strip.clip, None, js=call("handClip"), **told)
-    sound.labels.change(None, None, None, js=call("forgetTrace"), **told)
+    sound.labels.change(None, sound.labels, None, js=call("handLabels"), **told)
     strip.answer.change(None, strip.answer, None, js=call("handAnswer"), **told)
     strip.trace.change(None, strip.trace, None, js=call("handTrace"), **told)
     strip.shown.touched(

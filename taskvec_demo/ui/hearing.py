@@ -62,7 +62,7 @@ class Hearing:
             gr.Warning(said, duration=12)
             return f"<div class='tv-difference'>{said}</div>", answers.EMPTY, "", ""
         table = answers.answers_html(result, recipe, self._pinned(clip, labels, pinned))
-        told = clip_text.answer_json(result, clip, recipe, self.page.right_labels(clip))
+        told = clip_text.answer_json(result, clip, labels, recipe, self.page.right_labels(clip))
         return clip_text.difference_html(result, recipe), table, "", told
 
     def _pinned(self, clip: str, labels: str, query: str) -> dict[str, float] | None:

@@ -129,6 +129,21 @@ def test_a_click_on_the_map_moves_both_sliders_and_the_marker_follows_them(page)
 
 
 @pytest.mark.browser
+def test_the_map_says_of_the_recipe_what_the_bars_say_and_of_the_pointer_what_its_cell_holds(page) -> None:
+    page.open({"digits": -0.32, "urban": 0.11})  # between the points of the map
+    tab(page, "Explore")
+    page.page.locator("#explore-map select[name=shown]").select_option("digits")
+    page.page.wait_for_function(WHOLE)
+    page.at_rest()
+    readout = page.page.locator("#explore-map .tv-readout")
+    bar = page.page.locator("#chart .tv-task[data-task=digits] b").inner_text()
+    assert f"→ Spoken digits {bar} (" in readout.inner_text()
+    page.page.mouse.move(**on_map(page, -0.32, 0.11))
+    assert "Under the pointer: λ digits −0.30, λ urban 0.10 → " in readout.inner_text()
+    assert page.errors == []
+
+
+@pytest.mark.browser
 def test_a_drag_on_the_map_draws_at_once_and_keys_move_the_marker(page) -> None:
     page.open({"urban": 0.3, "instruments": 0.2})
     tab(page, "Explore")

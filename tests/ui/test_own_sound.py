@@ -159,6 +159,22 @@ def test_answers_of_another_edit_are_pale_until_the_new_ones_come(page):
     assert page.errors == []
 
 
+def test_an_answer_among_other_labels_is_not_called_exact(page):
+    page.open({"urban": 0.5})
+    tab(page, SOUND)
+    page.at_rest()
+    assert strip_of(page)["badge"] == "exact"
+    box = page.page.locator("#labels textarea")
+    own = box.input_value()
+    box.fill("only one")
+    page.page.wait_for_selector(".tv-problem")
+    page.at_rest()
+    assert strip_of(page)["badge"] == "…"
+    box.fill(own)
+    page.page.wait_for_function("() => document.querySelector('.tv-strip .tv-badge').textContent === 'exact'")
+    assert page.errors == []
+
+
 def test_microphone(new_visitor):
     visitor = new_visitor(permissions=["microphone"])
     visitor.open({"urban": 0.5})

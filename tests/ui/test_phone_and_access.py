@@ -221,6 +221,22 @@ def test_a_finger_that_scrolls_over_the_curves_moves_no_lambda_and_one_that_goes
     assert visitor.formula != {"urban": 0.5}
 
 
+def test_a_tap_on_the_curves_is_an_edit_like_any_other(new_visitor):
+    visitor = new_visitor(**PHONE)
+    visitor.open({"urban": 0.5})
+    picture = visitor.page.locator("#curve svg")
+    picture.scroll_into_view_if_needed()
+    area = picture.bounding_box()
+    visitor.page.touchscreen.tap(area["x"] + area["width"] * 0.3, area["y"] + area["height"] / 2)
+    visitor.page.wait_for_function("() => document.querySelector('#chart [aria-busy]')")
+    visitor.at_rest()
+    assert visitor.formula.keys() == {"urban"}
+    assert visitor.formula != {"urban": 0.5}
+    assert visitor.address == visitor.formula
+    assert visitor.page.locator("#undo").get_attribute("aria-disabled") == "false"
+    assert visitor.errors == []
+
+
 @pytest.mark.parametrize(
     ("study", "picture", "dial"),
     [

@@ -13,7 +13,7 @@ import pytest
 
 from taskvec_demo.core.evaluation import percent
 from taskvec_demo.core.recipe_files import read_recipe
-from tests.support.page_actions import box, can, number, slider, tab, value
+from tests.support.page_actions import box, can, choose, number, slider, tab, value
 from tests.support.paths import ARTIFACTS
 
 pytestmark = pytest.mark.browser
@@ -67,6 +67,26 @@ def test_what_was_just_changed_can_be_undone_before_it_rests(page):
     page.shows({"urban": 0.5})
     page.page.locator("#redo").click()
     page.shows({})
+
+
+def test_undo_of_an_analogy_that_cannot_be_goes_back_to_the_edit_before_it(page):
+    page.open({"urban": 0.5})
+    box(page, "op-analogy").check()
+    page.page.wait_for_function("() => taskvec.state.recipe.size > 1")
+    page.at_rest()
+    whole = page.formula
+    a, b = (page.page.locator(f"#analogy-{x} input").input_value() for x in "ab")
+    assert a != b
+    choose(page, "analogy-a", b)
+    page.page.wait_for_function("() => taskvec.state.problem")
+    page.at_rest()
+    page.page.locator("#undo").click()
+    page.shows(whole)
+    page.at_rest()
+    assert page.page.locator("#analogy-a input").input_value() == a
+    page.page.locator("#undo").click()
+    page.shows({"urban": 0.5})
+    assert page.errors == []
 
 
 def test_the_list_has_every_recipe_and_goes_back_to_it(page):
@@ -161,6 +181,7 @@ def test_figures_and_tables_in_view_are_saved(page):
     shown = page.page.evaluate(READ_BARS)
     assert {row["name"]: [percent(float(row["before"])), percent(float(row["after"]))] for row in tasks} == shown
     assert {row["recipe"] for row in tasks} == {"θ_new = θ_pt + 0.50 τ_urban"}
+    assert all(re.fullmatch(r"measured|estimate ± [\d.]+ points", row["kind"]) for row in tasks)
     page.page.get_by_role("tab", name="The paper, replayed").click()
     figure = page.page.locator("#paper figure[data-figure]").first
     title = figure.locator("figcaption b").inner_text()

@@ -62,15 +62,15 @@ def trace_html(trace: Trace) -> str:
     return f"<div class='tv-difference' role='status'>{text}{note}</div>"
 
 
-def answer_json(result: Classification, clip: str, recipe: Recipe, right: Sequence[str] = ()) -> str:
-    """Both top answers, [label, probability], for strip.js, with the clip and the recipe that they are for.
+def answer_json(result: Classification, clip: str, labels: str, recipe: Recipe, right: Sequence[str] = ()) -> str:
+    """Both top answers, [label, probability], for strip.js, with the clip, the labels' text and the recipe they are for.
 
     `right` are the labels that are right for the clip, if that is known; only those that may be answered are told.
     """
     sides = {"before": result.pretrained, "after": result.edited}
     tops = {side: max(p.items(), key=lambda item: item[1]) for side, p in sides.items()}
     known = [label for label in right if label in result.edited]
-    return json.dumps({"clip": clip, "query": recipe.to_query(), **tops, "right": known})
+    return json.dumps({"clip": clip, "labels": labels, "query": recipe.to_query(), **tops, "right": known})
 
 
 def trace_json(trace: Trace, rest: Recipe, signs: Mapping[str, int], serial: int) -> str:

@@ -13,7 +13,7 @@
 
 const BUDGETED = ["zero-shot", "multi-head", "adapter"]; // what shares one pass of the frozen tower
 const RIVALS = ["zero-shot", "multi-head", "open", "single-task", "vector"];
-const [EPSILON, Z] = [1e-12, 1.959964];
+const EPSILON = 1e-12;
 
 /**
  * Every sum that no cheaper one matches, by cost. Tasks are added one by one, and what another sum beats at no higher cost
@@ -110,16 +110,17 @@ export function priced(tasks, measure) {
 }
 
 /**
- * The mean over tasks of a split's accuracy, with its 95 % interval: tasks are given, clips are drawn.
- * @param {Task[]} tasks
+ * The mean over tasks of a split's accuracy, with its 95 % interval: tasks are given, clips are drawn. It is made of the
+ * intervals of the single tasks (MOVER, Zou & Donner 2008), so of one task it is that task's own.
  * @param {Point[]} points
  * @param {"validation" | "test"} split
  */
-export function meanAccuracy(tasks, points, split) {
-  const shares = points.map((point) => point[split].accuracy);
-  const variance = shares.reduce((sum, p, i) => sum + (p * (1 - p)) / tasks[i].n[split], 0);
-  const [middle, half] = [mean(shares), (Z * Math.sqrt(variance)) / shares.length];
-  return { mean: middle, low: middle - half, high: middle + half };
+export function meanAccuracy(points, split) {
+  const own = points.map((point) => point[split]);
+  const middle = mean(own.map(({ accuracy }) => accuracy));
+  const below = Math.hypot(...own.map(({ accuracy, low }) => accuracy - low)) / own.length;
+  const above = Math.hypot(...own.map(({ accuracy, high }) => high - accuracy)) / own.length;
+  return { mean: middle, low: middle - below, high: middle + above };
 }
 
 /** @param {number[]} values */

@@ -181,7 +181,7 @@ export class Budget {
     write(find(this.place, "output"), words);
     const said = find(this.place, ".tv-budget-said");
     if (sum) {
-      const test = meanAccuracy(ticked, sum.points, "test");
+      const test = meanAccuracy(sum.points, "test");
       write(
         said,
         `${short(sum.cost)} spent: ${points(sum.mean)} % mean validation accuracy of ${ticked.length} ` +

@@ -48,6 +48,7 @@ export class TaskBars {
     this.word = find(this.row, ".tv-verdict");
     this.classes = new ClassRows(task, this.unknown);
     this.drawn = "";
+    this.kind = ""; // whether the figures are measured or an estimate, as the badge says it
     /** @type {number | null} */
     this.correct = null; // clips that the edited model has right
     this.n = 0;

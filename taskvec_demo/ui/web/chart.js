@@ -4,7 +4,7 @@
 // exact answers (event "settled"), and the recipe is written into the address, so that it can be shared.
 
 import { addressOf, copyLink, showInAddress } from "./address.js";
-import { showBadge } from "./badge.js";
+import { badgeText, showBadge } from "./badge.js";
 import { find, hide, message } from "./dom.js";
 import { Drag } from "./drag.js";
 import { numberText } from "./figures.js";
@@ -15,7 +15,7 @@ import { loadTasks } from "./loading.js";
 import { BadRecipeError, compose, formulaText, recipePairs } from "./recipe.js";
 import { Rows } from "./rows.js";
 import { SafeRegions } from "./safe_region.js";
-import { mostMoved, slidersOf } from "./sliders.js";
+import { mostMoved, slidersOf, vectorOf } from "./sliders.js";
 import { storyOf } from "./stories.js";
 
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
@@ -215,8 +215,17 @@ export class Chart {
     const { state } = this;
     const story = storyOf(state);
     if (story && story.name !== state.story) state.axis = story.vector;
-    else if (!story && !this.touched) state.axis = mostMoved(this.sliders.values(), state.values) ?? state.axis;
+    else if (!story && !(this.touched && this.hasWay)) {
+      state.axis = mostMoved(this.sliders.values(), state.values) ?? (this.hasWay ? state.axis : this.live.rows[0]);
+    }
     state.story = story?.name ?? "";
+  }
+
+  /** Whether the slider of the curves can move: the analogy is on, or its row has a vector. */
+  get hasWay() {
+    const { state } = this;
+    const slider = this.sliders.get(`lambda-${state.axis}`);
+    return Boolean(slider && (slider.analogy ? state.values[slider.on] : vectorOf(slider, state)));
   }
 
   /** @param {LoadedTask[]} tasks */
@@ -269,12 +278,14 @@ export class Chart {
       if (!bars.visible) continue;
       if (surface && estimates(surface, recipe)) {
         const { predicted, measured } = surface.predict(recipe);
+        bars.kind = badgeText(measured ? [] : [surface]);
         bars.draw({ ...bars.unknown, after: surface.count(predicted) }, recipe);
         if (!measured) estimating.push(surface);
         continue;
       }
       // Synthesized sounds are other sounds than those that the accuracy before was measured on: they do not stand in.
       const figures = this.live.synthesized ? null : exact?.tasks.get(task.name);
+      bars.kind = figures ? (exact?.source ?? "") : "no estimate";
       bars.draw(figures ?? bars.unknown, recipe, figures ? exact?.source : "");
       if (figures) now++;
       else unknown++;

@@ -34,6 +34,7 @@ class Curve {
     /** @type {Line[]} */
     this.dirty = []; // lines that wait to be drawn: one a frame, so that the bars stay fast
     this.frame = 0;
+    dragIn(place, (event) => this.move(event), { tapped: () => chart?.drag.release() });
   }
 
   get slider() {
@@ -69,8 +70,6 @@ class Curve {
     const kind = JSON.stringify([width, height, way.low, way.high, tasks.map(({ task }) => task.name)]);
     if (this.picture?.kind !== kind) {
       this.picture = new CurvePicture(this.place, kind, tasks, way, { width, height });
-      const { svg } = this.picture;
-      dragIn(svg, (event) => this.move(event));
       this.dirty = [];
     }
     const { picture } = this;
@@ -123,7 +122,8 @@ class Curve {
   mark() {
     const { picture, state, slider } = this;
     if (!picture || !state || !slider) return;
-    const lambda = shownValue(slider, state.values, state.live.sliderMax);
+    const isOn = state.values[slider.on];
+    const lambda = isOn ? shownValue(slider, state.values, state.live.sliderMax) : 0; // as the dots are
     picture.mark(lambda);
     for (const line of picture.lines) {
       const { surface, bars } = line;

@@ -63,11 +63,7 @@ class Dial {
     this.frame = 0;
     this.timer = 0;
     this.drags = this.panels.map(({ drawn }) =>
-      dragIn(
-        drawn,
-        (event) => this.point(event, drawn),
-        () => this.free,
-      ),
+      dragIn(drawn, (event) => this.point(event, drawn), { everyWay: () => this.free }),
     );
     this.markFixed();
     this.listen();

@@ -10,8 +10,9 @@ const STYLES = [
 const [LINE, MARGIN, SWATCH] = [18, 12, 16]; // pixels of title and legend
 
 /**
- * What a file says of itself; `edit`: formula and checkpoint, `legend`: colour and text of each entry.
- * @typedef {{title: string, edit: string, description: string, legend: [string, string][]}} About
+ * What a file says of itself; `edit`: formula and checkpoint, `kind`: whether its figures are measured or an estimate,
+ * `legend`: colour and text of each entry.
+ * @typedef {{title: string, kind?: string, edit: string, description: string, legend: [string, string][]}} About
  */
 
 /**
@@ -35,7 +36,12 @@ export function standalone(picture, about) {
   add(file, "desc", {}, about.description);
   const { color, backgroundColor } = groundOf(picture);
   add(file, "rect", { width: "100%", height: "100%", fill: backgroundColor });
-  add(file, "text", { x: MARGIN, y: LINE, "font-size": 13, "font-weight": 650, fill: color }, about.title);
+  add(
+    file,
+    "text",
+    { x: MARGIN, y: LINE, "font-size": 13, "font-weight": 650, fill: color },
+    about.kind ? `${about.title} · ${about.kind}` : about.title,
+  );
   add(file, "text", { x: MARGIN, y: 2 * LINE, "font-size": 11.5, fill: color, opacity: 0.75 }, about.edit);
   const copy = /** @type {SVGSVGElement} */ (picture.cloneNode(true));
   inline(picture, copy);

@@ -13,7 +13,7 @@ import { withLambdas } from "./recipe.js";
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {import("./loading.js").LoadedTask} LoadedTask */
 /** @typedef {import("./surface.js").LogitSurface} LogitSurface */
-/** @typedef {{task: import("./bars.js").Task, surface: LogitSurface, grid: AccuracyGrid}} Sheet */
+/** @typedef {LoadedTask & {surface: LogitSurface, grid: AccuracyGrid}} Sheet */
 
 const SLICE_MS = 6; // of a frame, for the grids
 const PASS_MS = 120; // a pause of the arrow keys, after which gradio hears where the marker is
@@ -232,23 +232,46 @@ export class LambdaMap {
 
   mark() {
     this.picture?.mark(this.here);
-    const at = this.pointer ?? this.here;
-    write(this.readout, `${this.pointer ? "Under the pointer" : "You are here"}: ${this.sentence(at)}`);
+    const { pointer, picture } = this;
+    if (!pointer || !picture) {
+      write(this.readout, `You are here: ${this.sentence(this.here, this.accuracyHere, this.keptHere)}`);
+      return;
+    }
+    const cell = /** @type {[number, number]} */ (pointer.map((lambda) => picture.nearest(lambda)));
+    const [accuracy, kept] = picture.isStale ? [NaN, NaN] : [this.accuracy(...cell), this.kept(...cell)];
+    const at = /** @type {[number, number]} */ (cell.map((place) => picture.lambdaOf(place)));
+    write(this.readout, `Under the pointer: ${this.sentence(at, accuracy, kept)}`);
   }
 
-  /** @param {[number, number]} at */
-  sentence(at) {
+  /** The accuracy of the recipe itself, as the bars have it; NaN where there is no estimate. @param {Sheet} sheet */
+  atRecipe({ surface, bars }) {
+    const recipe = this.state?.recipe ?? new Map();
+    if (!surface.contains(recipe)) return NaN;
+    if (bars.visible && bars.n === surface.n && bars.correct !== null) return bars.correct / bars.n;
+    return surface.accuracy(surface.predict(recipe).predicted);
+  }
+
+  get accuracyHere() {
+    return this.sheets.reduce((total, sheet) => total + this.atRecipe(sheet), 0) / this.sheets.length;
+  }
+
+  get keptHere() {
+    const shares = this.controls.map(
+      (control) => this.atRecipe(control) / control.surface.accuracy(control.surface.pretrained),
+    );
+    return Math.min(...shares);
+  }
+
+  /** @param {[number, number]} at @param {number} accuracy NaN: not known @param {number} kept of the control's accuracy */
+  sentence(at, accuracy, kept) {
     const where = this.axes.map((name, i) => `λ ${name} ${numberText(at[i], 2)}`).join(", ");
-    const [column, row] = at.map((lambda) => this.picture?.nearest(lambda) ?? 0);
-    const accuracy = this.accuracy(column, row);
-    if (Number.isNaN(accuracy) || this.picture?.isStale) return `${where}.`;
+    if (Number.isNaN(accuracy)) return `${where}.`;
     const n = this.sheets.reduce((total, { surface }) => total + surface.n, 0);
     const [low, high] = wilson(Math.round(accuracy * n), n);
     const uncertain =
       this.sheets.length > 1
         ? `mean of ${this.sheets.length} tasks, n = ${n} in all`
         : `${percent(low)}–${percent(high)} %, n = ${n}`;
-    const kept = this.kept(column, row);
     const control = this.controls.length && !Number.isNaN(kept) ? `; control keeps ${percent(kept)} %` : "";
     return `${where} → ${this.title} ${percent(accuracy)} % (${uncertain})${control}.`;
   }

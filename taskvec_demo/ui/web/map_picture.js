@@ -78,6 +78,12 @@ export class MapPicture {
     return Math.min(Math.max(Math.round(((lambda - low) / (high - low)) * (SIDE - 1)), 0), SIDE - 1);
   }
 
+  /** @param {number} place of a point of the grid */
+  lambdaOf(place) {
+    const { low, high } = this.live;
+    return low + ((high - low) * place) / (SIDE - 1);
+  }
+
   drawAxes() {
     const { low, high } = this.live;
     for (let i = 0; i < 5; i++) {

@@ -12,7 +12,7 @@ export { startLabels } from "./labels.js";
 export { pinnedQuery } from "./pin.js";
 export { saveGiven } from "./save.js";
 export { startStories } from "./stories.js";
-export { forgetTrace, handAnswer, handClip, handTrace, startStrip } from "./strip.js";
+export { handAnswer, handClip, handLabels, handTrace, startStrip } from "./strip.js";
 export { sweep } from "./sweep.js";
 export { startToolbar } from "./toolbar.js";
 export { chosenValues, startTools } from "./tools.js";

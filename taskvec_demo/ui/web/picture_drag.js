@@ -4,29 +4,30 @@
 const SLOP = 6; // px that a finger may tremble
 
 /**
- * Tell `move` of every place that a pressed pointer comes to in `picture`, whose style has `touch-action: pan-y`.
- * @param {Element} picture
+ * Tell `move` of every place that a pressed pointer comes to in the picture, an svg with the style `touch-action: pan-y`.
+ * @param {Element} place that holds the picture, which may be drawn anew meanwhile
  * @param {(event: MouseEvent) => void} move
- * @param {() => boolean} everyWay whether a finger drags up and down too: then the style has `touch-action: none`
+ * @param {{everyWay?: () => boolean, tapped?: () => void}} options `everyWay`: whether a finger drags up and down too (then
+ *   the style is `touch-action: none`); `tapped`: after a tap, whose move comes when no pointer is pressed any more
  * @returns {{readonly held: boolean}} whether a pointer drags now
  */
-export function dragIn(picture, move, everyWay = () => false) {
-  let held = false;
-  let waits = false; // for a tap or a way aside
+export function dragIn(place, move, { everyWay = () => false, tapped = () => {} } = {}) {
+  /** @type {number | null} */
+  let pointer = null; // that is pressed: other fingers do nothing
   /** @type {PointerEvent | null} */
   let start = null; // of a finger that has not gone sideways yet
 
   on("pointerdown", (event) => {
-    if (event.button || !event.isPrimary) return; // a menu
+    if (event.button || !event.isPrimary) return; // a menu, a second finger
+    if (!(event.target instanceof Element && event.target.closest("svg"))) return; // a legend
     event.preventDefault(); // no text is selected
-    picture.setPointerCapture(event.pointerId);
-    held = true;
-    waits = event.pointerType === "touch" && !everyWay();
-    start = waits ? event : null;
-    if (!waits) move(event);
+    place.setPointerCapture(event.pointerId);
+    pointer = event.pointerId;
+    start = event.pointerType === "touch" && !everyWay() ? event : null;
+    if (!start) move(event);
   });
   on("pointermove", (event) => {
-    if (!held) return;
+    if (event.pointerId !== pointer) return;
     if (start) {
       const [aside, along] = [Math.abs(event.clientX - start.clientX), Math.abs(event.clientY - start.clientY)];
       if (aside <= SLOP || aside <= along) return;
@@ -34,11 +35,21 @@ export function dragIn(picture, move, everyWay = () => false) {
     }
     move(event);
   });
-  on("click", (event) => waits && start && move(event)); // a tap
-  for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) on(end, () => (held = false));
+  on("pointerup", (event) => {
+    if (event.pointerId === pointer) pointer = null;
+  });
+  on("pointercancel", (event) => {
+    if (event.pointerId === pointer) pointer = start = null; // the page scrolls
+  });
+  on("click", (event) => {
+    if (!start) return; // a drag has ended
+    start = null;
+    move(event);
+    tapped();
+  });
   return {
     get held() {
-      return held && !start;
+      return pointer !== null && !start;
     },
   };
 
@@ -47,6 +58,6 @@ export function dragIn(picture, move, everyWay = () => false) {
    * @param {(event: PointerEvent) => void} hear
    */
   function on(type, hear) {
-    picture.addEventListener(type, (event) => hear(/** @type {PointerEvent} */ (event)));
+    place.addEventListener(type, (event) => hear(/** @type {PointerEvent} */ (event)));
   }
 }

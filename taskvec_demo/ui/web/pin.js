@@ -1,13 +1,14 @@
 // A pinned edit: its accuracies stay on the bars as a third mark, beside before and after, whatever the sliders do.
 
 import { find, hide } from "./dom.js";
-import { percent } from "./figures.js";
+import { percent, sum } from "./figures.js";
 import { formulaText, recipePairs } from "./recipe.js";
 
 /** @typedef {import("./chart.js").State} State */
+/** @typedef {ArrayLike<number> & Iterable<number>} Counts */
 /**
  * `correct`: for each task, the clips of each class that the pinned edit has right; `n`: of how many.
- * @typedef {{query: string, formula: string, tasks: Map<string, {correct: Uint32Array, n: Uint32Array}>}} Pinned
+ * @typedef {{query: string, formula: string, tasks: Map<string, {correct: Counts, n: Counts}>}} Pinned
  */
 
 /** @type {Pinned | null} */
@@ -36,10 +37,12 @@ export function markLate() {
 
 /** @param {State} state @returns {Pinned} */
 function pinOf({ tasks, recipe, vectors, live }) {
-  const known = (tasks ?? []).flatMap(({ task, surface }) => {
-    if (!surface?.contains(recipe)) return [];
-    const correct = surface.count(surface.predict(recipe).predicted);
-    return [/** @type {const} */ ([task.name, { correct, n: surface.clipsPerClass }])];
+  const known = (tasks ?? []).flatMap(({ task, surface, bars }) => {
+    const { n, after } = bars.classes.figures; // measured now, where there is no estimate
+    const [correct, of] = surface?.contains(recipe)
+      ? [surface.count(surface.predict(recipe).predicted), surface.clipsPerClass]
+      : [after, n];
+    return correct ? [/** @type {const} */ ([task.name, { correct, n: of }])] : [];
   });
   const query = new URLSearchParams(recipePairs(live.checkpoint, recipe)).toString();
   return { query, formula: formulaText(recipe, vectors), tasks: new Map(known) };
@@ -79,6 +82,3 @@ function newKey() {
   key.innerHTML = "<i class='tv-key tv-pin-colour'></i>pinned";
   return key;
 }
-
-/** @param {Uint32Array} counts */
-const sum = (counts) => counts.reduce((total, count) => total + count, 0);

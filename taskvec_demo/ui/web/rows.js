@@ -72,7 +72,7 @@ export class Rows {
     const own = this.rows.slice(0, live.vectors.length);
     const on = own.filter(({ slider }) => state.values[slider.on]);
     const off = own.filter(({ slider }) => !state.values[slider.on]);
-    const found = off.filter(({ slider }) => slider.name.toLowerCase().includes(this.asked));
+    const found = off.filter(({ slider }) => asWritten(slider.name).includes(this.asked));
     const room = this.all || this.asked ? found.length : Math.max(SHOWN - on.length, 0);
     const inView = new Set([...on, ...found.slice(0, room)]);
     [...on, ...off].forEach((row, order) => {
@@ -87,7 +87,7 @@ export class Rows {
   /** @param {EventTarget | null} target */
   typed(target) {
     if (!(target instanceof HTMLInputElement) || !target.closest(".tv-filter")) return;
-    this.asked = target.value.trim().toLowerCase();
+    this.asked = asWritten(target.value.trim());
     this.arrange();
   }
 
@@ -114,3 +114,6 @@ function nameCorners({ values, live }) {
 function conceal(selector, gone) {
   document.querySelector(selector)?.classList.toggle("tv-gone", gone);
 }
+
+/** As a row writes the name of a vector, whatever its case. @param {string} name */
+const asWritten = (name) => name.toLowerCase().replaceAll("_", " ");

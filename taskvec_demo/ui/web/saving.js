@@ -111,7 +111,8 @@ const pictureKinds = (title, file) => ({
 function about(state, title, legend) {
   const kind = document.querySelector("#chart .tv-badge")?.textContent ?? "";
   const edit = `${formulaOf(state)}, checkpoint ${state.live.checkpoint}`;
-  return { title, edit, description: `${title}; ${edit}; accuracies: validation clips, ${kind}`, legend };
+  const said = `validation clips, ${kind}`;
+  return { title, kind: said, edit, description: `${title}; ${edit}; accuracies: ${said}`, legend };
 }
 
 /**

@@ -3,7 +3,8 @@
 import { percent, sum, wilson } from "./figures.js";
 
 /** @typedef {import("./chart.js").State} State */
-/** A bar: shares of 1. @typedef {{label: string, n: number, before: number, after: number, low: number, high: number}} Bar */
+/** A bar: shares of 1; `kind`: whether they are measured or an estimate.
+ * @typedef {{label: string, n: number, before: number, after: number, low: number, high: number, kind: string}} Bar */
 
 const [LEFT, RIGHT, ROW, WIDTH] = [190, 150, 24, 640]; // pixels of the picture
 
@@ -23,7 +24,7 @@ export function cellsOf(table) {
 export function taskBars({ tasks }) {
   return shown(tasks).map(({ task, bars }) => {
     const { n, before, after } = bars.classes.figures;
-    return barOf(task.title, sum(n), sum(before), after ? sum(after) : NaN);
+    return barOf(task.title, bars.kind, sum(n), sum(before), after ? sum(after) : NaN);
   });
 }
 
@@ -31,7 +32,10 @@ export function taskBars({ tasks }) {
 export function classBars({ tasks }) {
   return shown(tasks).flatMap(({ task, bars }) => {
     const { n, before, after } = bars.classes.figures;
-    return task.classes.map((name, c) => barOf(`${task.title}: ${name}`, n[c], before[c], after ? after[c] : NaN));
+    const [kind] = bars.kind.split(" ± "); // the error is that of the whole task
+    return task.classes.map((name, c) =>
+      barOf(`${task.title}: ${name}`, kind, n[c], before[c], after ? after[c] : NaN),
+    );
   });
 }
 
@@ -39,11 +43,11 @@ export function classBars({ tasks }) {
 export function barRows(bars, formula, checkpoint) {
   /** @param {number} share */
   const number = (share) => (Number.isFinite(share) ? share.toFixed(4) : "");
-  const head = ["name", "n", "before", "after", "low", "high", "recipe", "checkpoint"];
+  const head = ["name", "n", "before", "after", "low", "high", "kind", "recipe", "checkpoint"];
   return [
     head,
-    ...bars.map(({ label, n, before, after, low, high }) => [
-      label, n, ...[before, after, low, high].map(number), formula, checkpoint,
+    ...bars.map(({ label, n, before, after, low, high, kind }) => [
+      label, n, ...[before, after, low, high].map(number), kind, formula, checkpoint,
     ]), // prettier-ignore
   ];
 }
@@ -77,10 +81,13 @@ export function barPicture(bars) {
 /** @param {State["tasks"]} tasks */
 const shown = (tasks) => (tasks ?? []).filter(({ bars }) => bars.visible);
 
-/** @param {string} label @param {number} n @param {number} before @param {number} after @returns {Bar} */
-function barOf(label, n, before, after) {
+/**
+ * @param {string} label @param {string} kind @param {number} n @param {number} before @param {number} after
+ * @returns {Bar}
+ */
+function barOf(label, kind, n, before, after) {
   const [low, high] = n && Number.isFinite(after) ? wilson(after, n) : [NaN, NaN];
-  return { label, n, before: n ? before / n : NaN, after: n ? after / n : NaN, low, high };
+  return { label, n, before: n ? before / n : NaN, after: n ? after / n : NaN, low, high, kind };
 }
 
 /** @param {string} text */

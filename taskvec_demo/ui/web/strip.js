@@ -15,8 +15,8 @@ const MOST_TASKS = 2; // in the summary
 
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {[string, number]} Top a label and its probability */
-/** @typedef {{clip: string, query: string, before: Top, after: Top, right: string[]}} Answer exact ones of a clip (its path on
- * the server) and a recipe; `right` are the labels that are right for the clip, none where that is not known */
+/** @typedef {{clip: string, query: string, labels: string, before: Top, after: Top, right: string[]}} Answer exact ones of a
+ * clip (its path on the server), a recipe, and the text of the labels' box; `right` are the labels that are right for the clip, none where that is not known */
 /** @typedef {import("./trace.js").Trace} Trace */
 
 /** @type {Latest<{url: string, orig_name?: string, path: string}>} */
@@ -26,8 +26,8 @@ const answer = new Latest();
 /** @type {Latest<Trace | null>} */
 const trace = new Latest();
 
-/** No trace that was asked for is of use: the labels are others. */
-const labelsChanged = new Latest();
+/** The text of the labels' box. @type {Latest<string>} */
+const labels = new Latest();
 
 /** gradio's event handlers call these four. @param {any} file @returns {never[]} no output */
 export function handClip(file) {
@@ -47,9 +47,9 @@ export function handTrace(json) {
   return [];
 }
 
-/** @returns {never[]} no output */
-export function forgetTrace() {
-  labelsChanged.give(true);
+/** @param {string} text @returns {never[]} no output */
+export function handLabels(text) {
+  labels.give(text);
   return [];
 }
 
@@ -65,7 +65,7 @@ export function startStrip(element, touched) {
   trace.follow(() => strip.draw());
   drawn.follow((state) => strip.follow(state));
   settled.follow((state) => strip.ask(state));
-  labelsChanged.follow(() => strip.forget());
+  labels.follow(() => strip.relabelled());
 }
 
 class Strip {
@@ -107,6 +107,12 @@ class Strip {
     this.serial++;
   }
 
+  /** A trace that was asked for is of no use, and neither is the answer: the labels are others. */
+  relabelled() {
+    this.forget();
+    this.draw();
+  }
+
   /** @param {State} state */
   follow(state) {
     this.state = state;
@@ -134,29 +140,34 @@ class Strip {
 
   /** Where the bars are out of view, on a phone: the control, and what the edit is about. @param {State} state */
   summarize({ tasks, recipe, live }) {
-    const about = (tasks ?? []).filter(
-      ({ task, bars }) => bars.visible && (task.role === "control" || aimOf(task, recipe, live.vectorTasks) !== "hold"),
+    const visible = (tasks ?? []).filter(({ bars }) => bars.visible);
+    const controls = visible.filter(({ task }) => task.role === "control");
+    const about = visible.filter(
+      ({ task }) => task.role !== "control" && aimOf(task, recipe, live.vectorTasks) !== "hold",
     );
-    const told = about
-      .slice(-MOST_TASKS)
-      .map(({ task, bars }) => `${task.role === "control" ? "control" : task.name} ${bars.fromTo}`); // as stories say it
-    write(find(this.root, ".tv-summary"), told.length ? `validation: ${told.join(" · ")}` : "");
+    const told = [...controls, ...about].map(
+      ({ task, bars }) => `${task.role === "control" ? "control" : task.name} ${bars.fromTo}`, // as stories say it
+    );
+    const more = told.splice(MOST_TASKS).length;
+    const text = told.length ? `validation: ${told.join(" · ")}${more ? ` · and ${more} more` : ""}` : "";
+    write(find(this.root, ".tv-summary"), text);
   }
 
   draw() {
     const { state, root } = this;
     if (state) this.summarize(state);
     if (!state || (!answer.value && clip.value?.path !== "")) return; // nothing has been answered yet
-    const heard = answer.value?.clip === clip.value?.path ? answer.value : null; // not an answer for the clip before
+    const last = answer.value?.clip === clip.value?.path ? answer.value : null; // not an answer for the clip before
+    const heard = last?.labels === (labels.value ?? last?.labels) ? last : null; // nor one among the labels before
     const query = new URLSearchParams(recipePairs(state.live.checkpoint, state.recipe)).toString();
     const exact = heard?.query === query;
     const estimate = heard && !exact ? answerAt(this.trace, state.recipe) : null;
-    const right = heard?.right ?? [];
-    show(root, "before", heard?.before, right);
-    show(root, "after", exact ? heard?.after : (estimate ?? heard?.after), right);
+    const right = last?.right ?? [];
+    show(root, "before", last?.before, right);
+    show(root, "after", estimate ?? last?.after, right);
     const kind = exact ? "exact" : estimate ? "estimate" : "waiting";
     root.classList.toggle("tv-stale", kind === "waiting");
-    root.classList.toggle("tv-ahead", Boolean(heard) && !exact); // of the answers in the tab "Your sound"
+    root.classList.toggle("tv-ahead", Boolean(answer.value) && !exact); // of the answers in the tab "Your sound"
     root.classList.toggle("tv-flipped", find(root, ".tv-before").textContent !== find(root, ".tv-after").textContent);
     if (exact || clip.value?.path === "") root.removeAttribute("aria-busy");
     const badge = find(root, ".tv-badge");

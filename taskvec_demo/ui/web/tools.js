@@ -100,6 +100,7 @@ class Tools {
   /** @param {number} by −1: undo, 1: redo */
   async step(by) {
     const { state, history } = this;
+    if (by < 0 && state?.problem && history.present) return void (await this.travel(history.present)); // not a step
     if (state && !state.problem) history.settle(stepOf(state)); // what has changed since it rested counts as a step
     const step = history.move(by);
     this.mark();

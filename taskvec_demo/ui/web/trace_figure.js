@@ -76,13 +76,15 @@ function xOf({ lambdas, frame }, lambda) {
 function mark(figure, data, lambda, note) {
   const { lambdas, values, frame } = data;
   const step = (lambdas[lambdas.length - 1] - lambdas[0]) / (lambdas.length - 1);
-  const at = Math.min(Math.max(Math.round((lambda - lambdas[0]) / step), 0), lambdas.length - 1);
+  const at = Math.min(Math.max((lambda - lambdas[0]) / step, 0), lambdas.length - 1);
+  const below = Math.min(Math.floor(at), lambdas.length - 2);
   write(find(figure, ".tv-at"), `λ = ${numberText(lambda, 2)}${note}`);
   const numbers = figure.querySelectorAll(".tv-trace-legend span b");
   const dots = figure.querySelectorAll(".tv-dot-at");
   values.forEach((row, i) => {
-    write(numbers[i], `${Math.round(100 * row[at])} %`);
+    const now = row[below] + (at - below) * (row[below + 1] - row[below]);
+    write(numbers[i], `${Math.round(100 * now)} %`);
     dots[i].setAttribute("cx", String(xOf(data, lambda)));
-    dots[i].setAttribute("cy", String(frame.bottom - (frame.bottom - frame.top) * row[at]));
+    dots[i].setAttribute("cy", String(frame.bottom - (frame.bottom - frame.top) * now));
   });
 }

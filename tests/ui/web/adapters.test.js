@@ -115,18 +115,16 @@ test("a rival that a ticked task lacks is not drawn", () => {
   assert.deepEqual(priced([], "flops"), []);
 });
 
-test("the interval of a mean shrinks with more clips and more tasks", () => {
+test("the interval of a mean is that of its one task, stays within 0 and 1, and halves with four times the tasks", () => {
   const [task] = madeTasks(1, 9);
-  const point = { ...task.points[0], test: { accuracy: 0.5, low: 0, high: 1 } };
-  const width = (/** @type {number} */ n, /** @type {number} */ tasks) => {
-    const some = Array.from({ length: tasks }, () => ({ ...task, n: { validation: 1, test: n } }));
-    const { low, high, mean } = meanAccuracy(some, Array(tasks).fill(point), "test");
-    assert.equal(mean, 0.5);
-    return high - low;
-  };
-  assert.ok(Math.abs(width(100, 1) - 2 * 1.959964 * 0.05) < 1e-12);
-  assert.ok(Math.abs(width(400, 1) - width(100, 4)) < 1e-12);
-  assert.ok(width(400, 1) < width(100, 1));
+  const one = { accuracy: 0.97, low: 0.9, high: 0.99 };
+  const of = (/** @type {number} */ tasks) => meanAccuracy(Array(tasks).fill({ ...task.points[0], test: one }), "test");
+  const close = (/** @type {number} */ a, /** @type {number} */ b) => assert.ok(Math.abs(a - b) < 1e-12, `${a} ${b}`);
+  close(of(1).mean, one.accuracy);
+  close(of(1).low, one.low);
+  close(of(1).high, one.high);
+  close(of(4).mean - of(4).low, (one.accuracy - one.low) / 2);
+  close(of(4).high - of(4).mean, (one.high - one.accuracy) / 2);
 });
 
 test("counts are read with three digits", () => {
