@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", default="", help=f"JSON, or a file that holds it, such as {EXAMPLE}")
+    parser.add_argument("--recipe", default="", help=f"JSON, or a file with JSON or YAML, such as {EXAMPLE}")
     parser.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
     add_artifacts(parser)
 
@@ -80,8 +80,16 @@ def _workbench(options: argparse.Namespace):
 
 
 def _recipe(workbench, text: str):
-    is_file = not text.lstrip().startswith("{") and os.path.isfile(text)
-    return workbench.recipe(Path(text).read_text(encoding="utf-8") if is_file else text)
+    from .core.recipe_files import read_recipe
+    from .errors import BadRecipeError
+
+    if text.lstrip().startswith("{") or not os.path.isfile(text):
+        return workbench.recipe(text)
+    try:
+        content = Path(text).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadRecipeError(f"{text} is no text in UTF-8; a recipe in JSON or YAML is accepted.") from error
+    return workbench.check(read_recipe(content))
 
 
 def _info(options: argparse.Namespace) -> None:

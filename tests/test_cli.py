@@ -12,6 +12,8 @@ import pytest
 
 from taskvec_demo.cli import _parser, main
 from taskvec_demo.core.evaluation import TaskResult
+from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.core.recipe_files import recipe_yaml
 from taskvec_demo.lab.tiny_clap.study import TINY
 from taskvec_demo.serve.workbench import Workbench
 
@@ -97,6 +99,22 @@ def test_a_recipe_may_be_a_file(tmp_path: Path, artifacts_folder: Path, capsys: 
     assert json.loads(capsys.readouterr().out) == from_file
     assert main(["evaluate", *options]) == 0
     assert json.loads(capsys.readouterr().out) != from_file
+
+
+def test_a_recipe_may_be_a_file_of_the_page_or_of_windows(
+    tmp_path: Path, artifacts_folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    options = ["--artifacts", str(artifacts_folder), "--json"]
+    assert main(["evaluate", "--recipe", RECIPE, *options]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    file = tmp_path / "recipe"
+    for text in ("\ufeff" + RECIPE, recipe_yaml(Recipe.from_json(RECIPE))):
+        file.write_text(text, encoding="utf-8")
+        assert main(["evaluate", "--recipe", str(file), *options]) == 0
+        assert json.loads(capsys.readouterr().out) == expected
+    file.write_text(RECIPE, encoding="utf-16")
+    assert main(["evaluate", "--recipe", str(file), *options]) == 2
+    assert "no text in UTF-8" in capsys.readouterr().err
 
 
 def test_a_task_without_clips_has_no_accuracy(

@@ -59,9 +59,9 @@ def load_tokenizer(tokenizer: str) -> Any:
     try:
         folder = Path(tokenizer) if Path(tokenizer).is_dir() else download(tokenizer, files=TOKENIZER_FILES)
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, BadArtifactError) as error:
+    except Exception as error:  # the tokenizers library has no exception of its own
         raise BadArtifactError(
-            f"There is no tokenizer {tokenizer!r}: a folder here or a model of the hub is expected."
+            f"There is no tokenizer {tokenizer!r} that can be read: a folder here or a model of the hub is expected."
         ) from error
 
 

@@ -119,8 +119,10 @@ class Checkpoint:
         model = load_model(str(folder), config, read_checkpoint(weight_files(folder), str(folder)))
         try:
             processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise BadArtifactError(f"{folder} lacks the files of a tokenizer or of a feature extractor.") from error
+        except Exception as error:  # the tokenizers library has no exception of its own
+            raise BadArtifactError(
+                f"{folder} lacks the files of a tokenizer or of a feature extractor, or they are of another version."
+            ) from error
         check_tokenizer(processor.tokenizer, model, folder)
         return cls(name or folder.name, model, processor, precision)
 
@@ -145,10 +147,17 @@ class Checkpoint:
         check_tokenizer(processor.tokenizer, model, tokenizer)
         return cls(name, model, processor, precision)
 
-    def embed_audio(self, mel: torch.Tensor, weights: Weights | None = None, patient: bool = False) -> torch.Tensor:
+    def embed_audio(
+        self,
+        mel: torch.Tensor,
+        weights: Weights | None = None,
+        patient: bool = False,
+        precision: Precision | None = None,
+    ) -> torch.Tensor:
         """Log-mel windows (n, 1, frames, mels) -> unit embeddings (n, dim) under `weights` (default: pre-trained).
 
-        A `patient` call waits, batch by batch, until no other call waits for a tower.
+        A `patient` call waits, batch by batch, until no other call waits for a tower. `precision`: in place of the
+        checkpoint's.
         """
         weights = weights or self.pretrained
         self._check(weights)
@@ -156,7 +165,7 @@ class Checkpoint:
         for batch in mel.split(BATCH):  # a tower is free again after each: a visitor's clip need not wait for hundreds
             with self._towers.borrow(patient) as tower:
                 tower.load(weights)
-                embedded.append(tower.embed(batch, DTYPES[self.precision]))
+                embedded.append(tower.embed(batch, DTYPES[precision or self.precision]))
         return torch.cat(embedded)
 
     def embed_along(

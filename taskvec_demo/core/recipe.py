@@ -270,3 +270,9 @@ def _sign(value: float) -> str:
 def _decimals(value: float) -> str:
     short = f"{abs(value):.2f}"
     return short if float(short) == abs(value) else f"{abs(value):.{_DECIMALS}f}".rstrip("0")
+
+
+def recipe_checkpoint(name: str) -> str:
+    """A checkpoint's name as recipes have it: "name" or "owner/name", of letters, digits, "_", "-" and "."."""
+    parts = [re.sub(r"[^A-Za-z0-9_.-]+", "_", part).strip("_.-")[:64] for part in name.split("/")]
+    return "/".join(filter(None, parts)) or "checkpoint"

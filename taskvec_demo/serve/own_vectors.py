@@ -21,6 +21,7 @@ from ..core.weights import Layout, Weights
 from ..errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError, TaskVecError
 from .cache import BoundedCache
 
+MAX_METADATA = 65_536  # characters of JSON in the header, which stay in memory
 MAX_BYTES = 200 * 10**6  # of a file: float32 of HTSAT-tiny has 113 MB, float16 of HTSAT-base 150 MB
 KEPT_BYTES = 240 * 2**20  # of all visitors' vectors: four of HTSAT-tiny in float16
 NAME_LENGTH = 40  # characters taken from a file's own name: recipes accept 64
@@ -71,6 +72,8 @@ def check_header(path: Path, pretrained: Weights, checkpoint: str) -> str:
             f"{path} was made from pre-trained weights {header['pretrained_sha256'][:12]}; only vectors of "
             f"{checkpoint!r} ({pretrained.sha256[:12]}) can be added here."
         )
+    if (characters := len(header.get("metadata", ""))) > MAX_METADATA:
+        raise BadArtifactError(f"{path} has metadata of {characters} characters; at most {MAX_METADATA} are accepted.")
     if not shapes:
         raise BadArtifactError(f"{path} holds no tensor; {ACCEPTED}.")
     accepted: tuple[str, ...] = DTYPES

@@ -14,6 +14,7 @@ from typing import ClassVar
 from ..clap.embedded import EMBEDDED
 from ..clap.model import Checkpoint, Precision
 from ..clap.sources import memory_needed, open_checkpoint, read_config, resolve
+from ..core.recipe import recipe_checkpoint
 from ..core.surface import LogitSurface
 from ..core.task_vector import TaskVector
 from ..core.tasks import Task
@@ -112,12 +113,6 @@ def _texts(checkpoint: Checkpoint, data: Path | None) -> tuple[list[Task], Seque
     tasks = tasks_of(data) if data is not None else []
     labels = list(dict.fromkeys(prompt for task in tasks for prompt in task.prompts))[:MAX_LABELS]
     return tasks, [TEMPLATE], labels if len(labels) > 1 else embedded.default_labels
-
-
-def recipe_checkpoint(name: str) -> str:
-    """The name of a checkpoint in recipes: "name" or "owner/name", of letters, digits, "_", "-" and "."."""
-    parts = [re.sub(r"[^A-Za-z0-9_.-]+", "_", part).strip("_.-")[:64] for part in name.split("/")]
-    return "/".join(filter(None, parts)) or "checkpoint"
 
 
 def tasks_of(data: Path) -> list[Task]:

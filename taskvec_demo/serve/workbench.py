@@ -284,7 +284,8 @@ class Workbench:
         return self._clips.get((path, digest), embed)
 
     def _embed_patiently(self, mel: torch.Tensor, weights: Weights) -> torch.Tensor:
-        return self.checkpoint.embed_audio(mel, weights, patient=True)
+        # Accuracies are compared with others, of other machines too: none depends on what this CPU rounds.
+        return self.checkpoint.embed_audio(mel, weights, patient=True, precision="float32")
 
     def _embed_labels(self, labels: tuple[str, ...]) -> ZeroShotHead:
         return ZeroShotHead.from_prompts(self._texts, labels, labels, self.artifacts.templates)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from ..core.recipe import Recipe
 from ..errors import BadLabelsError, TaskVecError
@@ -49,6 +52,7 @@ class Hearing:
     ) -> tuple[Any, ...]:
         if not clip:
             return NO_CLIP, answers.EMPTY, "", ""
+        _keep(clip)
         try:
             recipe = self.page.recipe(added, values)
         except TaskVecError:  # the controls are not a recipe yet: the line of the formula says what is missing
@@ -131,3 +135,10 @@ class Hearing:
             return clip_figure(clip_picture(clip, self.workbench.checkpoint.features), Path(clip).name) if clip else ""
         except TaskVecError:
             return ""
+
+
+def _keep(clip: str) -> None:
+    """A clip that is in use counts as new: gradio deletes uploads by their age (`ui/app.py`)."""
+    with suppress(OSError):  # it is not there any more, which `classify` says
+        if Path(clip).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+            os.utime(clip)

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..core.zero_shot import MAX_LABELS
 from . import live
 from .html.answers import EMPTY
 from .page import Page
@@ -39,7 +40,8 @@ class SoundTab:
 
 def build_sound_tab(page: Page) -> SoundTab:
     everything = "\n".join(page.workbench.artifacts.default_labels)
-    sets = [("All sounds", everything)] + [(t.title, "\n".join(t.prompts)) for t in page.tasks.values()]
+    own = [(t.title, "\n".join(t.prompts)) for t in page.tasks.values() if len(t.prompts) <= MAX_LABELS]
+    sets = [("A choice of all tasks", everything), *own]
     templates = ", ".join(f"“{t.format('…')}”" for t in page.workbench.artifacts.templates)
     moved = page.most_moved(page.start) or next(iter(page.vectors), None)
     with gr.Row(elem_id="sound"):

@@ -220,6 +220,9 @@ def test_a_tokenizer_that_is_missing_or_not_the_models_is_refused(folder: Path) 
     tokenizer.write_text(json.dumps(content))
     with pytest.raises(BadArtifactError, match=f"has {len(vocabulary)} tokens"):
         open_checkpoint(resolve(str(folder)))
+    tokenizer.write_text(json.dumps(content | {"pre_tokenizer": {"type": "Of a version to come"}}))
+    with pytest.raises(BadArtifactError, match="of another version"):  # tokenizers raises a bare Exception
+        open_checkpoint(resolve(str(folder)))
     for path in folder.glob("tokenizer*"):
         path.unlink()
     with pytest.raises(BadArtifactError, match="tokenizer"):  # transformers would make up an empty one

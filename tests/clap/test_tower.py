@@ -66,6 +66,7 @@ def test_the_real_tower_is_traced_to_the_bit(artifacts_folder) -> None:
     assert torch.equal(checkpoint.embed_audio(mel), plainly)
     checkpoint.precision = "bfloat16"
     assert torch.equal(checkpoint.embed_audio(mel), rounded)
+    assert torch.equal(checkpoint.embed_audio(mel, precision="float32"), plainly)
     assert not torch.equal(rounded, plainly)
 
 

@@ -113,7 +113,7 @@ def test_a_vector_of_few_bits_is_read(workbench, vector, tmp_path, bits, nearnes
             r"is I8; accepted are F16, BF16, F32",
         ),
         (lambda v: altered(v, lambda t: t[first(t)].fill_(float("nan"))), TaskVecError, "NaN or infinite"),
-        (lambda v: altered(v, lambda t: None, metadata="[" * 100_000), BadArtifactError, "does not hold a task vector"),
+        (lambda v: altered(v, lambda t: None, metadata="[" * 60_000), BadArtifactError, "does not hold a task vector"),
     ],
     ids=[
         "text",
@@ -147,6 +147,13 @@ def test_a_file_that_is_too_large_is_refused_unread(workbench, file, monkeypatch
     monkeypatch.setattr(own_vectors, "safe_open", pytest.fail)
     with pytest.raises(BadArtifactError, match=r"birds\.safetensors has .* MB; .*at most 0 MB\.$"):
         read_own(file, workbench.checkpoint.pretrained, "tiny-clap")
+
+
+def test_metadata_that_would_fill_the_memory_is_refused(workbench, vector, tmp_path):
+    path = tmp_path / "wordy.safetensors"
+    dataclasses.replace(vector, metadata={"story": "x" * own_vectors.MAX_METADATA}).save(path)
+    with pytest.raises(BadArtifactError, match=r"wordy\.safetensors has metadata of \d+ characters"):
+        read_own(path, workbench.checkpoint.pretrained, "tiny-clap")
 
 
 # ---- what it is called ----------------------------------------------------------------------------------------------

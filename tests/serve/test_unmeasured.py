@@ -16,13 +16,13 @@ import app
 from taskvec_demo.clap import hub
 from taskvec_demo.clap.embedded import EMBEDDED
 from taskvec_demo.clap.sources import Source
-from taskvec_demo.core.recipe import Recipe
+from taskvec_demo.core.recipe import Recipe, recipe_checkpoint
 from taskvec_demo.core.task_vector import TaskVector
 from taskvec_demo.errors import BadArtifactError, BadRecipeError, IncompatibleWeightsError
 from taskvec_demo.serve import artifacts as module
 from taskvec_demo.serve.artifacts import Artifacts, fetch_artifacts, read_json, write_json
 from taskvec_demo.serve.opening import Wanted, named_in
-from taskvec_demo.serve.unmeasured import recipe_checkpoint, tasks_of, unmeasured_artifacts
+from taskvec_demo.serve.unmeasured import tasks_of, unmeasured_artifacts
 from taskvec_demo.serve.workbench import Workbench
 from taskvec_demo.ui.about import about_markdown
 from taskvec_demo.ui.app import build_app

@@ -255,6 +255,9 @@ def test_bfloat16_is_taken_only_where_it_changes_no_answer(workbench, example, m
     assert rounded.checkpoint.precision == "bfloat16"
     answer = rounded.classify(example, recipe(urban=0.5))
     assert not same(answer, exact)  # it does compute otherwise
+    weights = rounded.edited(recipe(urban=0.5))
+    plainly = Workbench(workbench.artifacts, precision="float32")._embed_patiently(mel, weights)
+    assert torch.equal(rounded._embed_patiently(mel, weights), plainly)  # accuracies are the same on every machine
     assert answer.edited == rounded.classify(example, recipe(urban=0.5)).edited
     assert (
         answer.edited

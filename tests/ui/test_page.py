@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from taskvec_demo.core.evaluation import percent, wilson
 from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.errors import TaskVecError
 from taskvec_demo.serve.trace import Trace
+from taskvec_demo.ui import hearing as hearing_module
 from taskvec_demo.ui.api import user_error
 from taskvec_demo.ui.hearing import Hearing
 from taskvec_demo.ui.html import answers, clip_text
@@ -205,6 +207,17 @@ def test_a_clip_that_is_refused_says_so_and_leaves_no_answer_of_another(page, tm
     assert "a &lt;b&gt;.wav" in told[0]
     assert told[0] in said
     assert rest == [answers.EMPTY, "", ""]
+
+
+def test_an_upload_that_is_in_use_counts_as_new_and_no_other_file_is_touched(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(hearing_module, "get_upload_folder", lambda: str(tmp_path / "uploads"))
+    content, hearing = Path(page.examples[0]).read_bytes(), Hearing(page)
+    (tmp_path / "uploads").mkdir()
+    for file in (tmp_path / "uploads" / "mine.flac", tmp_path / "elsewhere.flac"):
+        file.write_bytes(content)
+        os.utime(file, (1, 1))
+        assert hearing.classify(VISITOR, str(file), "", "", NONE_ADDED, *values(page, urban=0.5))[3]
+        assert (file.stat().st_mtime == 1) == (file.name == "elsewhere.flac")
 
 
 def test_a_trace_in_words():

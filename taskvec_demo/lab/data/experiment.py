@@ -10,6 +10,7 @@ from pathlib import Path
 from ...clap.model import Checkpoint, Precision
 from ...clap.sources import DESCRIBING, Source, open_checkpoint, resolve
 from ...core.files import whole_folder
+from ...core.recipe import recipe_checkpoint
 from ...core.task_vector import TaskVector
 from ...core.zero_shot import ZeroShotHead
 from ...errors import TaskVecError
@@ -102,7 +103,7 @@ def place_pretrained(folder: Path, spec: str) -> None:
     if source.repo is None and not (folder / "model").is_dir():
         _copy(source, folder / "model")
     if not record.is_file():
-        fields = {"spec": source.repo or source.name, "name": source.name, "repo": source.repo}
+        fields = {"spec": source.repo or source.name, "name": recipe_checkpoint(source.name), "repo": source.repo}
         write_json(record, fields | {"revision": source.revision, "sha256": source.sha256})
 
 

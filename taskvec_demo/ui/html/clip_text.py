@@ -63,7 +63,7 @@ def trace_html(trace: Trace) -> str:
 
 
 def answer_json(result: Classification, clip: str, labels: str, recipe: Recipe, right: Sequence[str] = ()) -> str:
-    """Both top answers, [label, probability], for strip.js, with the clip, the labels' text and the recipe they are for.
+    """Both top answers, [label, probability], for strip.js, with the clip, the labels' text and the recipe.
 
     `right` are the labels that are right for the clip, if that is known; only those that may be answered are told.
     """

@@ -12,7 +12,10 @@ from ...serve.artifacts import Preset
 from .verdict import aim_of
 from .words import explained_html
 
-UNSEEN = "This story on test clips, on which nothing was chosen; the bars show validation clips. 95 % intervals after:"
+UNSEEN = (
+    "This story on test clips; the bars show validation clips. λ was chosen on validation; which stories are told, and "
+    "which first, by such figures. 95 % intervals after:"
+)
 SINGLE = 2  # tasks that are told one by one; more are told as their mean
 
 
@@ -28,7 +31,7 @@ def sentence_html(
 
 
 def _on_test(story: Preset, tasks: Mapping[str, Task], vector_tasks: Mapping[str, str]) -> str:
-    """What the story does to test clips, on which nothing was chosen: the tasks it is about, and the control.
+    """What the story does to test clips, on which its λ was not chosen: the tasks it is about, and the control.
 
     The bars show validation clips, and λ was chosen on those.
     """

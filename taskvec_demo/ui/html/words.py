@@ -22,10 +22,14 @@ WORDS = {
         "Each bar is the share of a task's recordings that the model names rightly, on recordings that it was not "
         "trained on. The control is sounds that no edit is meant to change: it is held while "
         f"{KEPT} of its accuracy are left. Forgotten: half or less is left; weakened: more is. "
-        "Learned: 90 % of what training on this task alone reaches (normalized accuracy 0.90); improved: less. ≈: no "
-        "more changed than chance explains, as the first share lies within the interval of the second."
+        "Learned: 90 % of what training on this task alone reaches (normalized accuracy 0.90); improved: less. ≈: the "
+        "first share lies within the interval of the second, so on other recordings there may be no change. The tab "
+        "Explore asks the same recordings in pairs, which shows smaller changes."
     ),
-    "interval": "The 95 % interval: on other recordings of the same kind the share would mostly lie inside this line.",
+    "interval": (
+        "The 95 % interval: on other recordings of the same kind the share would mostly lie inside this line. It takes "
+        "every recording as independent; those of one source are not, so the truth is a little less certain."
+    ),
     "estimate": (
         "Measured or exact: these very weights were built and have answered; circles on the curves are such points. "
         "Estimate: computed in your browser from measured answers nearby, while the slider moves; ± is its mean error "

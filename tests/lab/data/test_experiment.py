@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from taskvec_demo.clap.embedded import EMBEDDED
+from taskvec_demo.core.recipe import Recipe
 from taskvec_demo.errors import TaskVecError
-from taskvec_demo.lab.data.experiment import PRETRAINED, place_pretrained, stored_vectors
+from taskvec_demo.lab.data.experiment import PRETRAINED, open_pretrained, place_pretrained, stored_vectors
 from taskvec_demo.lab.studies.ballanti import BALLANTI
 from taskvec_demo.serve.artifacts import read_json
 
@@ -35,6 +36,13 @@ def test_a_folder_is_known_by_its_weights_and_not_by_a_path_of_this_machine(rand
     (folder / PRETRAINED).unlink()
     place_pretrained(folder, str(moved))
     assert read_json(folder / PRETRAINED)["name"] == "elsewhere"
+
+
+def test_a_folder_of_any_name_has_a_name_that_recipes_accept(random_model: Path, tmp_path: Path) -> None:
+    named = tmp_path / "my clap (v2)"
+    shutil.copytree(random_model, named)
+    place_pretrained(tmp_path / "out", str(named))
+    assert Recipe(open_pretrained(BALLANTI, tmp_path / "out").name, {}).checkpoint == "my_clap_v2"
 
 
 def test_only_what_a_checkpoint_needs_is_copied(random_model: Path, tmp_path: Path) -> None:
