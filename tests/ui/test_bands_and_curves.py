@@ -121,3 +121,24 @@ def test_dragging_in_the_curves_is_dragging_the_slider(page):
     assert value(page, "urban") > 0.8
     page.shows({"urban": value(page, "urban")})
     assert page.address == {"urban": value(page, "urban")}
+
+
+def test_a_vector_that_is_off_has_its_points_at_zero_and_the_curves_leave_an_analogy_that_is_off(page):
+    handle = "() => Number(document.querySelector('#curve .tv-handle').getAttribute('cx'))"
+    page.open({"urban": 0.5})
+    drag(page, "urban", 0.5, 0.6)
+    page.at_rest()
+    moved = page.page.evaluate(handle)
+    box(page, "on-urban").uncheck()
+    page.shows({})
+    page.page.wait_for_function(f"(moved) => ({handle})() < moved", arg=moved)
+    box(page, "on-urban").check()
+    box(page, "op-analogy").check()
+    page.page.wait_for_selector("#analogy-panel", state="visible")
+    page.at_rest()
+    drag(page, "_analogy", 0.5, 0.6)
+    page.page.wait_for_function(TITLE, arg="Along λ: the analogy")
+    page.at_rest()
+    box(page, "op-analogy").uncheck()
+    page.page.wait_for_function(TITLE, arg="Along λ: τ urban")
+    assert page.errors == []

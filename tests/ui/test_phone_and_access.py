@@ -10,6 +10,7 @@ from tests.support.page_actions import (
     BAND,
     box,
     finger,
+    frames,
     slider,
     tab,
     tabs,
@@ -209,6 +210,39 @@ def test_pictures_on_a_phone_have_room_for_their_text(new_visitor):
         visitor.at_rest()
         visitor.page.wait_for_selector("#further svg text >> visible=true")
         assert visitor.page.evaluate(OUT_OF_PICTURE) == [], name
+
+
+def test_on_a_phone_the_line_of_the_strip_has_the_control_whatever_the_edit_is_about(new_visitor):
+    visitor = new_visitor(**PHONE)
+    visitor.open({"music": 0.5, "urban": 0.5, "kitchen": 0.5})
+    line = visitor.page.locator(".tv-summary")
+    assert line.is_visible()
+    assert re.fullmatch(r"validation: control \d+ → \d+ % · music \d+ → \d+ % · and 2 more", line.inner_text())
+
+
+def test_a_second_finger_changes_nothing(new_visitor):
+    visitor = new_visitor(**PHONE)
+    visitor.open({"urban": 0.5})
+    visitor.page.locator("#curve svg").scroll_into_view_if_needed()
+    area = visitor.page.locator("#curve svg").bounding_box()
+    y, left, right = area["y"] + area["height"] / 2, area["x"] + area["width"] * 0.3, area["x"] + area["width"] * 0.8
+    devtools = visitor.page.context.new_cdp_session(visitor.page)
+
+    def touch(kind, *points):
+        points = [{"x": x, "y": y, "id": i} for i, x in enumerate(points)]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        frames(visitor, 2)
+
+    touch("touchStart", left)
+    touch("touchMove", left + 20)
+    held = visitor.formula
+    assert held != {"urban": 0.5}
+    touch("touchStart", left + 20, right)
+    touch("touchMove", left + 20, right - 10)
+    assert visitor.formula == held
+    touch("touchEnd")
+    visitor.at_rest()
+    assert visitor.formula == held
 
 
 def test_a_finger_that_scrolls_over_the_curves_moves_no_lambda_and_one_that_goes_aside_does(new_visitor):
