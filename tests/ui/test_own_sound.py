@@ -22,6 +22,7 @@ from tests.support.page_actions import (
     drag,
     hold,
     labels_of,
+    number,
     one_sentence,
     open_clip,
     strip_of,
@@ -261,6 +262,13 @@ def test_the_clip_along_a_vector(page):
     page.page.wait_for_selector("#picture svg image")
     assert re.search(r"^Along λ urban your clip (turns from|stays) “.+”", flips.inner_text())
     assert page.page.locator("#trace .tv-at").inner_text() == "λ = 0.50, as set"
+    legend = page.page.locator("#trace .tv-trace-legend span b")
+    assert re.fullmatch(r"\d+ %", legend.first.inner_text())  # an exact answer
+    number(page, "urban").fill("0.52")
+    page.page.wait_for_function(
+        "() => /^≈ \\d+ %$/.test(document.querySelector('#trace .tv-trace-legend span b').innerText)"
+    )
+    page.at_rest()
     mark = page.page.locator("#trace .tv-operating")
     x = float(mark.get_attribute("x1"))
     drag(page, "urban", 0.75, 0.95)

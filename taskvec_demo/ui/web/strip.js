@@ -16,7 +16,8 @@ const MOST_TASKS = 2; // in the summary
 /** @typedef {import("./chart.js").State} State */
 /** @typedef {[string, number]} Top a label and its probability */
 /** @typedef {{clip: string, query: string, labels: string, before: Top, after: Top, right: string[]}} Answer exact ones of a
- * clip (its path on the server), a recipe, and the text of the labels' box; `right` are the labels that are right for the clip, none where that is not known */
+ * clip (its path on the server), a recipe, and the text of the labels' box; `right` are the labels that are right for the
+ * clip, none where that is not known */
 /** @typedef {import("./trace.js").Trace} Trace */
 
 /** @type {Latest<{url: string, orig_name?: string, path: string}>} */

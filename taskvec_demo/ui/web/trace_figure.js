@@ -78,12 +78,13 @@ function mark(figure, data, lambda, note) {
   const step = (lambdas[lambdas.length - 1] - lambdas[0]) / (lambdas.length - 1);
   const at = Math.min(Math.max((lambda - lambdas[0]) / step, 0), lambdas.length - 1);
   const below = Math.min(Math.floor(at), lambdas.length - 2);
+  const about = Math.abs(at - Math.round(at)) > 1e-6 ? "≈ " : ""; // read between two exact answers
   write(find(figure, ".tv-at"), `λ = ${numberText(lambda, 2)}${note}`);
   const numbers = figure.querySelectorAll(".tv-trace-legend span b");
   const dots = figure.querySelectorAll(".tv-dot-at");
   values.forEach((row, i) => {
     const now = row[below] + (at - below) * (row[below + 1] - row[below]);
-    write(numbers[i], `${Math.round(100 * now)} %`);
+    write(numbers[i], `${about}${Math.round(100 * now)} %`);
     dots[i].setAttribute("cx", String(xOf(data, lambda)));
     dots[i].setAttribute("cy", String(frame.bottom - (frame.bottom - frame.top) * now));
   });
